@@ -26,9 +26,12 @@ pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let others = take_hook();
-        set_hook(Box::new(move |panic| match is_catching() {
-            true => record_location(panic),
-            false => others(panic),
+        set_hook(Box::new(move |panic| {
+            if is_catching() {
+                record_location(panic);
+            } else {
+                others(panic);
+            }
         }));
     });
     CATCHING.set(CATCHING.get() + 1);

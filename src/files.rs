@@ -32,12 +32,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The system's error, or that the path is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let found = fs::metadata(path)?;
-    match found.is_file() {
-        true => File::open(path),
-        false => {
-            let why = format!("{}, not a regular file", kind(&found));
-            Err(io::Error::new(io::ErrorKind::InvalidInput, why))
-        }
+    if found.is_file() {
+        File::open(path)
+    } else {
+        let why = format!("{}, not a regular file", kind(&found));
+        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
     }
 }
 
@@ -65,9 +64,10 @@ fn kind(found: &fs::Metadata) -> &'static str {
             return "a device";
         }
     }
-    match found.is_dir() {
-        true => "a folder",
-        false => "something else",
+    if found.is_dir() {
+        "a folder"
+    } else {
+        "something else"
     }
 }
 

@@ -77,12 +77,11 @@ pub fn one_line(text: &str) -> String {
 pub fn json(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        match is_harmless(c) {
-            true => line.push(c),
-            false => {
-                let units = c.encode_utf16(&mut [0; 2]).to_vec();
-                line.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
-            }
+        if is_harmless(c) {
+            line.push(c);
+        } else {
+            let units = c.encode_utf16(&mut [0; 2]).to_vec();
+            line.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
         }
     }
     line
@@ -104,9 +103,10 @@ pub fn without(text: &str, most: usize) -> String {
 }
 
 fn escape(c: char, out: &mut String) {
-    match is_harmless(c) {
-        true => out.push(c),
-        false => out.extend(c.escape_default()),
+    if is_harmless(c) {
+        out.push(c);
+    } else {
+        out.extend(c.escape_default());
     }
 }
 

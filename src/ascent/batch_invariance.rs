@@ -17,6 +17,7 @@ use super::Error;
 use super::step_graph;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
+use crate::onnx::types::resolve_index;
 use crate::onnx::{Builder, Graph, Types};
 use crate::runtime::shape_inference;
 use std::collections::HashSet;
@@ -203,9 +204,10 @@ impl Pictures<'_> {
         let Some(axis) = self.axis(input) else {
             let of_one = self.batch.one.find(input).map(|one| &one.dims);
             // Equal for all pictures, or without a recognisable batch axis.
-            return match of_one == Some(dims) {
-                true => Treatment::Batched,
-                false => Treatment::Unknown,
+            return if of_one == Some(dims) {
+                Treatment::Batched
+            } else {
+                Treatment::Unknown
             };
         };
         if !is_position_dependent {
@@ -256,11 +258,9 @@ fn reduced(graph: &Graph, node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
             (0..rank).collect()
         });
     }
-    let resolved = axes.into_iter().map(|axis| {
-        let axis = if axis < 0 { axis + rank as i64 } else { axis };
-        usize::try_from(axis).ok().filter(|axis| *axis < rank)
-    });
-    resolved.collect()
+    axes.into_iter()
+        .map(|axis| resolve_index(axis, rank))
+        .collect()
 }
 
 /// Whether sums over the axes `reduced` are batch-invariant.

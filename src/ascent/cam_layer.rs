@@ -177,12 +177,13 @@ fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result
         }
         pooled |= node.is_op("GlobalAveragePool") || node.is_op("ReduceMean");
     }
-    match pooled {
-        true => Ok(()),
-        false => Err(Error::NoMap(format!(
+    if pooled {
+        Ok(())
+    } else {
+        Err(Error::NoMap(format!(
             "plain CAM needs global average pooling after {}: use grad-cam",
             printable(layer)
-        ))),
+        )))
     }
 }
 

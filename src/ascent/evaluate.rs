@@ -192,9 +192,10 @@ impl<'a> Mapper<'a> {
         let map = map.emit(builder, &mut scored.shapes, &scored.gradient)?;
         let axes = builder.ints(&[0, 1]);
         let map = builder.emit("Squeeze", &[&map, &axes], &[]);
-        let score = match target.kind.is_of_class() {
-            true => target.value.clone(),
-            false => scored.score,
+        let score = if target.kind.is_of_class() {
+            target.value.clone()
+        } else {
+            scored.score
         };
         let session = session(builder.graph(), &[&map, &score], site)?;
         Ok(Self {
@@ -220,9 +221,10 @@ impl<'a> Mapper<'a> {
             .into_dimensionality::<Ix2>()
             .expect("the map has rows and columns left");
         let scores = score.iter().copied();
-        let scores = match self.target.kind.is_of_class() {
-            true => self.network.activation().probabilities(scores),
-            false => scores.collect(),
+        let scores = if self.target.kind.is_of_class() {
+            self.network.activation().probabilities(scores)
+        } else {
+            scores.collect()
         };
         if map.iter().chain(&scores).all(|value| value.is_finite()) {
             return Ok(map);
@@ -370,9 +372,10 @@ pub fn largest(values: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usiz
 }
 
 fn finite(probabilities: Vec<f32>) -> Result<Vec<f32>, Error> {
-    match probabilities.iter().all(|value| value.is_finite()) {
-        true => Ok(probabilities),
-        false => Err(Error::NotFinite(None)),
+    if probabilities.iter().all(|value| value.is_finite()) {
+        Ok(probabilities)
+    } else {
+        Err(Error::NotFinite(None))
     }
 }
 

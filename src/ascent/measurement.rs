@@ -2,7 +2,7 @@
 
 use super::evaluate::{Classifier, input_gradient};
 use super::settings::Settings;
-use super::{Ascent, Error, Kind, Objective, Run, Unit};
+use super::{Ascent, Error, Objective, Run, Unit};
 use crate::model::Network;
 use crate::runtime::{CancelHandle, Device};
 use ndarray::Array4;
@@ -60,14 +60,7 @@ pub struct Batch {
 /// # Errors
 /// [`Error::NoClassScores`], or the error of a single run.
 pub fn measure(network: &Network, device: Device) -> Result<Measurement, Error> {
-    let value = match &network.scores {
-        Ok(scores) => scores.value.clone(),
-        Err(why) => return Err(Error::NoClassScores(why.clone())),
-    };
-    let objective = Objective {
-        kind: Kind::Class,
-        value,
-    };
+    let objective = Objective::class(network)?;
     let sizes = BATCHES
         .into_iter()
         .filter(|&runs| runs == 1 || network.batchable);
@@ -100,20 +93,13 @@ fn ascent<'n>(
     steps: u32,
     device: Device,
 ) -> Result<Ascent<'n>, Error> {
-    let run = |seed| Run {
-        unit: Unit {
-            index: 0,
-            position: (0, 0),
-        },
-        seed,
-        // A single octave, so that only the first step includes preparation.
-        settings: Settings {
-            steps,
-            octaves: 1,
-            ..Settings::default()
-        },
-        earlier: Vec::new(),
+    // A single octave, so that only the first step includes preparation.
+    let settings = Settings {
+        steps,
+        octaves: 1,
+        ..Settings::default()
     };
+    let run = |seed| Run::new(Unit::new(0), seed, settings.clone());
     let runs: Vec<Run> = (0..runs as u64).map(run).collect();
     Ascent::new(network, objective, &runs, device, &CancelHandle::default())
 }
@@ -181,9 +167,10 @@ fn gradient_error(network: &Network, objective: &Objective, device: Device) -> R
         values.iter().map(|&value| f64::from(value).powi(2)).sum()
     };
     let error = square(&(&found - &expected)) / square(&expected).max(f64::MIN_POSITIVE);
-    match error.is_finite() {
-        true => Ok(error.sqrt()),
-        false => Err(Error::NotFinite(None)),
+    if error.is_finite() {
+        Ok(error.sqrt())
+    } else {
+        Err(Error::NotFinite(None))
     }
 }
 

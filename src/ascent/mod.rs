@@ -18,6 +18,28 @@
 //! - [`heatmap`]: class activation maps in colour
 //!
 //! Used by `runs` and the command line. Independent of files, the history and terminals.
+//!
+//! A picture of what a network takes for a flamingo:
+//!
+//! ```no_run
+//! use ziggurat::ascent::{Ascent, Objective, Run, Settings, Unit};
+//! use ziggurat::model::{ModelSource, Network};
+//! use ziggurat::runtime::{CancelHandle, Device, Library, package::quiet};
+//!
+//! let home = ziggurat::home::Home::locate()?;
+//! Library::load(&home, &quiet)?;
+//! let file = ModelSource::resolve(&home, Some("resnet50.onnx"))?.open(&home, &quiet)?;
+//! let network = Network::open(&file)?;
+//! let class = Unit::new(network.classes.find("flamingo")?);
+//! let run = Run::new(class, 0, Settings::default());
+//! let (objective, stop) = (Objective::class(&network)?, CancelHandle::default());
+//! let mut ascent = Ascent::new(&network, &objective, &[run], Device::Cpu, &stop)?;
+//! while let Some(report) = ascent.step()? {
+//!     println!("step {}: score {:.2}", report.step, report.scores[0]);
+//! }
+//! ascent.pictures()?[0].save("flamingo.png")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod batch_invariance;
 pub mod cam;

@@ -30,9 +30,10 @@ pub(super) fn first_layer(
     }
     while finite < not_finite {
         let middle = (finite + not_finite) / 2;
-        match is_finite(on_path[middle].0)? {
-            true => finite = middle + 1,
-            false => not_finite = middle,
+        if is_finite(on_path[middle].0)? {
+            finite = middle + 1;
+        } else {
+            not_finite = middle;
         }
     }
     let (name, op) = on_path[not_finite];

@@ -40,9 +40,10 @@ impl Ascent<'_> {
 
     /// The picture of a run before the last step if it is still on the device, otherwise the current one.
     pub(super) fn picture_before(&self, run: usize) -> Result<RgbImage, Error> {
-        let canvas = match self.has_previous {
-            true => self.state.previous(names::CANVAS)?,
-            false => self.state.state(names::CANVAS)?,
+        let canvas = if self.has_previous {
+            self.state.previous(names::CANVAS)?
+        } else {
+            self.state.state(names::CANVAS)?
         };
         Ok(self.picture(array4(canvas).index_axis(Axis(0), run)))
     }
@@ -62,9 +63,12 @@ impl Ascent<'_> {
         let shrink = (f64::from(longest) / height.max(width) as f64).min(1.0);
         let size = |side: usize| ((side as f64 * shrink).round() as u32).max(1);
         let (height, width) = (size(height), size(width));
-        let small = |picture: RgbImage| match picture.width() < width {
-            true => imageops::resize(&picture, width, height, FilterType::Triangle),
-            false => imageops::thumbnail(&picture, width, height),
+        let small = |picture: RgbImage| {
+            if picture.width() < width {
+                imageops::resize(&picture, width, height, FilterType::Triangle)
+            } else {
+                imageops::thumbnail(&picture, width, height)
+            }
         };
         Ok(self.pictures()?.into_iter().map(small).collect())
     }

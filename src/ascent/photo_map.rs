@@ -90,18 +90,22 @@ pub fn of_photo(
 fn parts((width, height): (u32, u32), (wide, high): (u32, u32)) -> Result<Vec<Part>, Error> {
     let proportion = f64::from(wide) / f64::from(high);
     let is_wide = f64::from(width) > f64::from(height) * proportion;
-    let (long, view) = match is_wide {
-        true => (width, f64::from(height) * proportion),
-        false => (height, f64::from(width) / proportion),
+    let (long, view) = if is_wide {
+        (width, f64::from(height) * proportion)
+    } else {
+        (height, f64::from(width) / proportion)
     };
     let parts = spread(long, view.round().max(1.0) as u32).ok_or_else(|| {
         Error::NoMap(format!(
             "a photo of {width} × {height} pixels is too long for a map of it: cut it into shorter ones"
         ))
     })?;
-    let pair = |part: Range<u32>| match is_wide {
-        true => (part, 0..height),
-        false => (0..width, part),
+    let pair = |part: Range<u32>| {
+        if is_wide {
+            (part, 0..height)
+        } else {
+            (0..width, part)
+        }
     };
     Ok(parts.into_iter().map(pair).collect())
 }

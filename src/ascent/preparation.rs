@@ -26,9 +26,10 @@ pub(super) fn prepare(
         check_unit(network, objective, run.unit)?;
     }
     let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
-    let map = match any(|settings| settings.mask > 0.0) {
-        true => cam_layer::resolve(network, objective, first.settings.map())?,
-        false => None,
+    let map = if any(|settings| settings.mask > 0.0) {
+        cam_layer::resolve(network, objective, first.settings.map())?
+    } else {
+        None
     };
     let plan = StepPlan {
         objective: objective.clone(),

@@ -11,8 +11,11 @@ use super::{Error, Settings, Unit};
 /// The specification of one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
+    /// The class, channel or neuron.
     pub unit: Unit,
+    /// The seed of its random numbers: equal seeds give equal pictures.
     pub seed: u64,
+    /// The settings.
     pub settings: Settings,
     /// Other settings of its first steps, in order; empty if the settings never change. A run with stages cannot share
     /// a batch.
@@ -28,6 +31,16 @@ pub struct Stage {
 }
 
 impl Run {
+    /// A run whose settings never change.
+    pub fn new(unit: Unit, seed: u64, settings: Settings) -> Self {
+        Self {
+            unit,
+            seed,
+            settings,
+            earlier: Vec::new(),
+        }
+    }
+
     /// The settings of the next step after `taken` steps.
     pub(super) fn settings_after(&self, taken: usize) -> &Settings {
         let stage = self.earlier.iter().find(|stage| taken < stage.until);
@@ -41,12 +54,7 @@ impl Run {
 
     /// The run with the settings of the next step after `taken` steps, without stages.
     pub(super) fn after(&self, taken: usize) -> Self {
-        Self {
-            unit: self.unit,
-            seed: self.seed,
-            settings: self.settings_after(taken).clone(),
-            earlier: Vec::new(),
-        }
+        Self::new(self.unit, self.seed, self.settings_after(taken).clone())
     }
 }
 

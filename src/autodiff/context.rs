@@ -3,6 +3,7 @@
 
 use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
+use crate::onnx::types::resolve_index;
 use crate::onnx::{Attribute, Builder, ElementType, Error as GraphError, Types};
 use crate::text::printable;
 
@@ -99,11 +100,12 @@ impl Context<'_> {
         let count = dims
             .iter()
             .fold(1, |count: usize, &dim| count.saturating_mul(dim));
-        match count > MAX_CONSTANT {
-            true => Err(self.unsupported(&format!(
+        if count > MAX_CONSTANT {
+            Err(self.unsupported(&format!(
                 "it needs a constant of dimensions {dims:?}, which is too large"
-            ))),
-            false => Ok(()),
+            )))
+        } else {
+            Ok(())
         }
     }
 
@@ -112,10 +114,7 @@ impl Context<'_> {
     /// # Errors
     /// [`GraphError::Unsupported`] if they are unknown or the value has too many elements.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, GraphError> {
-        let dims = match self.builder.graph().constant(value) {
-            Some(constant) => constant.shape()?,
-            None => self.shapes.get(value)?.dims.clone(),
-        };
+        let dims = self.builder.graph().dims(value, self.shapes)?;
         let count = dims
             .iter()
             .try_fold(1usize, |count, &dim| count.checked_mul(dim.max(1)));
@@ -133,10 +132,7 @@ impl Context<'_> {
     /// # Errors
     /// [`GraphError::Unsupported`] if it is unknown.
     pub fn elem(&self, value: &str) -> Result<ElementType, GraphError> {
-        match self.builder.graph().constant(value) {
-            Some(constant) => constant.elem(),
-            None => Ok(self.shapes.get(value)?.elem),
-        }
+        self.builder.graph().elem(value, self.shapes)
     }
 
     /// Input `index`, if it is a constant.
@@ -186,9 +182,8 @@ impl Context<'_> {
     /// # Errors
     /// [`Error::Unsupported`] if it is out of range for `rank`.
     pub fn resolve_axis(&self, axis: i64, rank: usize) -> Result<usize, Error> {
-        let from_front = if axis < 0 { axis + rank as i64 } else { axis };
-        let resolved = usize::try_from(from_front).ok().filter(|&axis| axis < rank);
-        resolved.ok_or_else(|| self.unsupported(&format!("axis {axis} of a tensor of rank {rank}")))
+        resolve_index(axis, rank)
+            .ok_or_else(|| self.unsupported(&format!("axis {axis} of a tensor of rank {rank}")))
     }
 
     /// Emits a node with one output.
@@ -272,18 +267,15 @@ impl Context<'_> {
         Ok(self.expand(&zero, dims))
     }
 
-    /// Sum over `axes`, kept as dimensions of size 1.
-    pub fn sum_over(&mut self, value: &str, axes: &[usize]) -> String {
-        let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
-        let axes = self.ints(&axes);
-        self.emit("ReduceSum", &[value, &axes], &[("keepdims", 1i64.into())])
+    /// The reduction `op` over `axes`, kept as dimensions of size 1.
+    pub fn reduce(&mut self, op: &str, value: &str, axes: &[usize]) -> String {
+        let axes = self.dims_constant(axes);
+        self.emit(op, &[value, &axes], &[("keepdims", 1i64.into())])
     }
 
-    /// Mean over `axes`, kept as dimensions of size 1.
-    pub fn mean_over(&mut self, value: &str, axes: &[usize]) -> String {
-        let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
-        let axes = self.ints(&axes);
-        self.emit("ReduceMean", &[value, &axes], &[("keepdims", 1i64.into())])
+    /// Sum over `axes`, kept as dimensions of size 1.
+    pub fn sum_over(&mut self, value: &str, axes: &[usize]) -> String {
+        self.reduce("ReduceSum", value, axes)
     }
 
     /// `value` converted to `elem`.
@@ -306,34 +298,15 @@ impl Context<'_> {
         self.op("Pad", &[value, &amounts])
     }
 
-    /// `a / b`, broadcast, and 0 where `b` is 0; both of type `elem`. For quotients whose numerator vanishes with the
-    /// denominator.
-    ///
-    /// # Errors
-    /// [`GraphError::Unsupported`] for element types that constants cannot have.
-    pub fn div_or_zero(
-        &mut self,
-        a: &str,
-        b: &str,
-        elem: ElementType,
-    ) -> Result<String, GraphError> {
-        let (zero, one) = (self.scalar(elem, 0.0)?, self.scalar(elem, 1.0)?);
-        let is_zero = self.op("Equal", &[b, &zero]);
-        let divisor = self.op("Where", &[&is_zero, &one, b]);
-        let quotient = self.op("Div", &[a, &divisor]);
-        Ok(self.op("Where", &[&is_zero, &zero, &quotient]))
-    }
-
     /// Checks that the objective depends on no output but the first.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the objective depends on another.
     pub fn first_output_only(&self) -> Result<(), Error> {
-        match self.gradients.iter().skip(1).any(Option::is_some) {
-            true => {
-                Err(self.unsupported("the objective depends on an output other than its first"))
-            }
-            false => Ok(()),
+        if self.gradients.iter().skip(1).any(Option::is_some) {
+            Err(self.unsupported("the objective depends on an output other than its first"))
+        } else {
+            Ok(())
         }
     }
 
@@ -369,6 +342,32 @@ impl Context<'_> {
         } else {
             self.reshape(&summed, to)
         })
+    }
+
+    /// The gradient of input `index`, given that of the broadcast output, summed to the input's dimensions.
+    ///
+    /// # Errors
+    /// As [`Context::sum_to_shape`], and if dimensions are unknown.
+    pub fn sum_to_input(&mut self, index: usize, gradient: &str) -> Result<String, Error> {
+        let (from, to) = (self.dims(&self.output())?, self.dims(&self.input(index)?)?);
+        self.sum_to_shape(gradient, &from, &to)
+    }
+
+    /// The gradient of each of the first `count` inputs for which it is requested, by `rule` of the input's index.
+    ///
+    /// # Errors
+    /// Those of `rule`.
+    pub fn for_each_requested(
+        &mut self,
+        count: usize,
+        mut rule: impl FnMut(&mut Self, usize) -> Result<String, Error>,
+    ) -> Result<Gradients, Error> {
+        (0..count)
+            .map(|index| {
+                let is_requested = self.needs_input_grad(index);
+                is_requested.then(|| rule(self, index)).transpose()
+            })
+            .collect()
     }
 
     fn dims_constant(&mut self, dims: &[usize]) -> String {

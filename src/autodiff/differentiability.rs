@@ -14,7 +14,9 @@ pub enum Differentiability {
     Differentiable,
     /// The named node between input and value has no rule.
     Blocked {
+        /// The node's name, quoted.
         node: String,
+        /// The operator.
         op: String,
         /// The reason, if the operator can be differentiated in other forms.
         why: Option<String>,
@@ -76,14 +78,14 @@ pub fn analyze<'a>(
                     break;
                 }
                 Some(Differentiability::Differentiable) => {
-                    merged = Differentiability::Differentiable
+                    merged = Differentiability::Differentiable;
                 }
                 _ => {}
             }
         }
         if rules::has_zero_gradient(node) {
             merged = Differentiability::Independent;
-        } else if merged == Differentiability::Differentiable && rules::rule(node).is_none() {
+        } else if merged == Differentiability::Differentiable && !rules::is_supported(node) {
             merged = Differentiability::Blocked {
                 node: node.display_name(),
                 op: printable(&node.op_type),

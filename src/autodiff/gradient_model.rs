@@ -63,21 +63,32 @@ pub enum GradientError<E: std::error::Error> {
     /// The model has no value of this name.
     #[error("the model has no value {name}; its {kind} are {known}")]
     UnknownValue {
+        /// The name, quoted.
         name: String,
+        /// What it was expected to be: `inputs` or `outputs`.
         kind: &'static str,
+        /// Their names, quoted, separated by commas.
         known: String,
     },
     /// Values of this element type have no gradient.
     #[error("{name} has element type {elem}: only floating-point values have gradients")]
-    NotFloat { name: String, elem: &'static str },
+    NotFloat {
+        /// The value's name, quoted.
+        name: String,
+        /// Its element type.
+        elem: &'static str,
+    },
     /// There is nothing to differentiate.
     #[error("the model has no {0} of floating-point type")]
     Nothing(&'static str),
     /// A dimension is open.
     #[error("the size of dimension {key} (axis {axis} of input {input}) must be given")]
     OpenDimension {
+        /// The input's name, quoted.
         input: String,
+        /// Its axis, from 0.
         axis: usize,
+        /// What to call the dimension in [`GradientRequest::sizes`].
         key: String,
     },
     /// A size is given for a dimension that does not exist or is not open.
@@ -103,7 +114,7 @@ impl<E: std::error::Error> From<crate::onnx::Error> for GradientError<E> {
 /// Adds to a model the gradient of its outputs with respect to its inputs, as outputs.
 ///
 /// The gradient with respect to a value is the sum over all elements of [`GradientRequest::of`], weighted by the seeds, of
-/// the derivative with respect to that value. Pictures of a batch that do not influence each other so get each its own.
+/// the derivative with respect to that value. Entries of a batch that do not influence each other thus get each its own gradient.
 ///
 /// The result has opset 18 or newer and computes in float32; names, other opset imports and metadata are those of the
 /// original. Operators are standard ones, except where the model itself has others that cannot be replaced. The batch size

@@ -53,6 +53,7 @@ impl Default for Device {
 /// How to differentiate.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// What the graph will run on.
     pub device: Device,
     /// A value (N, 1, 1, 1) of known type, between 0 and 1 for each of the batch: how much of an upward gradient is let
     /// through a *blocked* rectifier. 0 is the true gradient; 1 lets a dead network move (as Lucid does for the first

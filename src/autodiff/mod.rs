@@ -2,7 +2,7 @@
 //!
 //! Inference builds of ONNX Runtime cannot differentiate. This module reads a graph and appends standard nodes that
 //! compute vector-Jacobian products (VJPs). Any execution provider can then run forward and backward pass in one
-//! session. It knows nothing about images, sessions or ascents: value names go in, value names come out.
+//! session. It knows nothing of what the values mean, nor of sessions: value names go in, value names come out.
 //!
 //! ```text
 //! Builder (graph so far) + Types + seeds (value, cotangent) + sources ──▶ gradient of each source, as a value name
@@ -11,7 +11,8 @@
 //! - [`gradient_model()`] adds gradients to a model as outputs: the entry point for most uses.
 //! - [`gradient`] is the backward pass. It visits only nodes on a path from a source to a seeded value.
 //! - [`rules`] is one table from operator to gradient rule. A rule receives a [`Context`] (node, constants, shapes, the
-//!   gradient of each output, helpers that emit nodes) and returns the gradients of the requested inputs.
+//!   gradient of each output, helpers that emit nodes) and returns the gradients of the requested inputs. Most rules are
+//!   one formula, written as such (see `formula`).
 //! - [`lowering`] holds every choice between equivalent forms that depends on the device.
 //! - [`differentiability`] finds which values can be differentiated with respect to an input, and which node blocks the
 //!   others.
@@ -20,9 +21,12 @@
 //! (see [`upgrade`](crate::onnx::passes::upgrade_opset)), and fused operators must be decomposed (see
 //! [`decompose`](crate::onnx::passes::decompose)), so that operators which optimizers fuse need no rules of their own.
 
+#![warn(missing_docs)]
+
 mod backward;
 mod context;
 pub mod differentiability;
+mod formula;
 mod gradient_model;
 pub mod lowering;
 mod rank_check;
@@ -41,20 +45,31 @@ pub enum Error {
         "node {node} ({op}, opset {opset}) has no gradient rule; only values computed before it can be differentiated"
     )]
     NoRule {
+        /// The node's name, quoted.
         node: String,
+        /// The operator, with its domain if that is not the standard one.
         op: String,
+        /// Version of the standard opset.
         opset: i64,
     },
     /// The operator has a rule that does not cover this node's attributes or inputs.
     #[error("node {node} ({op}) cannot be differentiated: {why}")]
     Unsupported {
+        /// The node's name, quoted.
         node: String,
+        /// The operator.
         op: String,
+        /// What is not covered.
         why: String,
     },
     /// The seeded values do not depend on a source.
     #[error("{objective} does not depend on {input}: there is no gradient")]
-    Independent { objective: String, input: String },
+    Independent {
+        /// The seeded values, quoted.
+        objective: String,
+        /// The source, quoted.
+        input: String,
+    },
     /// The graph is invalid or incomplete.
     #[error(transparent)]
     Graph(#[from] crate::onnx::Error),

@@ -132,19 +132,21 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Some(model) => Some(report(&home, model, &arguments.model_options.read()?)?),
             None => None,
         },
-        measured: match arguments.measure {
-            true => Some(measure::run(
+        measured: if arguments.measure {
+            Some(measure::run(
                 &home,
                 arguments.model.as_deref(),
                 &arguments.provider,
                 &arguments.model_options,
-            )?),
-            false => None,
+            )?)
+        } else {
+            None
         },
     };
-    match arguments.json {
-        true => Ok(output::json(&findings)?),
-        false => Ok(print(&findings)?),
+    if arguments.json {
+        Ok(output::json(&findings)?)
+    } else {
+        Ok(print(&findings)?)
     }
 }
 
@@ -308,9 +310,10 @@ fn print(findings: &Findings) -> std::io::Result<()> {
     }
     output::line("models")?;
     for ModelFinding { name, fetched } in &findings.models {
-        let state = match fetched {
-            true => "downloaded".to_string(),
-            false => format!("not downloaded; run `ziggurat setup {name}`"),
+        let state = if *fetched {
+            "downloaded".to_string()
+        } else {
+            format!("not downloaded; run `ziggurat setup {name}`")
         };
         output::line(&format!("  {name:<20} {state}"))?;
     }
@@ -330,9 +333,10 @@ fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {
         or_unset(&terminal.term),
         or_unset(&terminal.colorterm)
     ))?;
-    let name = terminal.name.as_deref().unwrap_or(match terminal.answered {
-        true => "no name given",
-        false => "no reply",
+    let name = terminal.name.as_deref().unwrap_or(if terminal.answered {
+        "no name given"
+    } else {
+        "no reply"
     });
     let inside = if terminal.tmux { ", inside tmux" } else { "" };
     let far = if terminal.remote { ", over SSH" } else { "" };

@@ -92,12 +92,13 @@ enum Command {
 
 /// Reads the command line. Help and version, where asked for, are printed, and the program ends.
 pub fn read() -> Result<Arguments, Failure> {
-    Arguments::try_parse().map_err(|problem| match problem.use_stderr() {
-        true => {
+    Arguments::try_parse().map_err(|problem| {
+        if problem.use_stderr() {
             let message = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
             Failure::usage(anyhow::anyhow!(message))
+        } else {
+            problem.exit()
         }
-        false => problem.exit(),
     })
 }
 
@@ -118,9 +119,10 @@ fn unknown_word(home: &Home, word: &str) -> Option<String> {
     };
     let known = [commands(), card::names(home)].concat();
     let near = suggestions(word, known.iter().map(String::as_str));
-    let advice = match near.is_empty() {
-        true => "; see --help; for a file give a path or a name ending in .onnx".into(),
-        false => did_you_mean(&near),
+    let advice = if near.is_empty() {
+        "; see --help; for a file give a path or a name ending in .onnx".into()
+    } else {
+        did_you_mean(&near)
     };
     Some(format!("unknown command or model `{name}`{advice}"))
 }
@@ -224,9 +226,10 @@ fn each<T>(
             }
         }
     }
-    match failed {
-        true => Err(Failure::Reported),
-        false => Ok(()),
+    if failed {
+        Err(Failure::Reported)
+    } else {
+        Ok(())
     }
 }
 

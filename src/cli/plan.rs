@@ -96,9 +96,12 @@ impl<'a> Planner<'a> {
     fn plan_model(&self, model: Option<&str>, several: bool) -> Result<(Plan, Network), Failure> {
         let network = startup::quiet_network(self.home, model, self.model_options)?;
         let name = model.unwrap_or(&network.name).to_string();
-        let notice = |text: &str| match several {
-            true => output::notice(&format!("{name}: {text}")),
-            false => output::notice(text),
+        let notice = |text: &str| {
+            if several {
+                output::notice(&format!("{name}: {text}"));
+            } else {
+                output::notice(text);
+            }
         };
         for assumption in network.assumptions() {
             notice(&assumption);
@@ -193,15 +196,14 @@ impl<'a> Planner<'a> {
     /// If the file is another one by now.
     pub fn open_again(&self, plan: &Plan) -> Result<Network, Failure> {
         let network = startup::quiet_network(self.home, plan.model.as_deref(), self.model_options)?;
-        match plan
+        if plan
             .specs
             .iter()
             .all(|spec| spec.model_hash == network.hash)
         {
-            true => Ok(network),
-            false => {
-                Err(anyhow!("the file has changed since it was looked at; run it again").into())
-            }
+            Ok(network)
+        } else {
+            Err(anyhow!("the file has changed since it was looked at; run it again").into())
         }
     }
 }

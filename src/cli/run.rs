@@ -76,9 +76,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let several = several_models || !options.names_one();
     delivery::check_writable(arguments.out.as_deref(), several)?;
     // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
-    let screen = match arguments.json {
-        true => None,
-        false => preferences.screen(graphics),
+    let screen = if arguments.json {
+        None
+    } else {
+        preferences.screen(graphics)
     };
 
     let model_options = &arguments.model_options;
@@ -166,9 +167,10 @@ fn run_all(
                 if let Some(problem) = failed {
                     output::notice(&problem.to_string());
                 }
-                let saved = match session.has_saved_part {
-                    true => "; unfinished runs are saved as they are",
-                    false => "; the unfinished runs are not saved",
+                let saved = if session.has_saved_part {
+                    "; unfinished runs are saved as they are"
+                } else {
+                    "; the unfinished runs are not saved"
                 };
                 return Err(anyhow!("stopped{saved}").into());
             }

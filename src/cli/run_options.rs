@@ -205,8 +205,9 @@ impl RunOptions {
 
 /// The lines of a list in a file, or from standard input.
 fn lines(path: &Path) -> anyhow::Result<Vec<Line>> {
-    match path == Path::new("-") {
-        true => Ok(target_list::read(std::io::stdin().lock())?),
-        false => Ok(target_list::read(std::fs::File::open(path)?)?),
+    if path == Path::new("-") {
+        Ok(target_list::read(std::io::stdin().lock())?)
+    } else {
+        Ok(target_list::read(std::fs::File::open(path)?)?)
     }
 }

@@ -89,14 +89,15 @@ fn say(plan: &GpuPlan) -> std::io::Result<()> {
         }
     }
     let packages: Vec<String> = plan.packages.iter().map(ToString::to_string).collect();
-    match packages.is_empty() {
-        true => output::line("nothing to download for the GPU"),
-        false => output::line(&format!(
+    if packages.is_empty() {
+        output::line("nothing to download for the GPU")
+    } else {
+        output::line(&format!(
             "to download for CUDA {}: {}, {} in total",
             cuda.major,
             packages.join(", "),
             size(plan.bytes())
-        )),
+        ))
     }
 }
 
@@ -106,16 +107,18 @@ fn would_fetch(
     sources: &[(&String, ModelSource)],
 ) -> std::io::Result<()> {
     if let Some(package) = plugin::webgpu_package().filter(|_| webgpu) {
-        let state = match package.folder(&home.runtime()).is_dir() {
-            true => "already downloaded".into(),
-            false => size(package.bytes),
+        let state = if package.folder(&home.runtime()).is_dir() {
+            "already downloaded".into()
+        } else {
+            size(package.bytes)
         };
         output::line(&format!("{package}: {state}"))?;
     }
     for (card, source) in sources {
-        let state = match source.is_here(home) {
-            true => "already downloaded",
-            false => "to be downloaded",
+        let state = if source.is_here(home) {
+            "already downloaded"
+        } else {
+            "to be downloaded"
         };
         output::line(&format!("{card}: {state}"))?;
     }

@@ -275,9 +275,10 @@ fn folder(text: &str) -> Result<PathBuf, String> {
             .join(rest),
         None => Path::new(text).into(),
     };
-    match path.is_absolute() {
-        true => Ok(path),
-        false => Err("it must be an absolute path, or begin with `~/`".into()),
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err("it must be an absolute path, or begin with `~/`".into())
     }
 }
 

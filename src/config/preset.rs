@@ -38,11 +38,12 @@ pub enum SaveError {
 /// Checks the name of a preset: 1 to 32 letters, digits, `-` or `_`, so that it can be typed in a shell.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
-        true => Ok(()),
-        false => Err(format!(
+    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
+        Ok(())
+    } else {
+        Err(format!(
             "a preset's name is made of 1 to {MAX_NAME} letters of a to z, digits, `-` or `_`"
-        )),
+        ))
     }
 }
 

@@ -110,9 +110,10 @@ impl Classes {
         {
             return self.index(digits);
         }
-        let found = match exact.is_empty() {
-            true => self.called_in_any_case(&wanted),
-            false => exact,
+        let found = if exact.is_empty() {
+            self.called_in_any_case(&wanted)
+        } else {
+            exact
         };
         match found[..] {
             [index] => Ok(index),
@@ -134,9 +135,10 @@ impl Classes {
         let mut alike = None;
         for word in std::iter::once(name.as_str()).chain(synonyms(&name)) {
             let exact = self.called(word);
-            let found = match exact.is_empty() {
-                true => self.called_in_any_case(word),
-                false => exact,
+            let found = if exact.is_empty() {
+                self.called_in_any_case(word)
+            } else {
+                exact
             };
             match found[..] {
                 [] => {}
@@ -165,9 +167,10 @@ impl Classes {
     /// The classes whose name matches; if there are none, those with a matching synonym.
     fn named(&self, fits: &dyn Fn(&str) -> bool) -> Vec<usize> {
         let by_name = self.matching(fits);
-        match by_name.is_empty() {
-            true => self.matching(|name| synonyms(name).any(fits)),
-            false => by_name,
+        if by_name.is_empty() {
+            self.matching(|name| synonyms(name).any(fits))
+        } else {
+            by_name
         }
     }
 

@@ -7,7 +7,7 @@ use crate::onnx::graph::declared_dims;
 use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::value_info;
-use crate::onnx::{Attribute, ElementType, Graph};
+use crate::onnx::{ElementType, Graph};
 use crate::text::printable;
 use std::collections::HashSet;
 
@@ -117,9 +117,10 @@ impl ImageInput {
             size.height.into(),
             size.width.into(),
         ];
-        let runs = match self.batchable {
-            true => Dim::DimParam("N".into()),
-            false => Dim::DimValue(1),
+        let runs = if self.batchable {
+            Dim::DimParam("N".into())
+        } else {
+            Dim::DimValue(1)
         };
         let dims = [
             runs,
@@ -134,14 +135,9 @@ impl ImageInput {
         }
         let mut names = Renames::new();
         if self.axes == AxisOrder::Nhwc {
-            let channels_last = self.channels_last_name(graph);
-            result.insert_node(NodeProto {
-                op_type: "Transpose".into(),
-                input: vec![self.name.clone()],
-                output: vec![channels_last.clone()],
-                attribute: vec![Attribute::from(vec![0i64, 2, 3, 1]).named("perm")],
-                ..Default::default()
-            })?;
+            let channels_last = graph.free_name(&format!("{}/channels_last", self.name));
+            let transpose = NodeProto::new("Transpose", &[&self.name], &[&channels_last]);
+            result.insert_node(transpose.attr("perm", vec![0i64, 2, 3, 1]))?;
             names.insert(self.name.clone(), channels_last);
         }
         for node in graph.nodes() {
@@ -151,15 +147,6 @@ impl ImageInput {
         }
         result.set_outputs(graph.outputs().to_vec());
         Ok(result)
-    }
-
-    /// A fresh name for the image with channels last.
-    fn channels_last_name(&self, graph: &Graph) -> String {
-        let mut name = format!("{}/channels_last", self.name);
-        while graph.contains(&name) {
-            name.push('_');
-        }
-        name
     }
 }
 

@@ -38,12 +38,13 @@ impl TryFrom<[u32; 2]> for ImageSize {
     type Error = String;
 
     fn try_from([height, width]: [u32; 2]) -> Result<Self, String> {
-        match [height, width]
+        if [height, width]
             .iter()
             .all(|side| (1..=MAX_SIDE).contains(side))
         {
-            true => Ok(Self { height, width }),
-            false => Err(format!("height and width must be from 1 to {MAX_SIDE}")),
+            Ok(Self { height, width })
+        } else {
+            Err(format!("height and width must be from 1 to {MAX_SIDE}"))
         }
     }
 }

@@ -160,9 +160,10 @@ impl Layout {
         shapes: &mut Types,
         value: &str,
     ) -> Result<String, Error> {
-        let value = match self.is_non_spatial() {
-            true => transposed(builder, shapes, value, &self.order())?,
-            false => self.planes(builder, shapes, value)?,
+        let value = if self.is_non_spatial() {
+            transposed(builder, shapes, value, &self.order())?
+        } else {
+            self.planes(builder, shapes, value)?
         };
         let ValueType { elem, dims } = shapes.get(&value)?.clone();
         let numbers = dims.iter().skip(2).product();

@@ -124,9 +124,10 @@ impl Network {
         let mut graph = spec.specialize(graph, passes)?;
         let mut shapes = spec.infer(&graph, 1)?;
         // A uint8 input takes unscaled pixels.
-        let expected = match raw {
-            true => Some(Preprocessing::PIXELS),
-            false => InputScaling::trace(&graph, &input).expects(),
+        let expected = if raw {
+            Some(Preprocessing::PIXELS)
+        } else {
+            InputScaling::trace(&graph, &input).expects()
         };
         let (preprocessing, preprocessing_origin) =
             hints.prepare(file.card.preprocessing, expected, raw);

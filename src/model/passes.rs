@@ -56,9 +56,10 @@ impl InputSpec<'_> {
     pub fn specialize(self, graph: Graph, passes: Passes) -> Result<Graph, Error> {
         let (one, two) = (self.dims(1), self.dims(2));
         let choices: [&[(&str, &[usize])]; 2] = [&[(self.input, &one)], &[(self.input, &two)]];
-        let choices = match self.batchable {
-            true => &choices[..],
-            false => &choices[..1],
+        let choices = if self.batchable {
+            &choices[..]
+        } else {
+            &choices[..1]
         };
         Ok(passes.specialize(&OnnxRuntime, graph, choices)?)
     }
@@ -129,9 +130,12 @@ mod tests {
 
     /// The names of the skipped passes if graphs with any of `faulty` are rejected.
     fn left_out(faulty: &[Pass]) -> Vec<&'static str> {
-        let attempt = |passes: Passes| match faulty.iter().any(|pass| passes.has(*pass)) {
-            true => Err(refused()),
-            false => Ok(()),
+        let attempt = |passes: Passes| {
+            if faulty.iter().any(|pass| passes.has(*pass)) {
+                Err(refused())
+            } else {
+                Ok(())
+            }
         };
         let ((), left_out) = fewest_left_out(attempt, || true).unwrap();
         assert!(left_out.iter().all(|pass| pass.why.contains("node x: no")));

@@ -36,9 +36,10 @@ fn without(names: Vec<String>, rest: impl Fn(usize, &str) -> Option<&str>) -> Ve
         return names;
     };
     let different: HashSet<&&str> = kept.iter().collect();
-    match 4 * different.len() > 3 * kept.len() {
-        true => kept.into_iter().map(str::to_owned).collect(),
-        false => names,
+    if 4 * different.len() > 3 * kept.len() {
+        kept.into_iter().map(str::to_owned).collect()
+    } else {
+        names
     }
 }
 

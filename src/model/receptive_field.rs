@@ -2,6 +2,7 @@
 //! dilations. Of several paths the largest field counts. If it is unknown, it is the complete image. For display only.
 
 use crate::onnx::proto::NodeProto;
+use crate::onnx::types::from_front;
 use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
@@ -121,9 +122,8 @@ impl Step<'_> {
             }
             "LayerNormalization" | "RMSNormalization" => self.each(|way| {
                 let first = self.node.int("axis").unwrap_or(-1);
-                let rank = self.dims(self.first()?)?.len() as i64;
-                let first = if first < 0 { first + rank } else { first };
-                ((way.axis as i64) < first).then_some(way)
+                let rank = self.dims(self.first()?)?.len();
+                ((way.axis as i64) < from_front(first, rank)).then_some(way)
             }),
             "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceL1" | "ReduceL2"
             | "ReduceProd" | "ReduceSumSquare" | "ReduceLogSumExp" => {

@@ -12,8 +12,8 @@ use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, 
 use crate::autodiff::differentiability::{Differentiability, SkipReasons};
 use crate::autodiff::rules;
 use crate::onnx::graph::declared_dims;
-use crate::onnx::node::is_default_domain;
-use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
+use crate::onnx::node::canonical_domain;
+use crate::onnx::proto::{Dim, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use crate::onnx::{ElementType, file};
 use crate::runtime::{Library, Options, Provider, Session};
 
@@ -172,13 +172,13 @@ impl ModelSummary {
 
     /// The contents of the file.
     fn declared(file: &ModelFile, model: &ModelProto, bytes: u64) -> Self {
-        let empty = Default::default();
+        let empty = GraphProto::default();
         let graph = model.graph.as_ref().unwrap_or(&empty);
         let constants = graph.initializer.iter().map(prost::Message::encoded_len);
         let opset = |import: &crate::onnx::proto::OperatorSetIdProto| Opset {
-            domain: match is_default_domain(&import.domain) {
-                true => "ai.onnx".into(),
-                false => import.domain.clone(),
+            domain: match canonical_domain(&import.domain) {
+                "" => "ai.onnx".into(),
+                domain => domain.into(),
             },
             version: import.version,
         };
@@ -248,7 +248,7 @@ impl NetworkSummary {
         let on_path: Vec<&NodeProto> = on_path.map(|(node, _)| node).collect();
         let blocked = on_path
             .iter()
-            .filter(|node| rules::rule(node).is_none() && !rules::has_zero_gradient(node));
+            .filter(|node| !rules::is_supported(node) && !rules::has_zero_gradient(node));
         let blocked: Vec<&&NodeProto> = blocked.collect();
         let refusals = SkipReasons::of(graph, &network.shapes);
         let block = |node: &&&NodeProto| Block {
@@ -327,9 +327,9 @@ fn counted<'a>(nodes: impl IntoIterator<Item = &'a NodeProto>) -> BTreeMap<Strin
 
 /// An operator with its domain, unless that is the standard one.
 fn title(node: &NodeProto) -> String {
-    match is_default_domain(&node.domain) {
-        true => node.op_type.clone(),
-        false => format!("{}.{}", node.domain, node.op_type),
+    match node.op_key() {
+        ("", op) => op.into(),
+        (domain, op) => format!("{domain}.{op}"),
     }
 }
 

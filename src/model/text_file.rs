@@ -30,9 +30,10 @@ pub(super) fn read(path: &Path, what: &'static str, most: u64) -> Result<String,
 
 /// Converts all line endings to line feeds, including those of classic Mac OS.
 fn with_line_feeds(text: String) -> String {
-    match text.contains('\r') {
-        true => text.replace("\r\n", "\n").replace('\r', "\n"),
-        false => text,
+    if text.contains('\r') {
+        text.replace("\r\n", "\n").replace('\r', "\n")
+    } else {
+        text
     }
 }
 

@@ -3,73 +3,13 @@
 //! Nodes are emitted in the form of opset [`OPSET`] or newer; [`super::passes::upgrade_opset`] converts older graphs
 //! first.
 
-use super::proto::{
-    AttributeProto, AttributeType, Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-};
-use super::{ElementType, Error, Graph};
+use super::proto::{Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+use super::{Attribute, ElementType, Error, Graph, names};
 use bytes::Bytes;
 use std::collections::HashMap;
 
 /// The oldest opset in which emitted nodes are valid (axes as inputs, reductions in scatters, `num_outputs`).
 pub const OPSET: i64 = 18;
-
-/// The value of an attribute.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Attribute {
-    Int(i64),
-    Float(f32),
-    Floats(Vec<f32>),
-    Ints(Vec<i64>),
-    String(String),
-    Strings(Vec<String>),
-}
-
-macro_rules! attribute_from {
-    ($($from:ty => $variant:ident),*) => {
-        $(impl From<$from> for Attribute {
-            fn from(value: $from) -> Self { Self::$variant(value.into()) }
-        })*
-    };
-}
-attribute_from!(i64 => Int, f32 => Float, &[f32] => Floats, Vec<f32> => Floats, Vec<i64> => Ints, &[i64] => Ints, &str => String, String => String, Vec<String> => Strings);
-
-impl Attribute {
-    /// The attribute `name` with this value.
-    pub fn named(self, name: &str) -> AttributeProto {
-        let mut proto = AttributeProto {
-            name: name.into(),
-            ..Default::default()
-        };
-        let kind = match self {
-            Attribute::Int(value) => {
-                proto.i = value;
-                AttributeType::Int
-            }
-            Attribute::Float(value) => {
-                proto.f = value;
-                AttributeType::Float
-            }
-            Attribute::Floats(values) => {
-                proto.floats = values;
-                AttributeType::Floats
-            }
-            Attribute::Ints(values) => {
-                proto.ints = values;
-                AttributeType::Ints
-            }
-            Attribute::String(text) => {
-                proto.s = Bytes::from(text);
-                AttributeType::String
-            }
-            Attribute::Strings(texts) => {
-                proto.strings = texts.into_iter().map(Bytes::from).collect();
-                AttributeType::Strings
-            }
-        };
-        proto.set_type(kind);
-        proto
-    }
-}
 
 /// A graph under construction. Values are referred to by name.
 #[derive(Debug, Clone)]
@@ -158,9 +98,9 @@ impl Builder {
                 .map(|index| format!("{name}.{index}"))
                 .collect(),
         };
-        let node = node(&name, op, inputs, &values, attributes);
+        let node = NodeProto::new(op, inputs, &values).with_name(&name);
         self.graph
-            .insert_node(node)
+            .insert_node(node.attrs(attributes))
             .expect("emitted nodes read existing values and produce fresh ones");
         values
     }
@@ -176,8 +116,8 @@ impl Builder {
         inputs: &[&str],
         attributes: &[(&str, Attribute)],
     ) -> Result<String, Error> {
-        self.graph
-            .insert_node(node(name, op, inputs, &[name.into()], attributes))?;
+        let node = NodeProto::new(op, inputs, &[name]).with_name(name);
+        self.graph.insert_node(node.attrs(attributes))?;
         Ok(name.into())
     }
 
@@ -248,7 +188,7 @@ impl Builder {
 
     /// A constant 1-D int64 tensor, for axes, shapes and indices.
     pub fn ints(&mut self, values: &[i64]) -> String {
-        self.constant(TensorProto::from_i64("", &[values.len() as i64], values))
+        self.constant(TensorProto::int_list("", values))
     }
 
     /// A constant int64 scalar.
@@ -270,33 +210,7 @@ impl Builder {
     }
 
     fn fresh_name(&mut self, what: &str) -> String {
-        loop {
-            self.fresh += 1;
-            let name = format!("{}{what}_{}", self.prefix, self.fresh);
-            if !self.graph.contains(&name) {
-                return name;
-            }
-        }
-    }
-}
-
-/// A node.
-pub(crate) fn node(
-    name: &str,
-    op: &str,
-    inputs: &[&str],
-    outputs: &[String],
-    attributes: &[(&str, Attribute)],
-) -> NodeProto {
-    NodeProto {
-        name: name.into(),
-        op_type: op.into(),
-        input: inputs.iter().map(|input| (*input).into()).collect(),
-        output: outputs.to_vec(),
-        attribute: attributes
-            .iter()
-            .map(|(name, value)| value.clone().named(name))
-            .collect(),
-        ..Default::default()
+        let stem = format!("{}{what}", self.prefix);
+        names::numbered(&stem, &mut self.fresh, |name| self.graph.contains(name))
     }
 }

@@ -6,7 +6,7 @@ use super::node::is_default_domain;
 use super::proto::{
     Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
 };
-use super::{ElementType, Error, validate};
+use super::{ElementType, Error, Types, validate};
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
@@ -37,7 +37,7 @@ impl Graph {
             .opset_import
             .iter()
             .find(|opset| is_default_domain(&opset.domain));
-        let opset = opset.map(|opset| opset.version).unwrap_or(0);
+        let opset = opset.map_or(0, |opset| opset.version);
         if opset < 1 {
             return Err(Error::Corrupt("it does not import the ONNX opset".into()));
         }
@@ -163,6 +163,37 @@ impl Graph {
     /// The constant `value`, if it is one.
     pub fn constant(&self, value: &str) -> Option<&TensorProto> {
         self.constants.get(value)
+    }
+
+    /// Dimensions of a constant of the graph, or of a value of known type.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if they are unknown, [`Error::Corrupt`] if those of a constant are invalid.
+    pub fn dims(&self, value: &str, types: &Types) -> Result<Vec<usize>, Error> {
+        match self.constant(value) {
+            Some(constant) => constant.shape(),
+            None => Ok(types.get(value)?.dims.clone()),
+        }
+    }
+
+    /// Element type of a constant of the graph, or of a value of known type.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it is unknown, or that of a constant is not supported.
+    pub fn elem(&self, value: &str, types: &Types) -> Result<ElementType, Error> {
+        match self.constant(value) {
+            Some(constant) => constant.elem(),
+            None => Ok(types.get(value)?.elem),
+        }
+    }
+
+    /// `name`, with underscores appended until no value is called so.
+    pub fn free_name(&self, name: &str) -> String {
+        let mut free = name.to_owned();
+        while self.contains(&free) {
+            free.push('_');
+        }
+        free
     }
 
     /// Whether the graph has a value of this name.

@@ -1,5 +1,7 @@
-//! Renaming values of nodes that are inlined elsewhere: a function body, a branch, an iteration of a loop.
+//! Names of values: fresh ones, and renaming of nodes that are inlined elsewhere: a function body, a branch, an iteration
+//! of a loop.
 
+use crate::onnx::Graph;
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto};
 use std::collections::{HashMap, HashSet};
 
@@ -33,15 +35,85 @@ pub fn prefix(node: &NodeProto) -> String {
         .collect()
 }
 
-/// A name `prefix/name`, with a number appended if that is in `taken`. Adds it to `taken`.
-pub fn fresh_name(taken: &mut HashSet<String>, prefix: &str, name: &str) -> String {
-    let mut candidate = format!("{prefix}/{name}");
-    let mut number = taken.len();
-    while !taken.insert(candidate.clone()) {
-        number += 1;
-        candidate = format!("{prefix}/{name}_{number}");
+/// `stem_N` for the first N above `number` for which it is not taken. Sets `number` to N.
+pub fn numbered(stem: &str, number: &mut usize, is_taken: impl Fn(&str) -> bool) -> String {
+    loop {
+        *number += 1;
+        let name = format!("{stem}_{number}");
+        if !is_taken(&name) {
+            return name;
+        }
     }
-    candidate
+}
+
+/// The names that are taken in a graph: those of its values, of the values within its subgraphs, and of those that a
+/// pass is about to add.
+#[derive(Debug, Clone, Default)]
+pub struct NameScope(HashSet<String>);
+
+impl NameScope {
+    /// The names of the values of `graph`, without those within subgraphs.
+    pub fn from_values(graph: &Graph) -> Self {
+        Self(graph.names().map(str::to_owned).collect())
+    }
+
+    /// The names in `graph`.
+    pub fn from_graph(graph: &Graph) -> Self {
+        let mut scope = Self::from_values(graph);
+        scope.insert_outputs(graph.nodes());
+        scope
+    }
+
+    /// The names in `graph`, a graph as it is in a file.
+    pub fn from_proto(graph: &GraphProto) -> Self {
+        let constants = graph.initializer.iter().map(|tensor| &tensor.name);
+        let inputs = graph.input.iter().map(|value| &value.name);
+        let mut scope = Self(constants.chain(inputs).cloned().collect());
+        scope.insert_outputs(&graph.node);
+        scope
+    }
+
+    /// Adds a name; `false` if it is taken.
+    pub fn insert(&mut self, name: &str) -> bool {
+        self.0.insert(name.to_owned())
+    }
+
+    /// Adds the names of all values that `nodes` define.
+    pub fn insert_outputs(&mut self, nodes: &[NodeProto]) {
+        for_each_output(nodes, &mut |name| {
+            self.insert(name);
+        });
+    }
+
+    /// The number of names.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds `prefix/name`, or `prefix/name_N` if that is taken, and returns it.
+    pub fn fresh(&mut self, prefix: &str, name: &str) -> String {
+        let name = format!("{prefix}/{name}");
+        if self.insert(&name) {
+            return name;
+        }
+        self.numbered(&name)
+    }
+
+    /// Adds `name`, or `prefix/name` as [`NameScope::fresh`] if that is taken, and returns it.
+    pub fn preferred(&mut self, name: &str, prefix: &str) -> String {
+        if self.insert(name) {
+            return name.to_owned();
+        }
+        self.fresh(prefix, name)
+    }
+
+    /// Adds `stem_N` for a number N, and returns it.
+    pub fn numbered(&mut self, stem: &str) -> String {
+        // No fewer attempts than names that begin like it, but usually one.
+        let name = numbered(stem, &mut self.0.len(), |name| self.0.contains(name));
+        self.insert(&name);
+        name
+    }
 }
 
 /// Calls `visit` with the name of every value that `nodes` define, including subgraph inputs, constants and outputs.
@@ -96,16 +168,6 @@ pub fn rename(node: &mut NodeProto, names: &Renames) {
     }
 }
 
-/// `output = Identity(value)`.
-pub fn identity_node(value: &str, output: &str) -> NodeProto {
-    NodeProto {
-        op_type: "Identity".into(),
-        input: vec![value.into()],
-        output: vec![output.into()],
-        ..Default::default()
-    }
-}
-
 /// Renames each `inner` output of `nodes` to the `outer` output that it becomes. Returns Identity nodes for the outputs
 /// for which that is impossible: values that `nodes` do not compute, constants, and values already bound to another
 /// output.
@@ -133,7 +195,7 @@ pub fn bind_outputs(
             bound.push(inner);
             names.insert(inner.into(), outer.clone());
         } else {
-            copies.push(identity_node(inner, outer));
+            copies.push(NodeProto::identity(inner, outer));
         }
     }
     for copy in &mut copies {

@@ -1,9 +1,55 @@
-//! Accessors of nodes: attributes by name and type, optional inputs, subgraphs, and the name to display in messages.
+//! Nodes: construction, attributes by name and type, optional inputs, subgraphs, and the name to display in messages.
 
+use super::Attribute;
 use super::proto::{AttributeProto, AttributeType, GraphProto, NodeProto, TensorProto};
 use crate::text::printable;
 
 impl NodeProto {
+    /// A node of the standard operator `op`, without name and attributes. An empty name omits that input or output.
+    pub fn new(op: &str, inputs: &[impl AsRef<str>], outputs: &[impl AsRef<str>]) -> Self {
+        Self {
+            op_type: op.into(),
+            input: inputs.iter().map(|name| name.as_ref().into()).collect(),
+            output: outputs.iter().map(|name| name.as_ref().into()).collect(),
+            ..Default::default()
+        }
+    }
+
+    /// `output = Identity(value)`.
+    pub fn identity(value: &str, output: &str) -> Self {
+        Self::new("Identity", &[value], &[output])
+    }
+
+    /// The node under the name `name`, which must be unique in its graph.
+    #[must_use]
+    pub fn with_name(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The node with the operator of that name in the domain `domain`.
+    #[must_use]
+    pub fn in_domain(mut self, domain: &str) -> Self {
+        self.domain = domain.into();
+        self
+    }
+
+    /// The node with a further attribute.
+    #[must_use]
+    pub fn attr(mut self, name: &str, value: impl Into<Attribute>) -> Self {
+        self.attribute.push(value.into().named(name));
+        self
+    }
+
+    /// The node with further attributes.
+    #[must_use]
+    pub fn attrs(mut self, attributes: &[(&str, Attribute)]) -> Self {
+        let attributes = attributes.iter();
+        self.attribute
+            .extend(attributes.map(|(name, value)| value.clone().named(name)));
+        self
+    }
+
     /// The attribute `name`, of any type.
     pub fn attribute_named(&self, name: &str) -> Option<&AttributeProto> {
         self.attribute
@@ -54,9 +100,19 @@ impl NodeProto {
         inputs.map(String::as_str).chain(self.outer_values())
     }
 
+    /// What identifies the operator: its domain, empty for the standard one, and its name.
+    pub fn op_key(&self) -> (&str, &str) {
+        (canonical_domain(&self.domain), &self.op_type)
+    }
+
+    /// The operator's name, if it is a standard one.
+    pub fn standard_op(&self) -> Option<&str> {
+        is_default_domain(&self.domain).then_some(&self.op_type)
+    }
+
     /// Whether the node is the standard operator `op`.
     pub fn is_op(&self, op: &str) -> bool {
-        self.op_type == op && is_default_domain(&self.domain)
+        self.op_key() == ("", op)
     }
 
     /// The node's name for messages, quoted; that of its first output if it has none.
@@ -107,9 +163,7 @@ impl NodeProto {
             AttributeType::Floats => {
                 TensorProto::from_f32("", &[attribute.floats.len() as i64], &attribute.floats)
             }
-            AttributeType::Ints => {
-                TensorProto::from_i64("", &[attribute.ints.len() as i64], &attribute.ints)
-            }
+            AttributeType::Ints => TensorProto::int_list("", &attribute.ints),
             _ => return None,
         };
         tensor.name = output.clone();
@@ -127,4 +181,13 @@ impl AttributeProto {
 /// Whether `domain` is one of the two names of the standard domain.
 pub fn is_default_domain(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
+}
+
+/// The domain under its one name: empty for the standard one.
+pub fn canonical_domain(domain: &str) -> &str {
+    if is_default_domain(domain) {
+        ""
+    } else {
+        domain
+    }
 }

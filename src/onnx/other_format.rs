@@ -108,9 +108,10 @@ const FORMATS: &[(Mark, &str, &str)] = &[
 
 /// The error that names the format of the file or folder at `path`, if it is recognised.
 pub fn of_path(path: &Path) -> Option<Error> {
-    match path.is_dir() {
-        true => of_folder(path),
-        false => Sample::read(path).ok()?.named(path),
+    if path.is_dir() {
+        of_folder(path)
+    } else {
+        Sample::read(path).ok()?.named(path)
     }
 }
 

@@ -1,8 +1,11 @@
-//! The protobuf messages of ONNX, IR version 13. `onnx.proto` documents the fields.
+//! The protobuf messages of ONNX, IR version 13. The specification documents them and their fields:
+//! [onnx.proto](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 //!
 //! Written by hand so that no protobuf compiler is needed. Every field of the specification is declared: prost drops
 //! unknown fields, and reading and writing a file must preserve it. Tensor data are [`Bytes`]: decoding from a buffer
 //! shares it instead of copying.
+
+#![allow(missing_docs)]
 
 use bytes::Bytes;
 use prost::{Enumeration, Message, Oneof};

@@ -1,11 +1,9 @@
 //! Makes the inputs of `Range` scalars, as ONNX requires. ONNX Runtime accepts tensors of one element as well, but only
 //! as long as they are not constant, for example within a loop.
 
-use super::names;
 use super::proto::NodeProto;
-use super::{Error, Graph, INTERNAL_PREFIX};
+use super::{Error, Graph, INTERNAL_PREFIX, NameScope};
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 /// The graph with every input of `Range` squeezed to a scalar.
 ///
@@ -29,10 +27,7 @@ pub fn scalar(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
     if !graph.nodes().iter().any(needs_squeeze) {
         return Ok(Cow::Borrowed(graph));
     }
-    let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
-    names::for_each_output(graph.nodes(), &mut |name| {
-        taken.insert(name.to_owned());
-    });
+    let mut scope = NameScope::from_graph(graph);
     let mut result = graph.without_nodes();
     for node in graph.nodes() {
         let mut node = node.clone();
@@ -41,14 +36,8 @@ pub fn scalar(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
             .filter(|_| needs_squeeze(&node))
             .collect::<Vec<_>>()
         {
-            let number =
-                names::fresh_name(&mut taken, &format!("{INTERNAL_PREFIX}range"), "number");
-            result.insert_node(NodeProto {
-                op_type: "Squeeze".into(),
-                input: vec![value.clone()],
-                output: vec![number.clone()],
-                ..Default::default()
-            })?;
+            let number = scope.fresh(&format!("{INTERNAL_PREFIX}range"), "number");
+            result.insert_node(NodeProto::new("Squeeze", &[&value], &[&number]))?;
             let inputs = node.input.iter_mut().filter(|name| **name == value);
             inputs.for_each(|name| name.clone_from(&number));
         }

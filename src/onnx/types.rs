@@ -11,7 +11,9 @@ use std::collections::HashMap;
 /// Type of a tensor of static shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueType {
+    /// Element type.
     pub elem: ElementType,
+    /// Size of each axis.
     pub dims: Vec<usize>,
 }
 
@@ -93,4 +95,21 @@ pub fn untyped_value(name: &str) -> ValueInfoProto {
 /// Static dimensions for [`value_info`].
 pub fn fixed_dims(dims: &[usize]) -> Vec<Dim> {
     dims.iter().map(|&dim| Dim::DimValue(dim as i64)).collect()
+}
+
+/// An axis of a value of rank `length`, or an index along an axis of that size; negative ones count from the end. `None`
+/// if it is out of range.
+pub fn resolve_index(index: i64, length: usize) -> Option<usize> {
+    let resolved = usize::try_from(from_front(index, length)).ok();
+    resolved.filter(|&resolved| resolved < length)
+}
+
+/// A position along an axis of size `length`, counted from the front: a negative one counts from the end. It may be out
+/// of range, as those of ONNX's `Slice` and `Shape`, which clamp them.
+pub fn from_front(position: i64, length: usize) -> i64 {
+    if position < 0 {
+        position.saturating_add(length as i64)
+    } else {
+        position
+    }
 }

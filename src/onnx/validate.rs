@@ -2,7 +2,6 @@
 //! minutes.
 
 use crate::onnx::Error;
-use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::{AttributeProto, NodeProto};
 
 /// Maximum elements of a pooling window: more than any image has. ONNX Runtime iterates over all of a window at every
@@ -42,8 +41,7 @@ fn drop_missing(node: &mut NodeProto) {
 /// The attribute of a node that is invalid or absurdly large.
 fn violation(node: &NodeProto) -> Option<String> {
     let outputs = node.output.len();
-    match node.op_type.as_str() {
-        _ if !is_default_domain(&node.domain) => None,
+    match node.standard_op()? {
         "GatherND" => {
             let axes = node.int("batch_dims").filter(|&axes| axes < 0)?;
             Some(format!("batch_dims = {axes}"))

@@ -115,9 +115,10 @@ impl<'a> Batch<'a> {
 
     /// The ids of the runs that step or stepped together, if their pictures may depend on that; otherwise empty.
     fn companions(&self) -> Vec<String> {
-        match self.specs.len() > 1 && !self.ascent.is_exact() {
-            true => self.specs.iter().map(Spec::id).collect(),
-            false => self.companions.clone(),
+        if self.specs.len() > 1 && !self.ascent.is_exact() {
+            self.specs.iter().map(Spec::id).collect()
+        } else {
+            self.companions.clone()
         }
     }
 

@@ -68,9 +68,10 @@ impl Comparison {
     pub fn summary(&self) -> String {
         let common = self.common.join(" · ");
         let gap = if common.is_empty() { "" } else { "; " };
-        match self.differing.is_empty() {
-            true => common,
-            false => format!("{common}{gap}different: {}", self.differing.join(", ")),
+        if self.differing.is_empty() {
+            common
+        } else {
+            format!("{common}{gap}different: {}", self.differing.join(", "))
         }
     }
 
@@ -89,9 +90,10 @@ impl Comparison {
             self.differing.push(aspect.name);
         }
         for (caption, text) in self.captions.iter_mut().zip(aspect.texts) {
-            let texts = match is_asked {
-                true => &mut caption.asked,
-                false => &mut caption.results,
+            let texts = if is_asked {
+                &mut caption.asked
+            } else {
+                &mut caption.results
             };
             if !text.is_empty() {
                 texts.push(text);
@@ -157,9 +159,12 @@ fn targets(runs: &[&HistoryEntry]) -> Aspect {
                 && other.unit.index != run.unit.index
         })
     };
-    let text = |run: &&HistoryEntry| match run.kind().is_of_class() && has_namesake(run) {
-        true => format!("{} ({})", run.target, run.unit.index),
-        false => run.target.clone(),
+    let text = |run: &&HistoryEntry| {
+        if run.kind().is_of_class() && has_namesake(run) {
+            format!("{} ({})", run.target, run.unit.index)
+        } else {
+            run.target.clone()
+        }
     };
     Aspect {
         name: "target",
@@ -181,12 +186,13 @@ fn models(runs: &[&HistoryEntry]) -> Aspect {
         let has_namesake = runs
             .iter()
             .any(|other| named(other) == own && other.model_hash != run.model_hash);
-        match has_namesake {
-            true => format!(
+        if has_namesake {
+            format!(
                 "{own} ({})",
                 run.model_hash.chars().take(6).collect::<String>()
-            ),
-            false => own,
+            )
+        } else {
+            own
         }
     };
     Aspect {
@@ -199,9 +205,12 @@ fn models(runs: &[&HistoryEntry]) -> Aspect {
 /// The methods, where not all runs were made by today's.
 fn methods(runs: &[&HistoryEntry]) -> Aspect {
     let all_current = runs.iter().all(|run| run.is_current());
-    let text = |run: &&HistoryEntry| match all_current {
-        true => String::new(),
-        false => format!("method {}", run.method),
+    let text = |run: &&HistoryEntry| {
+        if all_current {
+            String::new()
+        } else {
+            format!("method {}", run.method)
+        }
     };
     Aspect {
         name: "method",

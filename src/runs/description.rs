@@ -13,9 +13,10 @@ use crate::text::shown;
 pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
     let spec = &record.spec;
     let steps = record.scores.len();
-    let speed = match record.seconds > 0.0 {
-        true => format!(", {:.1} per second", steps as f64 / record.seconds),
-        false => String::new(),
+    let speed = if record.seconds > 0.0 {
+        format!(", {:.1} per second", steps as f64 / record.seconds)
+    } else {
+        String::new()
     };
     let ended = match record.ended {
         EndReason::Finished => "finished",
@@ -214,9 +215,10 @@ pub fn command(spec: &Spec) -> String {
 fn quoted(text: &str) -> String {
     let text = shown(text);
     let plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
-    match !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

@@ -85,9 +85,12 @@ pub fn stem(record: &Record) -> String {
 /// Text as part of a file name: letters and digits of any script stay, anything else becomes a dash, and it is never
 /// hidden.
 pub fn file_name(text: &str) -> String {
-    let safe = |c: char| match c.is_alphanumeric() || matches!(c, '.' | '_') {
-        true => c,
-        false => '-',
+    let safe = |c: char| {
+        if c.is_alphanumeric() || matches!(c, '.' | '_') {
+            c
+        } else {
+            '-'
+        }
     };
     let name: String = text.chars().take(MAX_NAME).map(safe).collect();
     name.trim_start_matches('.').to_string()

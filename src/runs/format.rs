@@ -37,9 +37,10 @@ pub fn percent(probability: f32) -> String {
 fn percent_with(probability: f32, added: usize) -> String {
     let (percent, places) = (100.0 * f64::from(probability), 1 + added);
     let least = 0.1_f64.powi(places as i32);
-    match percent > 0.0 && percent < least / 2.0 {
-        true => format!("<{least:.places$} %"),
-        false => format!("{percent:.places$} %"),
+    if percent > 0.0 && percent < least / 2.0 {
+        format!("<{least:.places$} %")
+    } else {
+        format!("{percent:.places$} %")
     }
 }
 

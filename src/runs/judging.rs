@@ -46,9 +46,10 @@ const MAX_LENGTH: usize = 4096;
 /// A text of a verdict; of one that is too long the beginning.
 fn bounded<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
     let text = String::deserialize(source)?;
-    Ok(match text.len() <= MAX_LENGTH {
-        true => text,
-        false => text.chars().take(MAX_LENGTH).collect(),
+    Ok(if text.len() <= MAX_LENGTH {
+        text
+    } else {
+        text.chars().take(MAX_LENGTH).collect()
     })
 }
 

@@ -38,9 +38,10 @@ impl FromStr for Shard {
         let number: NonZeroU32 = number.parse().map_err(|_| NotAShard)?;
         let count: NonZeroU32 = count.parse().map_err(|_| NotAShard)?;
         let index = number.get() - 1;
-        match number <= count {
-            true => Ok(Self { index, count }),
-            false => Err(NotAShard),
+        if number <= count {
+            Ok(Self { index, count })
+        } else {
+            Err(NotAShard)
         }
     }
 }

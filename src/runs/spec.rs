@@ -68,9 +68,10 @@ impl TryFrom<Written> for Spec {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let (settings, former) = match has_known_settings(written.method) {
-            false => (Settings::default(), Some(former(written.settings)?)),
-            true => (known(written.method, written.settings)?, None),
+        let (settings, former) = if has_known_settings(written.method) {
+            (known(written.method, written.settings)?, None)
+        } else {
+            (Settings::default(), Some(former(written.settings)?))
         };
         let spec = Self {
             method: written.method,
@@ -119,9 +120,10 @@ fn former(
     let is_key = |key: &String| {
         key.len() <= length && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
     };
-    match settings.len() <= count && settings.keys().all(is_key) {
-        true => Ok(settings),
-        false => Err("these are no settings of an earlier version".into()),
+    if settings.len() <= count && settings.keys().all(is_key) {
+        Ok(settings)
+    } else {
+        Err("these are no settings of an earlier version".into())
     }
 }
 

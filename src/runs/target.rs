@@ -237,13 +237,11 @@ impl<'a> TargetScope<'a> {
             kind: Kind::Class,
             value: value.into(),
         };
-        let unit = Unit {
-            index,
-            position: (0, 0),
-        };
-        let title = match name.is_empty() {
-            true => index.to_string(),
-            false => readable(name),
+        let unit = Unit::new(index);
+        let title = if name.is_empty() {
+            index.to_string()
+        } else {
+            readable(name)
         };
         Ok(Target {
             objective,

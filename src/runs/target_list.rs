@@ -107,9 +107,10 @@ pub fn line(scope: &TargetScope, target: &Target) -> Option<String> {
 /// # Errors
 /// As [`TargetScope::read`], and [`TargetError::Part`] if `layer` names a channel or a neuron.
 pub fn channels(scope: &TargetScope, layer: &str) -> Result<Vec<Target>, TargetError> {
-    let text = match layer.starts_with("layer:") {
-        true => layer.to_string(),
-        false => format!("layer:{layer}"),
+    let text = if layer.starts_with("layer:") {
+        layer.to_string()
+    } else {
+        format!("layer:{layer}")
     };
     let target = scope.read(&text)?;
     let name = &target.objective.value;

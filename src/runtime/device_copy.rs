@@ -9,9 +9,10 @@ use super::Library;
 
 /// Copies all elements of `source` into `target`, which is of the same type and shape, on a device.
 pub(super) fn into(source: &DynTensor, target: &mut DynTensor) -> ort::Result<()> {
-    match is_built_in(target) {
-        true => source.copy_into(target),
-        false => by_the_plugin(source, target),
+    if is_built_in(target) {
+        source.copy_into(target)
+    } else {
+        by_the_plugin(source, target)
     }
 }
 

@@ -86,9 +86,10 @@ fn is_detachable(tensor: &TensorProto) -> bool {
 
 /// The same bytes, aligned for float32; those of a file may start anywhere.
 fn aligned(raw: Bytes) -> Bytes {
-    match raw.as_ptr().cast::<f32>().is_aligned() {
-        true => raw,
+    if raw.as_ptr().cast::<f32>().is_aligned() {
+        raw
+    } else {
         // The allocator aligns for every number type.
-        false => Bytes::copy_from_slice(&raw),
+        Bytes::copy_from_slice(&raw)
     }
 }

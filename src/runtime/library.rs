@@ -379,11 +379,11 @@ impl Library {
 fn log(level: LogLevel, category: &str, _id: &str, at: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => {
-            tracing::debug!(target: "onnxruntime", category, at, message)
+            tracing::debug!(target: "onnxruntime", category, at, message);
         }
         LogLevel::Warning => tracing::warn!(target: "onnxruntime", category, at, message),
         LogLevel::Error | LogLevel::Fatal => {
-            tracing::error!(target: "onnxruntime", category, at, message)
+            tracing::error!(target: "onnxruntime", category, at, message);
         }
     }
 }

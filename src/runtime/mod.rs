@@ -7,7 +7,7 @@
 //! - [`providers`]: resolves `--provider` to a device, with the reason if it does not work; `trial` runs a small model there
 //! - [`nvidia`]: CUDA on this machine: the driver, NVIDIA's libraries, the build that suits them
 //! - [`plugin`]: providers that are libraries of their own, such as WebGPU
-//! - [`session`]: an opened model on host tensors, and cancellation
+//! - [`session`]: an opened model on host tensors, and cancellation; `open` opens it by provider
 //! - [`io_loop`]: state that stays on the device from run to run
 //! - [`tensors`]: host tensors and their element types
 //! - [`shape_inference`]: the types of every value of a graph
@@ -26,6 +26,7 @@ pub mod io_loop;
 pub mod library;
 mod messages;
 pub mod nvidia;
+mod open;
 pub mod package;
 mod placement;
 pub mod plugin;

@@ -88,7 +88,7 @@ impl Package {
         let (parent, name) = parent_and_name(into)?;
         fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
         let _lock = lock(parent, name, || {
-            progress(&self.stage("waiting for another process to fetch"))
+            progress(&self.stage("waiting for another process to fetch"));
         })?;
         if into.is_dir() {
             return Ok(into.to_path_buf());

@@ -112,23 +112,25 @@ impl Plugin {
         match self {
             Self::Library(text) => {
                 let path = PathBuf::from(split_options(text).0);
-                match path.is_file() {
-                    true => std::path::absolute(&path).map_err(|error| error.to_string()),
-                    false => Err(format!(
+                if path.is_file() {
+                    std::path::absolute(&path).map_err(|error| error.to_string())
+                } else {
+                    Err(format!(
                         "no such file: {}; --provider plugin:PATH expects the path of a plugin library",
                         crate::text::printable(split_options(text).0)
-                    )),
+                    ))
                 }
             }
             Self::WebGpu => {
                 let package = webgpu_package().ok_or_else(|| no_plugin().to_string())?;
                 let path = package.folder(library.runtime()).join(WEBGPU_FILE);
-                match path.is_file() {
-                    true => Ok(path),
-                    false => Err(format!(
+                if path.is_file() {
+                    Ok(path)
+                } else {
+                    Err(format!(
                         "plugin not downloaded; run `ziggurat setup --webgpu` ({:.0} MB)",
                         package.bytes as f64 / 1e6
-                    )),
+                    ))
                 }
             }
         }

@@ -61,12 +61,9 @@ impl FromStr for Provider {
 
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => Device::Cpu.fmt(f),
-            Self::Cuda(number) => Device::Cuda(number).fmt(f),
-            Self::TensorRt(number) => Device::TensorRt(number).fmt(f),
-            Self::Plugin(plugin) => Device::Plugin(plugin).fmt(f),
+        match self.named_device() {
+            None => f.write_str("auto"),
+            Some(device) => device.fmt(f),
         }
     }
 }
@@ -83,27 +80,34 @@ impl From<Device> for Provider {
 }
 
 impl Provider {
+    /// The device that it names; `None` for `auto`.
+    pub fn named_device(self) -> Option<Device> {
+        match self {
+            Self::Auto => None,
+            Self::Cpu => Some(Device::Cpu),
+            Self::Cuda(number) => Some(Device::Cuda(number)),
+            Self::TensorRt(number) => Some(Device::TensorRt(number)),
+            Self::Plugin(plugin) => Some(Device::Plugin(plugin)),
+        }
+    }
+
     /// Finds the device, by running a small model on it, once per process.
     ///
     /// # Errors
     /// [`Error::Provider`] if the device that the user named does not work.
     pub fn resolve(self) -> Result<ResolvedProvider, Error> {
         let library = Library::loaded()?;
-        let named = |device: Device| {
-            trial::result(device).map_err(|why| Error::Provider { device, why })?;
-            Ok(ResolvedProvider {
-                device,
-                why: None,
-                may_change: false,
-            })
+        let device = match self.named_device() {
+            None => return Ok(best(library)),
+            Some(Device::Cpu) => return Ok(ResolvedProvider::cpu(None)),
+            Some(device) => device,
         };
-        match self {
-            Self::Cpu => Ok(ResolvedProvider::cpu(None)),
-            Self::Cuda(number) => named(Device::Cuda(number)),
-            Self::TensorRt(number) => named(Device::TensorRt(number)),
-            Self::Plugin(plugin) => named(Device::Plugin(plugin)),
-            Self::Auto => Ok(best(library)),
-        }
+        trial::result(device).map_err(|why| Error::Provider { device, why })?;
+        Ok(ResolvedProvider {
+            device,
+            why: None,
+            may_change: false,
+        })
     }
 
     /// As [`Provider::resolve`], for commands that take less time than opening a GPU: `auto` is the CPU.
@@ -310,9 +314,12 @@ mod tests {
     fn auto_tries_every_gpu_and_gives_the_reason_for_each() {
         let devices = [Device::Cuda(1), Device::Cuda(0)];
         let only = |good: u32| {
-            move |device| match device == Device::Cuda(good) {
-                true => Ok(()),
-                false => Err("out of memory".to_string()),
+            move |device| {
+                if device == Device::Cuda(good) {
+                    Ok(())
+                } else {
+                    Err("out of memory".to_string())
+                }
             }
         };
         assert_eq!(first_working(&devices, only(1)), Ok(Device::Cuda(1)));

@@ -20,7 +20,7 @@ use port::port;
 
 use super::external_weights::Weights;
 use super::placement::{self, NodePlacement};
-use super::{Device, Element, Error, Library, Provider, Tensor};
+use super::{Device, Element, Error, Library, Tensor};
 use crate::catch_panic;
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
@@ -75,42 +75,24 @@ pub struct Session {
 
 /// The model of a session.
 #[derive(Clone, Copy)]
-enum Source<'a> {
+pub(super) enum Source<'a> {
+    /// The bytes of an ONNX file.
     File(&'a [u8]),
+    /// A model whose weights are in memory.
     Model(&'a ModelProto),
 }
 
 impl Session {
-    /// Opens a model, given as the bytes of an ONNX file.
+    /// Opens a model on `device`, whether that works or not.
     ///
     /// # Errors
-    /// If no library is loaded, the provider that is asked for cannot start, or ONNX Runtime refuses the model.
-    pub fn open(model: &[u8], provider: Provider, options: &Options) -> Result<Self, Error> {
-        Self::open_source(Source::File(model), provider, options)
-    }
-
-    /// Opens a model whose weights are in memory. On the CPU they are not copied but shared for the lifetime of the
-    /// session, and may exceed the size limit of a file.
-    ///
-    /// # Errors
-    /// As [`Session::open`]; [`Error::Graph`] if another device is given a model that is larger than a file can be.
-    pub fn open_model(
-        model: &ModelProto,
-        provider: Provider,
+    /// If no library is loaded, the device cannot be used, or ONNX Runtime refuses the model.
+    pub(super) fn on_device(
+        model: Source,
+        device: Device,
         options: &Options,
     ) -> Result<Self, Error> {
-        Self::open_source(Source::Model(model), provider, options)
-    }
-
-    fn open_source(model: Source, provider: Provider, options: &Options) -> Result<Self, Error> {
         let library = Library::loaded()?;
-        let device = match provider {
-            Provider::Cpu => Device::Cpu,
-            Provider::Cuda(number) => Device::Cuda(number),
-            Provider::TensorRt(number) => Device::TensorRt(number),
-            Provider::Plugin(plugin) => Device::Plugin(plugin),
-            Provider::Auto => provider.resolve()?.device,
-        };
         let (inner, weights) = open_on(device, library, model, options)?;
         let run_options = Arc::new(RunOptions::new().map_err(Error::model)?);
         options.stop.watch_runs(&run_options);

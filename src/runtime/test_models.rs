@@ -65,14 +65,8 @@ fn bytes(
     nodes: &[Op<'_>],
     initializer: Vec<TensorProto>,
 ) -> Vec<u8> {
-    let strings = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-    let node = |(op, inputs, outputs): &Op<'_>| NodeProto {
-        op_type: op.to_string(),
-        name: outputs[0].into(),
-        input: strings(inputs),
-        output: strings(outputs),
-        ..Default::default()
-    };
+    let node =
+        |(op, inputs, outputs): &Op<'_>| NodeProto::new(op, inputs, outputs).with_name(outputs[0]);
     let port = |(name, elem, dims): &Io<'_>| {
         let dims = dims.iter().map(|&extent| match extent {
             0 => Dim::DimParam("open".into()),

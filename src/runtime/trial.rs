@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Device, Error, Options, Provider, Session, Tensor};
+use super::session::Source;
+use super::{Device, Error, Options, Session, Tensor};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, file};
 use ndarray::Array4;
@@ -65,7 +66,7 @@ fn attempt(device: Device) -> Result<(), Error> {
     });
     let picture = Tensor::from(picture);
     let run = |device: Device| {
-        let mut session = Session::open(&model, Provider::from(device), &options)?;
+        let mut session = Session::on_device(Source::File(&model), device, &options)?;
         let found = session.run(&[(INPUT, &picture)], &[output.as_str()])?;
         Ok::<_, Error>((session, found))
     };
@@ -149,7 +150,8 @@ mod tests {
     fn the_trial_has_numbers_that_a_wrong_kernel_would_miss() {
         testing::library();
         let (model, output) = model().unwrap();
-        let mut session = Session::open(&model, Provider::Cpu, &Options::default()).unwrap();
+        let source = Source::File(&model);
+        let mut session = Session::on_device(source, Device::Cpu, &Options::default()).unwrap();
         let picture = Tensor::from(Array4::from_elem((1, 3, SIDE, SIDE), 0.3_f32));
         let found = session.run(&[(INPUT, &picture)], &[&output]).unwrap();
         let values = found[0].as_f32().unwrap();

@@ -70,9 +70,10 @@ impl Bandwidth {
 
     /// The byte limit of a picture, one of `count` written together.
     pub fn budget(&self, moving: bool, count: usize) -> usize {
-        let (most, busy) = match moving {
-            true => (MOVING_BYTES, BUSY[0]),
-            false => (STILL_BYTES, BUSY[1]),
+        let (most, busy) = if moving {
+            (MOVING_BYTES, BUSY[0])
+        } else {
+            (STILL_BYTES, BUSY[1])
         };
         let fits = busy.as_secs_f64() / self.seconds_per_byte.max(1e-12);
         let share = fits.min(most as f64) / count.max(1) as f64;

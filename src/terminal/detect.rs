@@ -131,13 +131,14 @@ fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
 fn kitty_route(evidence: &Evidence) -> Route {
     let name = evidence.answers.names.last().map_or("", String::as_str);
     let writes_utf8 = evidence.pane.is_some_and(|pane| pane.utf8);
-    match writes_utf8
+    if writes_utf8
         && PLACEHOLDERS
             .iter()
             .any(|(known, version)| is_at_least(name, known, version))
     {
-        true => Route::TmuxPlaceholders,
-        false => Route::TmuxPassthrough,
+        Route::TmuxPlaceholders
+    } else {
+        Route::TmuxPassthrough
     }
 }
 

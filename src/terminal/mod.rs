@@ -9,7 +9,20 @@
 //! 1. [`probe()`] detects the [`Protocol`], the size of a cell and the colour depth.
 //! 2. An explorer draws its text, skips the cells under pictures ([`Painter::covered_cells`]) and updates the pictures
 //!    with the [`Painter`]. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
-//! 3. A plain command prints a picture at the cursor with [`inline::print`].
+//! 3. A plain command prints a picture at the cursor with [`inline::print`]:
+//!
+//! ```no_run
+//! use ziggurat::terminal::{discard_responses, inline, probe};
+//!
+//! let picture = image::open("cat.jpg")?.to_rgb8();
+//! let terminal = probe(None);
+//! let screen = crossterm::terminal::size()?;
+//! inline::print(&mut std::io::stdout().lock(), &terminal, screen, &picture)?;
+//! if !terminal.answered {
+//!     discard_responses();
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! The crate `viuer` (0.11) is not used. Its configuration can forbid a protocol but not ask for one: iTerm2's is taken
 //! only where `TERM_PROGRAM`, `LC_TERMINAL` or `KONSOLE_VERSION` say so, which SSH and tmux drop, and kitty's and sixel
@@ -228,10 +241,7 @@ impl Terminal {
             }
             Some(columns) => Err(format!(
                 "{blocks} characters would leave traces: {} gives each {columns} columns; {} ones are drawn",
-                match self.tmux() {
-                    true => "tmux",
-                    false => "the terminal",
-                },
+                if self.tmux() { "tmux" } else { "the terminal" },
                 self.blocks
             )),
         }

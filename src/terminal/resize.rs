@@ -16,16 +16,18 @@ static ENCODED: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 /// sRGB's transfer function, 0 to 1.
 fn to_linear(value: f32) -> f32 {
-    match value <= 0.04045 {
-        true => value / 12.92,
-        false => ((value + 0.055) / 1.055).powf(2.4),
+    if value <= 0.04045 {
+        value / 12.92
+    } else {
+        ((value + 0.055) / 1.055).powf(2.4)
     }
 }
 
 fn from_linear(value: f32) -> f32 {
-    match value <= 0.003_130_8 {
-        true => value * 12.92,
-        false => 1.055 * value.powf(1.0 / 2.4) - 0.055,
+    if value <= 0.003_130_8 {
+        value * 12.92
+    } else {
+        1.055 * value.powf(1.0 / 2.4) - 0.055
     }
 }
 
@@ -116,9 +118,12 @@ struct Tap {
 
 fn taps(from: usize, to: usize) -> Vec<Tap> {
     let scale = from as f64 / to as f64;
-    let tap = |index: usize| match to < from {
-        true => average(index as f64 * scale, (index + 1) as f64 * scale, from),
-        false => between((index as f64 + 0.5) * scale - 0.5, from),
+    let tap = |index: usize| {
+        if to < from {
+            average(index as f64 * scale, (index + 1) as f64 * scale, from)
+        } else {
+            between((index as f64 + 0.5) * scale - 0.5, from)
+        }
     };
     (0..to).map(tap).collect()
 }
@@ -142,9 +147,10 @@ fn between(place: f64, from: usize) -> Tap {
     let place = place.clamp(0.0, (from - 1) as f64);
     let first = place as usize;
     let part = (place - first as f64) as f32;
-    let weights = match first + 1 < from {
-        true => vec![1.0 - part, part],
-        false => vec![1.0],
+    let weights = if first + 1 < from {
+        vec![1.0 - part, part]
+    } else {
+        vec![1.0]
     };
     Tap { first, weights }
 }

@@ -257,9 +257,10 @@ impl App {
             (false, false) => Room::Panels,
         };
         let has_settings = |popup: &Popup| matches!(popup, Popup::Settings(_));
-        let least_left = match self.popups.iter().any(has_settings) {
-            true => SETTINGS_WIDTH,
-            false => 0,
+        let least_left = if self.popups.iter().any(has_settings) {
+            SETTINGS_WIDTH
+        } else {
+            0
         };
         layout(self.size, room, queue, least_left)
     }
@@ -369,9 +370,10 @@ impl App {
 
     /// The latest run of the class, layer or channel under the cursor.
     pub fn entry_of_selection(&self) -> Option<&HistoryEntry> {
-        match self.in_history() {
-            true => None,
-            false => self.entry_of(self.browser.list().selected()?),
+        if self.in_history() {
+            None
+        } else {
+            self.entry_of(self.browser.list().selected()?)
         }
     }
 

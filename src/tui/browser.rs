@@ -169,10 +169,11 @@ impl Browser {
     /// Lists the layers: the matches of the search, otherwise the tree.
     pub fn list_layers(&mut self, layers: &[Layer]) {
         let search = &self.searches[Tab::Layers as usize];
-        let rows = match search.is_empty() {
-            true => self.unfolded(),
+        let rows = if search.is_empty() {
+            self.unfolded()
+        } else {
             // A layer's number is its index.
-            false => fuzzy::matches(search, layers.iter().map(|layer| layer.name.as_str())),
+            fuzzy::matches(search, layers.iter().map(|layer| layer.name.as_str()))
         };
         self.layers.set_rows(rows);
         if !search.is_empty() {
@@ -200,9 +201,10 @@ impl Browser {
 
     /// Unfolds or folds a scope.
     pub fn set_open(&mut self, scope: usize, open: bool) {
-        match open {
-            true => self.open.insert(scope),
-            false => self.open.remove(&scope),
+        if open {
+            self.open.insert(scope)
+        } else {
+            self.open.remove(&scope)
         };
         self.layers.set_rows(self.unfolded());
     }
@@ -210,9 +212,10 @@ impl Browser {
     /// Folds every scope, or unfolds all if all are folded.
     pub fn fold_all(&mut self) {
         let selected = self.selected_row();
-        match self.open.is_empty() {
-            true => self.open.extend(self.tree.scopes()),
-            false => self.open.clear(),
+        if self.open.is_empty() {
+            self.open.extend(self.tree.scopes());
+        } else {
+            self.open.clear();
         }
         self.layers.set_rows(self.unfolded());
         // The selected row may be folded into its scope.

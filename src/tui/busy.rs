@@ -17,9 +17,10 @@ pub struct Busy {
 impl Busy {
     /// Records that a run finished or failed.
     pub fn ended(&mut self, target: &str, is_finished: bool) {
-        match is_finished {
-            true => self.finished += 1,
-            false => self.failed += 1,
+        if is_finished {
+            self.finished += 1;
+        } else {
+            self.failed += 1;
         }
         self.last = target.into();
     }

@@ -47,9 +47,12 @@ pub fn complete(text: &str, names: &[Name], endings: &[&str]) -> Completed {
         let is_wanted = name.is_folder || ending.is_some_and(is_known);
         is_wanted && !is_hidden && name.text.starts_with(part)
     };
-    let choice = |name: &Name| match name.is_folder {
-        true => format!("{}/", name.text),
-        false => name.text.clone(),
+    let choice = |name: &Name| {
+        if name.is_folder {
+            format!("{}/", name.text)
+        } else {
+            name.text.clone()
+        }
     };
     let mut choices: Vec<String> = names.iter().filter(counts).map(choice).collect();
     choices.sort();

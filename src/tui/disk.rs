@@ -231,7 +231,7 @@ impl DiskThread {
                 let (home, answer) = (self.home.clone(), answer.clone());
                 // Reading many pictures is slow; nothing else depends on it.
                 std::thread::spawn(move || {
-                    answer(DiskResponse::Likeness(place, by_likeness(&home, items)))
+                    answer(DiskResponse::Likeness(place, by_likeness(&home, items)));
                 });
                 Ok(None)
             }
@@ -359,11 +359,10 @@ impl DiskThread {
     }
 
     fn set_favourite(&self, id: String, on: bool) -> Result<Option<DiskResponse>, String> {
-        let saved = match on {
-            true => {
-                favourites::keep(&self.home, &id, &self.favourites).map(|saved| Some(saved.picture))
-            }
-            false => history::set_favourite(&self.home, &id, false).map(|()| None),
+        let saved = if on {
+            favourites::keep(&self.home, &id, &self.favourites).map(|saved| Some(saved.picture))
+        } else {
+            history::set_favourite(&self.home, &id, false).map(|()| None)
         };
         let saved = saved.map_err(|problem| problem.to_string())?;
         Ok(Some(DiskResponse::Favourite { id, on, saved }))

@@ -45,12 +45,13 @@ impl LayerTree {
     /// which keeps the order of the graph.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<&str> = names.collect();
-        let separator = match names
+        let separator = if names
             .iter()
             .any(|name| name.trim_matches('/').contains('/'))
         {
-            true => '/',
-            false => '.',
+            '/'
+        } else {
+            '.'
         };
         let paths: Vec<Vec<&str>> = names.iter().map(|name| path(name, separator)).collect();
         let mut tree = Self::default();
@@ -224,10 +225,7 @@ fn path(name: &str, separator: char) -> Vec<&str> {
         .split(separator)
         .filter(|part| !part.is_empty())
         .collect();
-    match parts.is_empty() {
-        true => vec![name],
-        false => parts,
-    }
+    if parts.is_empty() { vec![name] } else { parts }
 }
 
 #[cfg(test)]

@@ -155,15 +155,19 @@ pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Lay
         // One of them below the picture.
         (_, 18..) => {
             let (picture, below) = split_rows(rest, rest.height - 9);
-            match queue_has_focus {
-                true => (picture, None, Some(below)),
-                false => (picture, Some(below), None),
+            if queue_has_focus {
+                (picture, None, Some(below))
+            } else {
+                (picture, Some(below), None)
             }
         }
-        _ => match queue_has_focus {
-            true => (empty, None, Some(rest)),
-            false => (rest, None, None),
-        },
+        _ => {
+            if queue_has_focus {
+                (empty, None, Some(rest))
+            } else {
+                (rest, None, None)
+            }
+        }
     };
     with_panels(base, browser, picture, run, queue)
 }

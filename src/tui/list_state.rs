@@ -216,9 +216,10 @@ impl ListState {
 
     /// The marked items in their order, otherwise the one under the cursor.
     pub fn chosen(&self) -> Vec<usize> {
-        match self.marks.is_empty() {
-            true => self.selected().into_iter().collect(),
-            false => self.marks.iter().copied().collect(),
+        if self.marks.is_empty() {
+            self.selected().into_iter().collect()
+        } else {
+            self.marks.iter().copied().collect()
         }
     }
 }

@@ -231,9 +231,12 @@ fn range_values(
         return Err(format!("{key}: a range has 2 to {MAX_SWEEP} values"));
     }
     let value = |index: usize| from + (to - from) * index as f64 / (count - 1.0);
-    let round = |value: f64| match whole {
-        true => value.round(),
-        false => (value * 1e6).round() / 1e6,
+    let round = |value: f64| {
+        if whole {
+            value.round()
+        } else {
+            (value * 1e6).round() / 1e6
+        }
     };
     Ok((0..count as usize)
         .map(|index| round(value(index)).into())

@@ -40,9 +40,10 @@ impl Size {
 
     /// The size class for a cell of a grid, `width` pixels wide.
     pub fn of_cell(width: u16) -> Self {
-        match u32::from(width) <= Self::Thumbnail.longest() + 16 {
-            true => Self::Thumbnail,
-            false => Self::Cell,
+        if u32::from(width) <= Self::Thumbnail.longest() + 16 {
+            Self::Thumbnail
+        } else {
+            Self::Cell
         }
     }
 }

@@ -281,12 +281,13 @@ impl Palette {
     /// name, match of the name, match of the help.
     pub fn filter(&mut self, text: &str, completions: Vec<Completion>) {
         self.is_chosen = completions.is_empty();
-        self.rows = match self.is_chosen {
-            true => self.commands(text),
-            false => completions
+        self.rows = if self.is_chosen {
+            self.commands(text)
+        } else {
+            completions
                 .into_iter()
                 .map(PaletteRow::Completion)
-                .collect(),
+                .collect()
         };
         self.list = ListState::of(self.rows.len());
     }

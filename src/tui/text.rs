@@ -205,9 +205,10 @@ pub fn count(number: usize) -> String {
         || number.to_string(),
         |(size, name)| {
             let value = number as f64 / *size as f64;
-            match value < 10.0 {
-                true => format!("{value:.1} {name}"),
-                false => format!("{value:.0} {name}"),
+            if value < 10.0 {
+                format!("{value:.1} {name}")
+            } else {
+                format!("{value:.0} {name}")
             }
         },
     )

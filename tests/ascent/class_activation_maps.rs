@@ -65,9 +65,12 @@ fn expected(weight: impl Fn(&Array2<f32>, &Array2<f32>, (usize, usize)) -> f32) 
 #[test]
 fn every_method_weighs_as_its_paper_says() {
     let plus_plus = |a: &Array2<f32>, g: &Array2<f32>, _| {
-        let alpha = |g: f32| match g == 0.0 {
-            true => 0.0,
-            false => g.powi(2) / (2.0 * g.powi(2) + a.sum() * g.powi(3)),
+        let alpha = |g: f32| {
+            if g == 0.0 {
+                0.0
+            } else {
+                g.powi(2) / (2.0 * g.powi(2) + a.sum() * g.powi(3))
+            }
         };
         g.iter().map(|&g| alpha(g) * g.max(0.0)).sum()
     };

@@ -33,10 +33,7 @@ fn network() -> &'static Network {
 }
 
 fn class_objective() -> Objective {
-    Objective {
-        kind: Kind::Class,
-        value: network().logits().unwrap().into(),
-    }
+    Objective::class(network()).unwrap()
 }
 
 fn run(index: usize, seed: u64, steps: u32) -> Run {
@@ -44,15 +41,7 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
         steps,
         ..Settings::default()
     };
-    Run {
-        unit: Unit {
-            index,
-            position: (0, 0),
-        },
-        seed,
-        settings,
-        earlier: Vec::new(),
-    }
+    Run::new(Unit::new(index), seed, settings)
 }
 
 /// The pictures of a batch, as bytes, and the outcomes.
@@ -212,9 +201,10 @@ fn every_optional_term_takes_part() {
         ("objective", f64::NAN),
     ] {
         let mut changed = run(FLAMINGO, 0, 6);
-        let value = match value.is_nan() {
-            true => "logit".into(),
-            false => value.into(),
+        let value = if value.is_nan() {
+            "logit".into()
+        } else {
+            value.into()
         };
         changed.settings.set(key, value).unwrap();
         let picture = climb(&class_objective(), &[changed]).0.remove(0);

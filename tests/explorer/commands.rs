@@ -189,7 +189,7 @@ const STATES: &[State] = &[
     ("classes", |explorer| drop(explorer.press("2"))),
     ("layers", |explorer| drop(explorer.press("1"))),
     ("an unfolded layer", |explorer| {
-        drop(explorer.press("1 f j"))
+        drop(explorer.press("1 f j"));
     }),
     ("channels", |explorer| drop(explorer.press("1 f j l"))),
     ("a search", |explorer| drop(explorer.press("2 / s enter"))),

@@ -43,9 +43,10 @@ fn rgb(colour: Color) -> Option<[u8; 3]> {
 /// The contrast of a cell's text, if its colours are known.
 fn contrast(cell: &Cell) -> Option<f32> {
     let srgb = |colour| Some(Srgb::from(rgb(colour)?).into_format::<f32>());
-    let (text, ground) = match cell.modifier.contains(Modifier::REVERSED) {
-        true => (cell.bg, cell.fg),
-        false => (cell.fg, cell.bg),
+    let (text, ground) = if cell.modifier.contains(Modifier::REVERSED) {
+        (cell.bg, cell.fg)
+    } else {
+        (cell.fg, cell.bg)
     };
     Some(srgb(text)?.relative_contrast(srgb(ground)?))
 }

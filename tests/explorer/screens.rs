@@ -68,11 +68,11 @@ const SCREENS: &[Screen] = &[
         explorer.act(ziggurat::tui::Action::Tick);
     }),
     ("compare", |explorer| {
-        drop(explorer.press("3 space space space c"))
+        drop(explorer.press("3 space space space c"));
     }),
     ("details", |explorer| drop(explorer.press("3 i"))),
     ("messages", |explorer| {
-        drop(explorer.press("w x enter esc M"))
+        drop(explorer.press("w x enter esc M"));
     }),
     ("models", |explorer| {
         explorer.press("m");

@@ -177,9 +177,7 @@ impl Reader {
             said,
         };
         let ready = reader.answers.recv_timeout(Duration::from_secs(120));
-        if ready.is_err() {
-            panic!("no models: {}", reader.last_words());
-        }
+        assert!(ready.is_ok(), "no models: {}", reader.last_words());
         reader
     }
 
@@ -338,9 +336,10 @@ fn shrink(reader: &mut Reader, folder: &Path, finding: &mut Finding) {
         if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
             *reader = Reader::start(folder);
         }
-        match kind(&verdict) == kind(&finding.verdict) {
-            true => (finding.case, finding.verdict) = (less, verdict),
-            false => place += 1,
+        if kind(&verdict) == kind(&finding.verdict) {
+            (finding.case, finding.verdict) = (less, verdict);
+        } else {
+            place += 1;
         }
     }
 }

@@ -6,8 +6,8 @@ mod structured;
 use crate::cases;
 pub use structured::nested_loops;
 use ziggurat::onnx::proto::{
-    AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    StringStringEntryProto, TensorProto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto,
 };
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Attribute, ElementType};
@@ -45,28 +45,18 @@ pub fn node(
     outputs: &[&str],
     attributes: Vec<AttributeProto>,
 ) -> NodeProto {
-    let names = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
     NodeProto {
-        op_type: op.into(),
-        input: names(inputs),
-        output: names(outputs),
         attribute: attributes,
-        ..Default::default()
+        ..NodeProto::new(op, inputs, outputs)
     }
 }
 
 pub fn subgraph(name: &str, graph: GraphProto) -> AttributeProto {
-    let mut attribute = AttributeProto {
-        name: name.into(),
-        g: Some(graph.into()),
-        ..Default::default()
-    };
-    attribute.set_type(AttributeType::Graph);
-    attribute
+    Attribute::from(graph).named(name)
 }
 
 fn ints(name: &str, values: &[i64]) -> TensorProto {
-    TensorProto::from_i64(name, &[values.len() as i64], values)
+    TensorProto::int_list(name, values)
 }
 
 /// A model of `opset` from `image`, float32 (1, 3, 4, 4), to `logits`.

@@ -100,9 +100,10 @@ fn opsets(model: &mut ModelProto, rng: &mut Rng) {
         1 => model.opset_import.truncate(rng.below(3)),
         2 => model.ir_version = rng.integer(),
         _ => {
-            let version = match rng.once_in(4) {
-                true => rng.integer(),
-                false => 6 + rng.below(21) as i64,
+            let version = if rng.once_in(4) {
+                rng.integer()
+            } else {
+                6 + rng.below(21) as i64
             };
             if let Some(import) = model.opset_import.first_mut() {
                 import.version = version;
@@ -212,9 +213,10 @@ fn graft(graph: &mut GraphProto, others: &[ModelProto], rng: &mut Rng) {
 
 /// Dimensions and types that inputs and outputs declare.
 fn values(graph: &mut GraphProto, rng: &mut Rng) {
-    let list = match rng.once_in(4) {
-        true => &mut graph.output,
-        false => &mut graph.input,
+    let list = if rng.once_in(4) {
+        &mut graph.output
+    } else {
+        &mut graph.input
     };
     let Some(ValueInfoProto { name, r#type, .. }) = rng.pick_mut(list) else {
         return;

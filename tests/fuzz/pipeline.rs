@@ -1,19 +1,21 @@
 //! The processing of a model file up to its gradient, in two pipelines: *passes* runs only this program's own passes,
-//! with the dimensions of the unchanged model and without an evaluator of constants; *end to end* does what the command line does, where ONNX Runtime folds
-//! constants and infers dimensions.
+//! with the dimensions of the unchanged model and without an evaluator of constants; *end to end* does what the command
+//! line does, where ONNX Runtime folds constants and infers dimensions.
 
 use crate::models::WEIGHTS;
+use std::collections::HashSet;
 use std::path::Path;
 use ziggurat::ascent::CamOptions;
-use ziggurat::ascent::{Objective, Unit, evaluate};
+use ziggurat::ascent::Kind::{Channel, Class, Layer, Neuron, NotClass};
+use ziggurat::ascent::{Ascent, Objective, Run, Settings, Unit, evaluate};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
-use ziggurat::autodiff::{self, Device, Options};
+use ziggurat::autodiff::{self, Device, GradientRequest, Options};
 use ziggurat::model::{ModelSource, Network};
 use ziggurat::onnx::passes::{self, constant_folding, decompose, fuse_batch_norm};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, Dims, ElementType, Evaluator, Graph, Types, file};
-use ziggurat::runtime::{self, OnnxRuntime};
+use ziggurat::runtime::{self, CancelHandle, OnnxRuntime};
 
 use ndarray::Array4;
 
@@ -86,7 +88,7 @@ pub fn run_passes(folder: &Path, shapes: &Types) -> Outcome {
     let objective = objective.ok_or("no outputs")?;
     // The output, and an intermediate value, since the output may not be differentiable.
     let middle = reached.get(reached.len() / 2).cloned();
-    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &Default::default()).map_err(message)?;
+    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &HashSet::new()).map_err(message)?;
     let mut last = Ok(());
     for (value, device) in [(Some(objective), Device::CPU), (middle, Device::FULL)] {
         let Some(value) = value else { continue };
@@ -116,9 +118,10 @@ fn differentiate(
     let elem = shapes
         .find(value)
         .map_or(ElementType::F32, |known| known.elem);
-    let seed = match elem.is_float() {
-        true => builder.scalar(elem, 1.0).map_err(message)?,
-        false => builder.constant(TensorProto::from_f32("", &[], &[1.0])),
+    let seed = if elem.is_float() {
+        builder.scalar(elem, 1.0).map_err(message)?
+    } else {
+        builder.constant(TensorProto::from_f32("", &[], &[1.0]))
     };
     let seeds = [(value.to_owned(), seed)];
     let found = autodiff::gradient(&mut builder, shapes, &seeds, &[source.to_owned()], &options);
@@ -128,7 +131,8 @@ fn differentiate(
     file::encode(&model).map_err(message).map(drop)
 }
 
-/// Does what `ziggurat layers`, `ziggurat gradient` and `ziggurat cam` do with the model in `folder`.
+/// Does what `ziggurat layers`, `ziggurat gradient`, `ziggurat cam` and the first step of `ziggurat run` do with the model
+/// in `folder`.
 pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
     let path = folder.join("model.onnx");
     let home = runtime::testing::home();
@@ -142,7 +146,6 @@ pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
         kind,
         value: value.into(),
     };
-    use ziggurat::ascent::Kind::{Channel, Class, Layer, Neuron, NotClass};
     let of_classes = [Class, NotClass].into_iter();
     let mut targets: Vec<Objective> = of_classes
         .filter_map(|kind| Some(objective(kind, network.logits()?)))
@@ -157,6 +160,11 @@ pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
     let [runs, channels, height, width] = network.input_dims(1);
     if channels * height * width > 1 << 16 {
         return Err("a large picture".into());
+    }
+    let model = file::read(&path).map_err(|error| error.to_string())?;
+    let _ = autodiff::gradient_model(model, &GradientRequest::default(), &OnnxRuntime);
+    if let Some(target) = targets.first() {
+        let _ = first_step(&network, target, device);
     }
     let picture = Array4::from_elem((runs, channels, height, width), 0.25);
     let mut last = Ok(());
@@ -174,4 +182,20 @@ pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
         );
     }
     last
+}
+
+/// The first step of an ascent.
+fn first_step(
+    network: &Network,
+    objective: &Objective,
+    device: runtime::Device,
+) -> Result<(), ziggurat::ascent::Error> {
+    let settings = Settings {
+        steps: 1,
+        octaves: 1,
+        ..Settings::default()
+    };
+    let run = Run::new(Unit::default(), 0, settings);
+    let mut ascent = Ascent::new(network, objective, &[run], device, &CancelHandle::default())?;
+    ascent.step().map(drop)
 }

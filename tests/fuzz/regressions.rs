@@ -35,7 +35,7 @@ fn message(pipeline: Pipeline, model: &ModelProto, shapes: &Types) -> String {
 }
 
 fn ints(name: &str, values: &[i64]) -> TensorProto {
-    TensorProto::from_i64(name, &[values.len() as i64], values)
+    TensorProto::int_list(name, values)
 }
 
 const IMAGE: (&str, &[usize]) = ("image", &[1, 3, 4, 4]);

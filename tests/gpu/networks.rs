@@ -7,7 +7,7 @@ pub use common::open;
 
 use std::sync::OnceLock;
 use ziggurat::model::Network;
-use ziggurat::onnx::builder::Attribute;
+use ziggurat::onnx::Attribute;
 use ziggurat::onnx::proto::Dim;
 use ziggurat::onnx::{Builder, ElementType};
 

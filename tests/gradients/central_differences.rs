@@ -100,11 +100,12 @@ impl Numeric {
             .map(|output| cotangent(output, &mut rng))
             .collect();
         let count: usize = problem.inputs.iter().map(|(_, value)| value.len()).sum();
-        let mut directions: Vec<Direction> = match count <= ELEMENTS {
-            true => (0..count).map(Direction::Element).collect(),
-            false => (0..ELEMENTS)
+        let mut directions: Vec<Direction> = if count <= ELEMENTS {
+            (0..count).map(Direction::Element).collect()
+        } else {
+            (0..ELEMENTS)
                 .map(|_| Direction::Element(rng.next_u32() as usize % count))
-                .collect(),
+                .collect()
         };
         for _ in 0..DIRECTIONS {
             let signs = (0..count).map(|_| if rng.next_u32() & 1 == 0 { 1.0 } else { -1.0 });
@@ -122,9 +123,10 @@ impl Numeric {
                     slope += weight * ((there - here) * cotangent).sum();
                 }
             }
-            match same {
-                true => slopes.push((direction, slope / (12.0 * step))),
-                false => crossed += 1,
+            if same {
+                slopes.push((direction, slope / (12.0 * step)));
+            } else {
+                crossed += 1;
             }
         }
         let tolerance = precision(problem.elem).tolerance;
@@ -151,11 +153,12 @@ impl Numeric {
             .map(|output| cotangent(output, &mut rng))
             .collect();
         let count: usize = problem.inputs.iter().map(|(_, value)| value.len()).sum();
-        let elements: Vec<usize> = match count <= SMOOTH_ELEMENTS {
-            true => (0..count).collect(),
-            false => (0..SMOOTH_ELEMENTS)
+        let elements: Vec<usize> = if count <= SMOOTH_ELEMENTS {
+            (0..count).collect()
+        } else {
+            (0..SMOOTH_ELEMENTS)
                 .map(|_| rng.next_u32() as usize % count)
-                .collect(),
+                .collect()
         };
         let (mut slopes, mut crossed) = (Vec::new(), 0);
         for element in elements {
@@ -181,9 +184,10 @@ impl Numeric {
             );
             let scale = before.abs().max(after.abs()).max(0.1);
             let same = |a: f64, b: f64| (a - b).abs() <= 4.0 * tolerance * scale;
-            match same(before, after) && same(near, far) {
-                true => slopes.push((direction, (4.0 * near - far) / 3.0)),
-                false => crossed += 1,
+            if same(before, after) && same(near, far) {
+                slopes.push((direction, (4.0 * near - far) / 3.0));
+            } else {
+                crossed += 1;
             }
         }
         let weighted = here
@@ -196,15 +200,16 @@ impl Numeric {
         } else {
             f32::EPSILON.into()
         };
-        match slopes.is_empty() {
-            true => Err("it is smooth nowhere".into()),
-            false => Ok(Self {
+        if slopes.is_empty() {
+            Err("it is smooth nowhere".into())
+        } else {
+            Ok(Self {
                 cotangents,
                 slopes,
                 tolerance,
                 noise: rounding * square.sqrt() / step,
                 crossed,
-            }),
+            })
         }
     }
 

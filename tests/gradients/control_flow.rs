@@ -22,14 +22,10 @@ pub fn node(
     outputs: &[&str],
     attributes: Vec<AttributeProto>,
 ) -> NodeProto {
-    let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
     NodeProto {
         name: format!("node of {}", outputs[0]),
-        op_type: op.into(),
-        input: names(inputs),
-        output: names(outputs),
         attribute: attributes,
-        ..Default::default()
+        ..NodeProto::new(op, inputs, outputs)
     }
 }
 
@@ -47,13 +43,7 @@ fn call(
 }
 
 pub fn subgraph(name: &str, graph: GraphProto) -> AttributeProto {
-    let mut attribute = AttributeProto {
-        name: name.into(),
-        g: Some(graph.into()),
-        ..Default::default()
-    };
-    attribute.set_type(AttributeType::Graph);
-    attribute
+    Attribute::from(graph).named(name)
 }
 
 /// An attribute whose value is the attribute `of` of the function.

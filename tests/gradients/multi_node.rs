@@ -90,11 +90,8 @@ fn constant_nodes_count_as_constants() {
     let graph = model.graph.as_mut().unwrap();
     graph.input = problem.graph.inputs().to_vec();
     let node = |op: &str, input: &[&str], output: &str, attribute: Vec<AttributeProto>| NodeProto {
-        op_type: op.into(),
-        input: input.iter().map(|name| (*name).into()).collect(),
-        output: vec![output.into()],
         attribute,
-        ..Default::default()
+        ..NodeProto::new(op, input, &[output])
     };
     let float = attribute("value_float", AttributeType::Float, |a| a.f = 2.0);
     let axes = attribute("value_ints", AttributeType::Ints, |a| a.ints = vec![1]);

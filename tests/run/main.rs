@@ -30,9 +30,12 @@ fn classifier_of(path: &str, factor: i64, is_last_dead: bool, channels: i64) {
     let mut doubles = |dims: &[i64]| {
         let count = dims.iter().product::<i64>();
         let is_dead = |place: i64| is_last_dead && dims.len() == 2 && place % 4 == 3;
-        let value = |place: i64| match is_dead(place) {
-            true => 0.0,
-            false => ((place * factor % 11) as f64 - 5.0) / 16.0,
+        let value = |place: i64| {
+            if is_dead(place) {
+                0.0
+            } else {
+                ((place * factor % 11) as f64 - 5.0) / 16.0
+            }
         };
         let values: Vec<f64> = (0..count).map(value).collect();
         b.constant(TensorProto::from_floats("", dims, ElementType::F64, &values).unwrap())

@@ -54,9 +54,10 @@ impl ClassObjective<'_> {
 
     /// A value, negated if the score of the class is minimized.
     fn signed(&self, builder: &mut Builder, value: String) -> String {
-        match self.is_negative {
-            true => builder.emit("Neg", &[&value], &[]),
-            false => value,
+        if self.is_negative {
+            builder.emit("Neg", &[&value], &[])
+        } else {
+            value
         }
     }
 
@@ -85,9 +86,10 @@ impl ClassObjective<'_> {
     /// The log-probability of a sigmoid: `log σ(x) = -softplus(-x)`, which stays finite for small `σ(x)`. For the
     /// negative, `x` has the opposite sign.
     fn log_sigmoid(&self, builder: &mut Builder) -> String {
-        let down = match self.is_negative {
-            true => self.logits.to_string(),
-            false => builder.emit("Neg", &[self.logits], &[]),
+        let down = if self.is_negative {
+            self.logits.to_string()
+        } else {
+            builder.emit("Neg", &[self.logits], &[])
         };
         let soft = builder.emit("Softplus", &[&down], &[]);
         let logs = builder.emit("Neg", &[&soft], &[]);
@@ -197,9 +199,10 @@ mod tests {
         let model = builder.graph().to_model(&outputs).unwrap();
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
         let x = Tensor::from(Array2::from_shape_vec((1, CLASSES), logits.to_vec()).unwrap());
-        let inputs: &[(&str, &Tensor)] = match session.inputs().is_empty() {
-            true => &[],
-            false => &[("x", &x)],
+        let inputs: &[(&str, &Tensor)] = if session.inputs().is_empty() {
+            &[]
+        } else {
+            &[("x", &x)]
         };
         let found = session.run(inputs, &[&parts.score, seed]).unwrap();
         let numbers = |index: usize| {

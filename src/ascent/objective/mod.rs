@@ -13,8 +13,8 @@
 
 mod class;
 
-use super::unrectified;
-use crate::model::{Activation, Layout};
+use super::{Error, unrectified};
+use crate::model::{Activation, Layout, Network};
 use crate::onnx::{Builder, Error as GraphError, Types, ValueType};
 use class::ClassObjective;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,21 @@ pub struct Objective {
     pub value: String,
 }
 
+impl Objective {
+    /// The score of a class of `network`; the [`Unit`] says which.
+    ///
+    /// # Errors
+    /// [`Error::NoClassScores`] if the network has none.
+    pub fn class(network: &Network) -> Result<Self, Error> {
+        let scores = network.scores.as_ref();
+        let scores = scores.map_err(|why| Error::NoClassScores(why.clone()))?;
+        Ok(Self {
+            kind: Kind::Class,
+            value: scores.value.clone(),
+        })
+    }
+}
+
 /// The class, channel or neuron of the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Unit {
@@ -74,6 +89,16 @@ pub struct Unit {
     pub index: usize,
     /// Row and column; used for a neuron only.
     pub position: (usize, usize),
+}
+
+impl Unit {
+    /// A class or channel.
+    pub fn new(index: usize) -> Self {
+        Self {
+            index,
+            position: (0, 0),
+        }
+    }
 }
 
 /// The specification of a score in a graph.
@@ -139,9 +164,10 @@ pub(super) fn emit(
     let value_type = shapes.get(&planes)?.clone();
     let (score, seed) = emit_score(builder, kind, &planes, &value_type, units)?;
     let mut seeds = vec![(planes, seed.clone())];
-    let before = match leak > 0.0 {
-        true => unrectified::emit(builder, shapes, value)?,
-        false => None,
+    let before = if leak > 0.0 {
+        unrectified::emit(builder, shapes, value)?
+    } else {
+        None
     };
     if let Some(before) = before {
         let before = layout.planes(builder, shapes, &before)?;

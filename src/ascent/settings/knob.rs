@@ -184,13 +184,14 @@ impl Knob {
         match (self.domain, value) {
             (Domain::Number { range, whole, .. }, &SettingValue::Number(number)) => {
                 let inside = (range.0..=range.1).contains(&number);
-                match inside && (!whole || number.fract() == 0.0) {
-                    true => Ok(()),
-                    false => Err(SettingError::OutOfRange {
+                if inside && (!whole || number.fract() == 0.0) {
+                    Ok(())
+                } else {
+                    Err(SettingError::OutOfRange {
                         key,
                         value: number,
                         allowed: self.allowed(),
-                    }),
+                    })
                 }
             }
             (Domain::Number { .. }, SettingValue::Text(text)) => Err(self.not_a_number(text)),
@@ -251,9 +252,10 @@ impl Knob {
             (Domain::Number { range, step, .. }, &SettingValue::Number(number)) => {
                 // A number that is a multiple but for its last digit counts as one.
                 let at = number / step;
-                let next = match up {
-                    true => (at + 1e-6).floor() + 1.0,
-                    false => (at - 1e-6).ceil() - 1.0,
+                let next = if up {
+                    (at + 1e-6).floor() + 1.0
+                } else {
+                    (at - 1e-6).ceil() - 1.0
                 };
                 let moved = (next * step * 1e6).round() / 1e6;
                 Some(moved.clamp(range.0, range.1).into())

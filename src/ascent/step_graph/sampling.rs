@@ -120,9 +120,10 @@ impl Step {
 
     /// `value` (N, C, H, W) with its channels mixed by the basis or its transpose.
     fn mixed(&mut self, value: &str, basis: &ColourBasis, transposed: bool) -> String {
-        let matrix = match transposed {
-            false => basis.matrix().clone(),
-            true => basis.matrix().t().as_standard_layout().into_owned(),
+        let matrix = if transposed {
+            basis.matrix().t().as_standard_layout().into_owned()
+        } else {
+            basis.matrix().clone()
         };
         let channels = matrix.nrows() as i64;
         let matrix: Vec<f32> = matrix.iter().copied().collect();

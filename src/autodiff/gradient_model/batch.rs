@@ -153,9 +153,10 @@ fn rebuilt(
             match variables.get(name) {
                 None => {}
                 Some(Variable::Integers(dims, linear)) => {
-                    let batch = match dims.is_empty() {
-                        true => builder.emit("Squeeze", &[&batch], &[]),
-                        false => batch.clone(),
+                    let batch = if dims.is_empty() {
+                        builder.emit("Squeeze", &[&batch], &[])
+                    } else {
+                        batch.clone()
                     };
                     compute(&mut builder, linear, dims, &batch, Some(name))?;
                 }

@@ -110,7 +110,7 @@ impl Dimensions {
     pub fn fixed(self) -> Self {
         let batch = match self.batch {
             Size::Open { .. } => Size::Fixed(1),
-            fixed => fixed,
+            fixed @ Size::Fixed(_) => fixed,
         };
         Self { batch, ..self }
     }

@@ -173,8 +173,8 @@ impl Source {
     ) -> Result<Built, GradientError<E::Error>> {
         let types = constant_folding::shapes(evaluator, graph, &borrowed(dims));
         let types = types.map_err(GradientError::Evaluator)?;
-        let of = self.floats(&request.of, &self.outputs, "output", &types)?;
-        let wrt = self.floats(&request.wrt, &self.inputs, "input", &types)?;
+        let of = floats(&request.of, &self.outputs, "output", &types)?;
+        let wrt = floats(&request.wrt, &self.inputs, "input", &types)?;
         let mut builder = Builder::extend(graph.clone(), PREFIX);
         let mut seeds = Vec::new();
         let mut pairs = Vec::new();
@@ -209,37 +209,6 @@ impl Source {
             gradients,
             seeds,
         })
-    }
-
-    /// The `named` values, which must be of floating-point type; if there are none, those of `all` that are.
-    fn floats<E: std::error::Error>(
-        &self,
-        named: &[String],
-        all: &[ValueInfoProto],
-        kind: &'static str,
-        types: &Types,
-    ) -> Result<Vec<String>, GradientError<E>> {
-        if named.is_empty() {
-            let is_float = |name: &&String| types.find(name).is_some_and(|t| t.elem.is_float());
-            let found: Vec<String> = all
-                .iter()
-                .map(|value| &value.name)
-                .filter(is_float)
-                .cloned()
-                .collect();
-            return match found.is_empty() {
-                true => Err(GradientError::Nothing(kind)),
-                false => Ok(found),
-            };
-        }
-        for name in named {
-            let elem = types.get(name)?.elem;
-            if !elem.is_float() {
-                let (name, elem) = (printable(name), elem.name());
-                return Err(GradientError::NotFloat { name, elem });
-            }
-        }
-        Ok(named.to_vec())
     }
 
     /// The model of `graph`. `adjust` changes the declaration of an input, `declared` is that of a value; `None` if its
@@ -291,6 +260,37 @@ impl Built {
             notes: Vec::new(),
         }
     }
+}
+
+/// The `named` values, which must be of floating-point type; if there are none, those of `all` that are.
+fn floats<E: std::error::Error>(
+    named: &[String],
+    all: &[ValueInfoProto],
+    kind: &'static str,
+    types: &Types,
+) -> Result<Vec<String>, GradientError<E>> {
+    if named.is_empty() {
+        let is_float = |name: &&String| types.find(name).is_some_and(|t| t.elem.is_float());
+        let found: Vec<String> = all
+            .iter()
+            .map(|value| &value.name)
+            .filter(is_float)
+            .cloned()
+            .collect();
+        return if found.is_empty() {
+            Err(GradientError::Nothing(kind))
+        } else {
+            Ok(found)
+        };
+    }
+    for name in named {
+        let elem = types.get(name)?.elem;
+        if !elem.is_float() {
+            let (name, elem) = (printable(name), elem.name());
+            return Err(GradientError::NotFloat { name, elem });
+        }
+    }
+    Ok(named.to_vec())
 }
 
 /// `kind/VALUE`, or `kind2/VALUE` and so on if that is taken.

@@ -32,7 +32,7 @@ pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
 }
 
 fn is_standard(node: &NodeProto) -> bool {
-    crate::onnx::node::is_default_domain(&node.domain) && node.output.len() == 1
+    node.standard_op().is_some() && node.output.len() == 1
 }
 
 /// A chain of additions.
@@ -92,7 +92,7 @@ fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// `x · (bias + alpha/size · Σ x²)^-β` over the `size` channels around each; pictures have four axes.
+/// `x · (bias + alpha/size · Σ x²)^-β` over the `size` channels around each, for an input of four axes.
 fn lrn(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     /// More slices than this are worse than a copy.
     const MAX_SIZE: i64 = 32;

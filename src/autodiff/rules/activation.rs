@@ -1,8 +1,9 @@
 //! Element-wise activations of one input.
 
 use super::{Context, Error, Gradients};
-use crate::autodiff::lowering::{mask_gt, mask_lt, one_minus};
-use crate::onnx::ElementType;
+use crate::autodiff::formula::{Expr, choose, one_minus};
+use crate::autodiff::lowering::{mask_gt, mask_lt};
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see
 /// [`Options::redirect`](crate::autodiff::Options)).
@@ -42,12 +43,8 @@ fn redirected(
         return Ok(passed);
     };
     let weight = fitting(cx, &weight)?;
-    let elem = cx.elem(&cx.output())?;
-    let blocked = one_minus(cx, mask, elem)?;
-    let upward = cx.op("Relu", &[gradient]);
-    let upward = cx.mul(&upward, &blocked);
-    let weighted = cx.mul(&upward, &weight);
-    Ok(cx.add(&passed, &weighted))
+    let upward = Expr::from(gradient).map("Relu");
+    cx.eval(Expr::from(passed) + upward * one_minus(&mask.into()) * weight)
 }
 
 /// The redirect weight (N, 1, 1, 1), shaped to broadcast with the node's output: of its rank if its first axis is the
@@ -69,240 +66,145 @@ fn fitting(cx: &mut Context, weight: &str) -> Result<String, Error> {
 
 /// `g` where `x` > 0, else `alpha · g`.
 pub fn leaky_relu(cx: &mut Context) -> Result<Gradients, Error> {
-    let alpha = f64::from(cx.node.float("alpha").unwrap_or(0.01));
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let elem = cx.elem(&input)?;
-    let scaled = cx.scale(&gradient, elem, alpha)?;
-    let positive = positive(cx, &input, elem)?;
-    Ok(vec![Some(cx.op("Where", &[&positive, &gradient, &scaled]))])
+    let alpha = float(cx, "alpha", 0.01);
+    cx.gradient(|g, x, _| choose(&x.greater(0.0), g, g * alpha))
 }
 
 /// `g` where `x` > 0, else `slope · g`; for the slope, `g · min(x, 0)`.
 pub fn p_relu(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, slope) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
-    let elem = cx.elem(&input)?;
-    let positive = positive(cx, &input, elem)?;
-    let of_input = if cx.needs_input_grad(0) {
-        let scaled = cx.mul(&gradient, &slope);
-        Some(cx.op("Where", &[&positive, &gradient, &scaled]))
-    } else {
-        None
-    };
-    let of_slope = if cx.needs_input_grad(1) {
-        let zero = cx.scalar(elem, 0.0)?;
-        let negative = cx.op("Where", &[&positive, &zero, &input]);
-        let product = cx.mul(&gradient, &negative);
-        let (from, to) = (cx.dims(&input)?, cx.dims(&slope)?);
-        Some(cx.sum_to_shape(&product, &from, &to)?)
-    } else {
-        None
-    };
-    Ok(vec![of_input, of_slope])
+    let (g, x) = (Expr::from(cx.grad_output()?), Expr::from(cx.input(0)?));
+    let slope = Expr::from(cx.input(1)?);
+    let is_positive = x.greater(0.0);
+    cx.broadcast_gradients(|index| match index {
+        0 => choose(&is_positive, &g, &g * &slope),
+        _ => &g * choose(&is_positive, 0.0, &x),
+    })
 }
 
-fn positive(cx: &mut Context, value: &str, elem: ElementType) -> Result<String, Error> {
-    let zero = cx.scalar(elem, 0.0)?;
-    Ok(cx.op("Greater", &[value, &zero]))
+/// The float attribute `name`, or else the operator's default.
+fn float(cx: &Context, name: &str, default: f32) -> f64 {
+    cx.node.float(name).unwrap_or(default).into()
 }
 
 /// `g · y · (1 - y)`.
 pub fn sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let elem = cx.elem(&output)?;
-    let rest = one_minus(cx, &output, elem)?;
-    let slope = cx.mul(&output, &rest);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    cx.gradient(|g, _, y| g * (y * one_minus(y)))
 }
 
 /// `g · (1 - y²)`.
 pub fn tanh(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let square = cx.mul(&output, &output);
-    let elem = cx.elem(&output)?;
-    let slope = one_minus(cx, &square, elem)?;
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    cx.gradient(|g, _, y| g * one_minus(&y.square()))
 }
 
 /// `g · alpha · [0 < y < 1]`.
 pub fn hard_sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
-    let alpha = f64::from(cx.node.float("alpha").unwrap_or(0.2));
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let elem = cx.elem(&output)?;
-    let inner = inner_mask(cx, &output)?;
-    let passed = cx.mul(&gradient, &inner);
-    Ok(vec![Some(cx.scale(&passed, elem, alpha)?)])
+    let alpha = float(cx, "alpha", 0.2);
+    let output = cx.output();
+    let inner = between(cx, &output, 0.0, 1.0)?;
+    cx.gradient(|g, _, _| g * inner * alpha)
 }
 
 /// With `h = clamp(x/6 + 1/2, 0, 1)` and `y = x · h`: `g · (h + x/6 · [0 < h < 1])`.
 pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let elem = cx.elem(&input)?;
+    let input = cx.input(0)?;
     let sixth = 1f32 / 6.0;
     let attributes = [("alpha", sixth.into()), ("beta", 0.5f32.into())];
-    let gate = cx.emit("HardSigmoid", &[&input], &attributes);
-    // The mask is computed from x rather than from the gate, which is not a value of the original graph: -3 < x < 3.
-    let (low, high) = (mask_gt(cx, &input, -3.0)?, mask_lt(cx, &input, 3.0)?);
-    let inner = cx.mul(&low, &high);
-    let sloped = cx.scale(&input, elem, f64::from(sixth))?;
-    let sloped = cx.mul(&sloped, &inner);
-    let slope = cx.add(&gate, &sloped);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    let gate = Expr::from(cx.emit("HardSigmoid", &[&input], &attributes));
+    // The mask is computed from x rather than from the gate, which is not a value of the original graph.
+    let inner = between(cx, &input, -3.0, 3.0)?;
+    cx.gradient(|g, x, _| g * (gate + x * f64::from(sixth) * inner))
 }
 
-/// 1 where 0 < `value` < 1.
-fn inner_mask(cx: &mut Context, value: &str) -> Result<String, Error> {
-    let (low, high) = (mask_gt(cx, value, 0.0)?, mask_lt(cx, value, 1.0)?);
-    Ok(cx.mul(&low, &high))
+/// 1 where `low` < `value` < `high`, else 0.
+fn between(cx: &mut Context, value: &str, low: f64, high: f64) -> Result<Expr, Error> {
+    let (above, below) = (mask_gt(cx, value, low)?, mask_lt(cx, value, high)?);
+    Ok(Expr::from(above) * below)
 }
 
 /// `g` where `x` > 0, else `g · (y + alpha)`.
 pub fn elu(cx: &mut Context) -> Result<Gradients, Error> {
-    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
-    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
-    let elem = cx.elem(&input)?;
-    let alpha = cx.scalar(elem, alpha)?;
-    let slope = cx.add(&output, &alpha);
-    let scaled = cx.mul(&gradient, &slope);
-    let positive = positive(cx, &input, elem)?;
-    Ok(vec![Some(cx.op("Where", &[&positive, &gradient, &scaled]))])
+    let alpha = float(cx, "alpha", 1.0);
+    cx.gradient(|g, x, y| choose(&x.greater(0.0), g, g * (y + alpha)))
 }
 
 /// `g · sigmoid(x)`.
 pub fn softplus(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let slope = cx.op("Sigmoid", &[&input]);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    cx.gradient(|g, x, _| g * x.map("Sigmoid"))
 }
 
 /// Exact: `g · (Φ(x) + x · φ(x))`, with the normal distribution Φ and its density φ.
 /// Approximate `tanh`: with `t = tanh(√(2/π) · (x + 0.044715 x³))`,
 /// `g · (1 + t)/2 + g · x · (1 - t²)/2 · √(2/π) · (1 + 0.134145 x²)`.
 pub fn gelu(cx: &mut Context) -> Result<Gradients, Error> {
-    let slope = match cx.node.string("approximate").unwrap_or("none") {
-        "none" => gelu_slope_exact(cx)?,
-        "tanh" => gelu_slope_tanh(cx)?,
-        other => return Err(cx.unsupported(&format!("approximate = {other:?}"))),
-    };
-    let gradient = cx.grad_output()?;
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    match cx.node.string("approximate").unwrap_or("none") {
+        "none" => cx.gradient(|g, x, _| g * gelu_slope_exact(x)),
+        "tanh" => cx.gradient(|g, x, _| g * gelu_slope_tanh(x)),
+        other => Err(cx.unsupported(&format!("approximate = {other:?}"))),
+    }
 }
 
-fn gelu_slope_exact(cx: &mut Context) -> Result<String, Error> {
-    let input = cx.input(0)?;
-    let elem = cx.elem(&input)?;
-    let scaled = cx.scale(&input, elem, std::f64::consts::FRAC_1_SQRT_2)?;
-    let error = cx.op("Erf", &[&scaled]);
-    let (one, half) = (cx.scalar(elem, 1.0)?, cx.scalar(elem, 0.5)?);
-    let doubled = cx.add(&error, &one);
-    let distribution = cx.mul(&doubled, &half);
-    let square = cx.mul(&input, &input);
-    let exponent = cx.scale(&square, elem, -0.5)?;
-    let bell = cx.op("Exp", &[&exponent]);
-    let density = cx.scale(&bell, elem, 1.0 / (2.0 * std::f64::consts::PI).sqrt())?;
-    let weighted = cx.mul(&input, &density);
-    Ok(cx.add(&distribution, &weighted))
+fn gelu_slope_exact(x: &Expr) -> Expr {
+    let distribution = ((x * FRAC_1_SQRT_2).map("Erf") + 1.0) * 0.5;
+    let density = (x.square() * -0.5).exp() * (1.0 / (2.0 * PI).sqrt());
+    distribution + x * density
 }
 
-fn gelu_slope_tanh(cx: &mut Context) -> Result<String, Error> {
-    let input = cx.input(0)?;
-    let elem = cx.elem(&input)?;
-    let root = (2.0 / std::f64::consts::PI).sqrt();
-    let (one, half) = (cx.scalar(elem, 1.0)?, cx.scalar(elem, 0.5)?);
-    let square = cx.mul(&input, &input);
-    let cubic = cx.scale(&square, elem, 0.044715)?;
-    let cubic = cx.add(&cubic, &one);
-    let inner = cx.mul(&input, &cubic);
-    let inner = cx.scale(&inner, elem, root)?;
-    let tanh = cx.op("Tanh", &[&inner]);
-    let first = cx.add(&tanh, &one);
-    let tanh_square = cx.mul(&tanh, &tanh);
-    let rest = one_minus(cx, &tanh_square, elem)?;
-    let inner_slope = cx.scale(&square, elem, 3.0 * 0.044715)?;
-    let inner_slope = cx.add(&inner_slope, &one);
-    let inner_slope = cx.scale(&inner_slope, elem, root)?;
-    let second = cx.mul(&rest, &inner_slope);
-    let second = cx.mul(&input, &second);
-    let sum = cx.add(&first, &second);
-    Ok(cx.mul(&sum, &half))
+fn gelu_slope_tanh(x: &Expr) -> Expr {
+    let root = (2.0 / PI).sqrt();
+    let square = x.square();
+    let t = (x * (&square * 0.044715 + 1.0) * root).map("Tanh");
+    let inner_slope = (square * (3.0 * 0.044715) + 1.0) * root;
+    ((&t + 1.0) + x * (one_minus(&t.square()) * inner_slope)) * 0.5
 }
 
 /// `g` where `x` > 0, else `g · (y/alpha + 1)`.
 pub fn celu(cx: &mut Context) -> Result<Gradients, Error> {
-    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
-    saturating(cx, 1.0, 1.0 / alpha, 1.0)
+    let alpha = float(cx, "alpha", 1.0);
+    cx.gradient(|g, x, y| g * choose(&x.greater(0.0), 1.0, y * (1.0 / alpha) + 1.0))
 }
 
 /// `g · gamma` where `x` > 0, else `g · (y + gamma · alpha)`.
 pub fn selu(cx: &mut Context) -> Result<Gradients, Error> {
-    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.673_263_2));
-    let gamma = f64::from(cx.node.float("gamma").unwrap_or(1.050_701));
-    saturating(cx, gamma, 1.0, gamma * alpha)
-}
-
-/// `g · above` where `x` > 0, else `g · (factor · y + offset)`.
-fn saturating(cx: &mut Context, above: f64, factor: f64, offset: f64) -> Result<Gradients, Error> {
-    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
-    let elem = cx.elem(&input)?;
-    let offset = cx.scalar(elem, offset)?;
-    let slope = cx.scale(&output, elem, factor)?;
-    let slope = cx.add(&slope, &offset);
-    let (above, positive) = (cx.scalar(elem, above)?, positive(cx, &input, elem)?);
-    let slope = cx.op("Where", &[&positive, &above, &slope]);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    let alpha = float(cx, "alpha", 1.673_263_2);
+    let gamma = float(cx, "gamma", 1.050_701);
+    cx.gradient(|g, x, y| g * choose(&x.greater(0.0), gamma, y + gamma * alpha))
 }
 
 /// With `t = tanh(softplus(x))`: `g · (t + x · (1 - t²) · sigmoid(x))`.
 pub fn mish(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let elem = cx.elem(&input)?;
-    let softplus = cx.op("Softplus", &[&input]);
-    let tanh = cx.op("Tanh", &[&softplus]);
-    let square = cx.mul(&tanh, &tanh);
-    let rest = one_minus(cx, &square, elem)?;
-    let sigmoid = cx.op("Sigmoid", &[&input]);
-    let inner = cx.mul(&rest, &sigmoid);
-    let inner = cx.mul(&input, &inner);
-    let slope = cx.add(&tanh, &inner);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    cx.gradient(|g, x, _| {
+        let t = x.map("Softplus").map("Tanh");
+        g * (&t + x * (one_minus(&t.square()) * x.map("Sigmoid")))
+    })
 }
 
 /// With `s = sigmoid(alpha · x)`: `g · (s + alpha · y · (1 - s))`.
 pub fn swish(cx: &mut Context) -> Result<Gradients, Error> {
-    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
-    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
-    let elem = cx.elem(&input)?;
-    let scaled = cx.scale(&input, elem, alpha)?;
-    let sigmoid = cx.op("Sigmoid", &[&scaled]);
-    let rest = one_minus(cx, &sigmoid, elem)?;
-    let rest = cx.mul(&output, &rest);
-    let rest = cx.scale(&rest, elem, alpha)?;
-    let slope = cx.add(&sigmoid, &rest);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    let alpha = float(cx, "alpha", 1.0);
+    cx.gradient(|g, x, y| {
+        let s = (x * alpha).map("Sigmoid");
+        g * (&s + y * one_minus(&s) * alpha)
+    })
 }
 
 /// `g · (1 - |y|)²`.
 pub fn softsign(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let elem = cx.elem(&output)?;
-    let size = cx.op("Abs", &[&output]);
-    let rest = one_minus(cx, &size, elem)?;
-    let slope = cx.mul(&rest, &rest);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    cx.gradient(|g, _, y| g * one_minus(&y.map("Abs")).square())
 }
 
 /// `g · [x > alpha]`.
 pub fn thresholded_relu(cx: &mut Context) -> Result<Gradients, Error> {
-    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let mask = mask_gt(cx, &input, alpha)?;
-    Ok(vec![Some(cx.mul(&gradient, &mask))])
+    let alpha = float(cx, "alpha", 1.0);
+    let input = cx.input(0)?;
+    let mask = Expr::from(mask_gt(cx, &input, alpha)?);
+    cx.gradient(|g, _, _| g * mask)
 }
 
 /// `g · [x < -lambda or x > lambda]`.
 pub fn shrink(cx: &mut Context) -> Result<Gradients, Error> {
-    let lambda = f64::from(cx.node.float("lambd").unwrap_or(0.5));
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let (high, low) = (mask_gt(cx, &input, lambda)?, mask_lt(cx, &input, -lambda)?);
-    let mask = cx.add(&high, &low);
-    Ok(vec![Some(cx.mul(&gradient, &mask))])
+    let lambda = float(cx, "lambd", 0.5);
+    let input = cx.input(0)?;
+    let high = Expr::from(mask_gt(cx, &input, lambda)?);
+    let low = Expr::from(mask_lt(cx, &input, -lambda)?);
+    cx.gradient(|g, _, _| g * (high + low))
 }

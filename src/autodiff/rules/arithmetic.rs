@@ -1,173 +1,99 @@
 //! Arithmetic with broadcasting, and element-wise functions.
 
 use super::{Context, Error, Gradients};
+use crate::autodiff::formula::{Expr, choose, mask};
 use crate::onnx::ElementType;
-
-/// The gradient of input `index`, given that of the broadcast output, summed back to the input's dimensions.
-fn sum_to_input(cx: &mut Context, index: usize, gradient: &str) -> Result<Option<String>, Error> {
-    let (from, to) = (cx.dims(&cx.output())?, cx.dims(&cx.input(index)?)?);
-    Ok(Some(cx.sum_to_shape(gradient, &from, &to)?))
-}
 
 /// `g` for each summand.
 pub fn sum(cx: &mut Context) -> Result<Gradients, Error> {
-    let gradient = cx.grad_output()?;
-    for_each_requested(cx, |cx, index| sum_to_input(cx, index, &gradient))
+    let g = Expr::from(cx.grad_output()?);
+    cx.broadcast_gradients(|_| g.clone())
 }
 
 /// `g / n` for each of n inputs.
 pub fn mean(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, elem) = (cx.grad_output()?, cx.elem(&cx.output())?);
-    let share = cx.scale(&gradient, elem, 1.0 / cx.node.input.len() as f64)?;
-    for_each_requested(cx, |cx, index| sum_to_input(cx, index, &share))
-}
-
-/// Applies `rule` to each input whose gradient is requested.
-fn for_each_requested(
-    cx: &mut Context,
-    mut rule: impl FnMut(&mut Context, usize) -> Result<Option<String>, Error>,
-) -> Result<Gradients, Error> {
-    (0..cx.node.input.len())
-        .map(|index| match cx.needs_input_grad(index) {
-            true => rule(cx, index),
-            false => Ok(None),
-        })
-        .collect()
+    let share = Expr::from(cx.grad_output()?) * (1.0 / cx.node.input.len() as f64);
+    cx.broadcast_gradients(|_| share.clone())
 }
 
 /// Maximum or minimum: `g`, divided equally among the inputs that equal `y`.
 pub fn extreme(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let elem = cx.elem(&output)?;
-    let mut masks = Vec::with_capacity(cx.node.input.len());
-    for index in 0..cx.node.input.len() {
-        let same = cx.op("Equal", &[&cx.input(index)?, &output]);
-        masks.push(cx.cast(&same, elem));
-    }
-    let all: Vec<&str> = masks.iter().map(String::as_str).collect();
-    let count = cx.op("Sum", &all);
-    let share = cx.op("Div", &[&gradient, &count]);
-    for_each_requested(cx, |cx, index| {
-        let part = cx.mul(&share, &masks[index]);
-        sum_to_input(cx, index, &part)
-    })
+    let (g, y) = (Expr::from(cx.grad_output()?), Expr::from(cx.output()));
+    let inputs = cx.node.input.iter();
+    let masks: Vec<Expr> = inputs
+        .map(|x| mask(&Expr::from(x.as_str()).equals(&y)))
+        .collect();
+    let share = g / Expr::op("Sum", masks.clone());
+    cx.broadcast_gradients(|index| &share * &masks[index])
 }
 
 /// `g` where the condition is true for the second input, and where it is false for the third.
 pub fn select(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, condition) = (cx.grad_output()?, cx.input(0)?);
-    let zero = cx.scalar(cx.elem(&cx.output())?, 0.0)?;
-    for_each_requested(cx, |cx, index| {
-        let part = match index {
-            1 => cx.op("Where", &[&condition, &gradient, &zero]),
-            _ => cx.op("Where", &[&condition, &zero, &gradient]),
-        };
-        sum_to_input(cx, index, &part)
+    let (g, condition) = (Expr::from(cx.grad_output()?), cx.input(0)?.into());
+    cx.broadcast_gradients(|index| match index {
+        1 => choose(&condition, &g, 0.0),
+        _ => choose(&condition, 0.0, &g),
     })
 }
 
 /// The remainder of a division by a value that does not depend on the source: `g`.
 pub fn remainder(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_input_only()?;
-    let gradient = cx.grad_output()?;
-    Ok(vec![sum_to_input(cx, 0, &gradient)?])
+    sum(cx)
 }
 
 /// `g`, and `-g` for the second.
 pub fn sub(cx: &mut Context) -> Result<Gradients, Error> {
-    let gradient = cx.grad_output()?;
-    let first = if cx.needs_input_grad(0) {
-        sum_to_input(cx, 0, &gradient)?
-    } else {
-        None
-    };
-    let second = if cx.needs_input_grad(1) {
-        let negative = cx.op("Neg", &[&gradient]);
-        sum_to_input(cx, 1, &negative)?
-    } else {
-        None
-    };
-    Ok(vec![first, second])
+    let g = Expr::from(cx.grad_output()?);
+    cx.broadcast_gradients(|index| match index {
+        0 => g.clone(),
+        _ => -&g,
+    })
 }
 
 /// `g · b` and `g · a`.
 pub fn mul(cx: &mut Context) -> Result<Gradients, Error> {
-    let gradient = cx.grad_output()?;
-    let mut gradients = vec![None, None];
-    for (index, other) in [(0, 1), (1, 0)] {
-        if cx.needs_input_grad(index) {
-            let factor = cx.input(other)?;
-            let product = cx.mul(&gradient, &factor);
-            gradients[index] = sum_to_input(cx, index, &product)?;
-        }
-    }
-    Ok(gradients)
+    let g = Expr::from(cx.grad_output()?);
+    let factors = [cx.input(1)?, cx.input(0)?].map(Expr::from);
+    cx.broadcast_gradients(|index| &g * &factors[index.min(1)])
 }
 
 /// `g / b` and `-g · y / b`.
 pub fn div(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, divisor, output) = (cx.grad_output()?, cx.input(1)?, cx.output());
-    let quotient = cx.op("Div", &[&gradient, &divisor]);
-    let first = if cx.needs_input_grad(0) {
-        sum_to_input(cx, 0, &quotient)?
-    } else {
-        None
-    };
-    let second = if cx.needs_input_grad(1) {
-        let product = cx.mul(&quotient, &output);
-        let negative = cx.op("Neg", &[&product]);
-        sum_to_input(cx, 1, &negative)?
-    } else {
-        None
-    };
-    Ok(vec![first, second])
+    let (g, b, y) = (Expr::from(cx.grad_output()?), cx.input(1)?, cx.output());
+    let quotient = g / b;
+    let y = Expr::from(y);
+    cx.broadcast_gradients(|index| match index {
+        0 => quotient.clone(),
+        _ => -(&quotient * &y),
+    })
 }
 
 /// `g · b · a^(b-1)` and `g · y · ln a`.
 pub fn pow(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, base, exponent, output) =
-        (cx.grad_output()?, cx.input(0)?, cx.input(1)?, cx.output());
+    let (base, exponent) = (cx.input(0)?, cx.input(1)?);
     let elem = cx.elem(&base)?;
-    let exponent = match cx.elem(&exponent)? {
-        same if same == elem => exponent,
-        _ => cx.emit(
-            "Cast",
-            &[&exponent],
-            &[("to", i64::from(elem.code()).into())],
-        ),
-    };
-    let first = if cx.needs_input_grad(0) {
-        let one = cx.scalar(elem, 1.0)?;
-        let lower = cx.op("Sub", &[&exponent, &one]);
-        let power = cx.op("Pow", &[&base, &lower]);
-        let slope = cx.mul(&power, &exponent);
-        let product = cx.mul(&gradient, &slope);
-        sum_to_input(cx, 0, &product)?
+    let exponent = if cx.elem(&exponent)? == elem {
+        exponent
     } else {
-        None
+        cx.cast(&exponent, elem)
     };
-    let second = if cx.needs_input_grad(1) {
-        let log = cx.op("Log", &[&base]);
-        let slope = cx.mul(&output, &log);
-        let product = cx.mul(&gradient, &slope);
-        sum_to_input(cx, 1, &product)?
-    } else {
-        None
-    };
-    Ok(vec![first, second])
+    let (g, y) = (Expr::from(cx.grad_output()?), Expr::from(cx.output()));
+    let (a, b) = (Expr::from(base), Expr::from(exponent));
+    cx.broadcast_gradients(|index| match index {
+        0 => &g * (a.pow(&b - 1.0) * &b),
+        _ => &g * (&y * a.map("Log")),
+    })
 }
 
 /// `-g`.
 pub fn neg(cx: &mut Context) -> Result<Gradients, Error> {
-    let gradient = cx.grad_output()?;
-    Ok(vec![Some(cx.op("Neg", &[&gradient]))])
+    cx.gradient(|g, _, _| -g)
 }
 
 /// `g · sign x`.
 pub fn abs(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let sign = cx.op("Sign", &[&input]);
-    Ok(vec![Some(cx.mul(&gradient, &sign))])
+    cx.gradient(|g, x, _| g * x.map("Sign"))
 }
 
 /// Smallest and largest normal number of a type. The gradient that reaches the square root of zero, or its reciprocal,
@@ -182,44 +108,27 @@ fn extremes(elem: ElementType) -> (f64, f64) {
 
 /// `g · 1/2 / y`; 0 where `g` is, at 0 too.
 pub fn sqrt(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let elem = cx.elem(&output)?;
-    let half = cx.scale(&gradient, elem, 0.5)?;
-    let least = cx.scalar(elem, extremes(elem).0)?;
-    let root = cx.op("Max", &[&output, &least]);
-    Ok(vec![Some(cx.op("Div", &[&half, &root]))])
+    let (least, _) = extremes(cx.elem(&cx.output())?);
+    cx.gradient(|g, _, y| g * 0.5 / y.max(least))
 }
 
 /// `g · y`.
 pub fn exp(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    Ok(vec![Some(cx.mul(&gradient, &output))])
+    cx.gradient(|g, _, y| g * y)
 }
 
 /// `g / x`.
 pub fn log(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    Ok(vec![Some(cx.op("Div", &[&gradient, &input]))])
+    cx.gradient(|g, x, _| g / x)
 }
 
 /// `g · 2/√π · exp(-x²)`.
 pub fn erf(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let elem = cx.elem(&input)?;
-    let square = cx.mul(&input, &input);
-    let exponent = cx.op("Neg", &[&square]);
-    let bell = cx.op("Exp", &[&exponent]);
-    let slope = cx.scale(&bell, elem, std::f64::consts::FRAC_2_SQRT_PI)?;
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
+    cx.gradient(|g, x, _| g * ((-x.square()).exp() * std::f64::consts::FRAC_2_SQRT_PI))
 }
 
 /// `-g · y²`; 0 where `g` is, at 0 too.
 pub fn reciprocal(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let elem = cx.elem(&output)?;
-    let most = cx.scalar(elem, extremes(elem).1)?;
-    let square = cx.mul(&output, &output);
-    let square = cx.op("Min", &[&square, &most]);
-    let product = cx.mul(&gradient, &square);
-    Ok(vec![Some(cx.op("Neg", &[&product]))])
+    let (_, most) = extremes(cx.elem(&cx.output())?);
+    cx.gradient(|g, _, y| -(g * y.square().min(most)))
 }

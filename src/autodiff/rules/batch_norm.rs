@@ -3,6 +3,7 @@
 use super::conv_weights::by_channel;
 use super::norm::Statistics;
 use super::{Context, Error, Gradients};
+use crate::autodiff::formula::Expr;
 use crate::onnx::proto::TensorProto;
 
 /// With running statistics, `n = (x - mean) / d` and `d = √(var + ε)`, one number per channel: `g · scale / d`, and for
@@ -30,23 +31,22 @@ pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
         return of_batch(cx, &column, epsilon);
     }
     let gradient = cx.grad_output()?;
-    let factor = factor(cx, &column, epsilon)?;
-    let mut gradients = vec![Some(cx.mul(&gradient, &factor))];
+    let g = Expr::from(gradient.as_str());
+    let factor = Expr::from(factor(cx, &column, epsilon)?);
+    let mut gradients = vec![Some(cx.eval(&g * factor)?)];
     if needs_parameter_grads(cx) {
         let inverse = inverse_deviation(cx, epsilon)?;
         let mean = cx.input(3)?;
         let [mean, along] = [&mean, &inverse].map(|value| cx.reshape(value, &column));
-        let centred = cx.op("Sub", &[&input, &mean]);
-        let normalised = cx.mul(&centred, &along);
-        let product = cx.mul(&gradient, &normalised);
+        let normalised = (Expr::from(input) - mean) * along;
+        let product = cx.eval(g * normalised)?;
         let of_scale = by_channel(cx, &product, &dims);
         let of_shift = by_channel(cx, &gradient, &dims);
-        let steepness = cx.mul(&scale, &inverse);
-        let steepness = cx.op("Neg", &[&steepness]);
+        let inverse = Expr::from(inverse);
+        let steepness = cx.eval(-(Expr::from(scale) * &inverse))?;
         let of_mean = cx.mul(&steepness, &of_shift);
-        let half = cx.scale(&inverse, elem, 0.5)?;
-        let curved = cx.mul(&steepness, &half);
-        let of_variance = cx.mul(&curved, &of_scale);
+        let curved = Expr::from(steepness) * (inverse * 0.5);
+        let of_variance = cx.eval(curved * of_scale.as_str())?;
         gradients.extend([of_scale, of_shift, of_mean, of_variance].map(Some));
     }
     Ok(gradients)
@@ -62,12 +62,12 @@ fn of_batch(cx: &mut Context, column: &[usize], epsilon: f64) -> Result<Gradient
         epsilon,
     };
     let normalised = statistics.normalise(cx, &input, elem)?;
-    let scale = cx.reshape(&scale, column);
-    let scaled = cx.mul(&gradient, &scale);
-    let of_input = statistics.back(cx, &normalised, &scaled);
+    let g = Expr::from(gradient.as_str());
+    let h = &g * cx.reshape(&scale, column);
+    let of_input = cx.eval(statistics.back(&normalised, &h))?;
     let mut gradients = vec![Some(of_input), None, None];
     if cx.needs_input_grad(1) {
-        let product = cx.mul(&gradient, &normalised.value);
+        let product = cx.eval(g * &normalised.value)?;
         gradients[1] = Some(by_channel(cx, &product, &dims));
     }
     if cx.needs_input_grad(2) {
@@ -102,8 +102,6 @@ fn factor(cx: &mut Context, column: &[usize], epsilon: f64) -> Result<String, Er
 fn inverse_deviation(cx: &mut Context, epsilon: f64) -> Result<String, Error> {
     let variance = cx.input(4)?;
     let elem = cx.elem(&variance)?;
-    let epsilon = cx.scalar(elem, epsilon)?;
-    let shifted = cx.add(&variance, &epsilon);
-    let deviation = cx.op("Sqrt", &[&shifted]);
-    Ok(cx.op("Reciprocal", &[&deviation]))
+    let deviation = (Expr::from(variance) + epsilon).sqrt();
+    cx.eval_as(elem, deviation.map("Reciprocal"))
 }

@@ -14,9 +14,10 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
     let rank = dims.len() - 2;
     let list = |name: &str| {
         let values = cx.node.ints(name).map_or(vec![1; rank], <[i64]>::to_vec);
-        match values.len() == rank && values.iter().all(|value| (1..=4096).contains(value)) {
-            true => Ok(values),
-            false => Err(cx.unsupported(&format!("its {name} is {values:?}"))),
+        if values.len() == rank && values.iter().all(|value| (1..=4096).contains(value)) {
+            Ok(values)
+        } else {
+            Err(cx.unsupported(&format!("its {name} is {values:?}")))
         }
     };
     let (strides, dilations) = (list("strides")?, list("dilations")?);
@@ -29,19 +30,15 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
         // With this padding at the end, the convolution has exactly one window per input element.
         ends[axis] = (size - 1) * strides[axis] + extent - made - begins[axis];
     }
-    let of_bias = cx
-        .needs_input_grad(2)
-        .then(|| conv_weights::by_channel(cx, &gradient, &out));
     // Negative padding crops rows that a convolution would skip, or one row too many.
     let cut: Vec<i64> = ends.iter().map(|end| (*end).min(0)).collect();
     let kept = |(&size, &cut): (&usize, &i64)| size.saturating_add_signed(cut as isize);
     let spatial: Vec<usize> = out[2..].iter().zip(&cut).map(kept).collect();
-    let gradient = match cut.iter().all(|&cut| cut == 0) {
-        true => gradient,
-        false => {
-            let after = [&[0, 0], cut.as_slice()].concat();
-            cx.pad(&gradient, &vec![0; rank + 2], &after)
-        }
+    let inner = if cut.iter().all(|&cut| cut == 0) {
+        gradient.clone()
+    } else {
+        let after = [&[0, 0], cut.as_slice()].concat();
+        cx.pad(&gradient, &vec![0; rank + 2], &after)
     };
     let window = Window {
         kernel: filter[2..].iter().map(|&size| size as i64).collect(),
@@ -58,15 +55,17 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
         ("pads", window.pads().into()),
         ("group", group.into()),
     ];
-    let of_input = cx
-        .needs_input_grad(0)
-        .then(|| cx.emit("Conv", &[&gradient, &weight], &attributes));
-    let of_weight = cx.needs_input_grad(1).then(|| {
-        let seen = [&out[..2], &spatial].concat();
-        let (large, small) = ((&*gradient, &*seen), (&*input, &*dims));
-        conv_weights::of_weights(cx, large, small, &window, group as usize)
-    });
-    Ok(vec![of_input, of_weight, of_bias])
+    let inner_dims = [&out[..2], &spatial].concat();
+    cx.for_each_requested(3, |cx, index| {
+        Ok(match index {
+            0 => cx.emit("Conv", &[&inner, &weight], &attributes),
+            1 => {
+                let (large, small) = ((&*inner, &*inner_dims), (&*input, &*dims));
+                conv_weights::of_weights(cx, large, small, &window, group as usize)
+            }
+            _ => conv_weights::by_channel(cx, &gradient, &out),
+        })
+    })
 }
 
 /// Rows cropped at the start of the output along an axis; `total` is the number cropped at both ends less the output
@@ -88,8 +87,9 @@ fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
         _ if computed => whole - whole / 2,
         _ => explicit,
     };
-    match (0..=4096).contains(&before) {
-        true => Ok(before),
-        false => Err(cx.unsupported(&format!("its padding comes to {before}"))),
+    if (0..=4096).contains(&before) {
+        Ok(before)
+    } else {
+        Err(cx.unsupported(&format!("its padding comes to {before}")))
     }
 }

@@ -16,14 +16,14 @@ pub fn of_weights(
     window: &Window,
     group: usize,
 ) -> String {
-    let (pictures, channels) = (dims[0], dims[1] / group);
+    let (batch, channels) = (dims[0], dims[1] / group);
     let area = &dims[2..];
     let rank = area.len();
-    let apart = [&[pictures, group, channels], area].concat();
+    let apart = [&[batch, group, channels], area].concat();
     let apart = cx.reshape(large, &apart);
     let order: Vec<usize> = [2, 1, 0].into_iter().chain(3..rank + 3).collect();
     let turned = cx.transpose(&apart, &order);
-    let turned = cx.reshape(&turned, &[&[channels, group * pictures], area].concat());
+    let turned = cx.reshape(&turned, &[&[channels, group * batch], area].concat());
     let exchanged: Vec<usize> = [1, 0].into_iter().chain(2..rank + 2).collect();
     let kernel = cx.transpose(small, &exchanged);
     let extents: Vec<i64> = made[2..].iter().map(|&size| size as i64).collect();

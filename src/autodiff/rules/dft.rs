@@ -13,12 +13,11 @@ pub fn dft(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem, out) = (cx.dims(&input)?, cx.elem(&input)?, cx.dims(&cx.output())?);
     let opset = cx.builder.graph().opset();
-    let axis = match opset < AXIS_AS_INPUT {
-        true => cx.axis("axis", 1, dims.len())?,
-        false => {
-            let given = cx.constant_ints(2)?.and_then(|axis| axis.first().copied());
-            cx.resolve_axis(given.unwrap_or(-2), dims.len())?
-        }
+    let axis = if opset < AXIS_AS_INPUT {
+        cx.axis("axis", 1, dims.len())?
+    } else {
+        let given = cx.constant_ints(2)?.and_then(|axis| axis.first().copied());
+        cx.resolve_axis(given.unwrap_or(-2), dims.len())?
     };
     let inverse = cx.node.int("inverse").unwrap_or(0) != 0;
     let one_sided = cx.node.int("onesided").unwrap_or(0) != 0;

@@ -30,11 +30,7 @@ pub fn einsum(cx: &mut Context) -> Result<Gradients, Error> {
             *largest = size.max(*largest);
         }
     }
-    let mut gradients = vec![None; names.len()];
-    for index in 0..names.len() {
-        if !cx.needs_input_grad(index) {
-            continue;
-        }
+    cx.for_each_requested(names.len(), |cx, index| {
         let own = &equation.inputs[index];
         if (1..own.len()).any(|place| own[..place].contains(&own[place])) {
             return Err(cx.unsupported(&format!("it takes the diagonal of its input {index}")));
@@ -65,17 +61,14 @@ pub fn einsum(cx: &mut Context) -> Result<Gradients, Error> {
         let equation = format!("{}->{result}", terms.join(","));
         let product = cx.emit("Einsum", &operands, &[("equation", equation.into())]);
         let full = &dims[index];
-        gradients[index] = Some(match kept.iter().all(|kept| *kept) {
-            true => product,
-            false => {
-                let size = |(&size, &kept): (&usize, &bool)| if kept { size } else { 1 };
-                let with_ones: Vec<usize> = full.iter().zip(&kept).map(size).collect();
-                let product = cx.reshape(&product, &with_ones);
-                cx.expand(&product, full)
-            }
-        });
-    }
-    Ok(gradients)
+        if kept.iter().all(|kept| *kept) {
+            return Ok(product);
+        }
+        let size = |(&size, &kept): (&usize, &bool)| if kept { size } else { 1 };
+        let with_ones: Vec<usize> = full.iter().zip(&kept).map(size).collect();
+        let product = cx.reshape(&product, &with_ones);
+        Ok(cx.expand(&product, full))
+    })
 }
 
 /// An equation with one label per axis.

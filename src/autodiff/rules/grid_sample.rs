@@ -5,12 +5,12 @@ use super::{Context, Error, Gradients};
 
 /// Samples the input at the positions of a grid, with coordinates from -1 to 1.
 pub fn grid_sample(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, picture, grid) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
-    let (dims, elem, grid_dims) = (cx.dims(&picture)?, cx.elem(&picture)?, cx.dims(&grid)?);
+    let (gradient, input, grid) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem, grid_dims) = (cx.dims(&input)?, cx.elem(&input)?, cx.dims(&grid)?);
     let axes = dims.len().saturating_sub(2);
     if !(1..=3).contains(&axes) || grid_dims.len() != dims.len() || grid_dims.last() != Some(&axes)
     {
-        return Err(cx.unsupported(&format!("picture {dims:?} and grid {grid_dims:?}")));
+        return Err(cx.unsupported(&format!("input {dims:?} and grid {grid_dims:?}")));
     }
     let kernel = match cx.node.string("mode").unwrap_or("linear") {
         "linear" | "bilinear" => LINEAR,
@@ -52,20 +52,21 @@ pub fn grid_sample(cx: &mut Context) -> Result<Gradients, Error> {
     let batch = cx.ints(&batch);
     let taps = reading.join(cx, taps_of_axes, &batch);
     let gradient = cx.reshape(&gradient, &[groups, reading.dims[1], 1, places]);
-    let of_picture = match cx.needs_input_grad(0) {
-        true => Some(reading.of_picture(cx, &taps, &gradient)?),
-        false => None,
+    let of_input = if cx.needs_input_grad(0) {
+        Some(reading.of_input(cx, &taps, &gradient)?)
+    } else {
+        None
     };
     if !cx.needs_input_grad(1) || kernel.len() == 1 {
-        return Ok(vec![of_picture, None]);
+        return Ok(vec![of_input, None]);
     }
     let mut columns = Vec::with_capacity(axes);
-    let of_coordinates = reading.of_coordinates(cx, &taps, &gradient, &picture);
+    let of_coordinates = reading.of_coordinates(cx, &taps, &gradient, &input);
     for (of_coordinate, reach) in of_coordinates.iter().zip(reaches).rev() {
         let scaled = cx.scale(of_coordinate, elem, reach)?;
         columns.push(cx.reshape(&scaled, &[groups, places, 1]));
     }
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let of_grid = cx.emit("Concat", &columns, &[("axis", 2i64.into())]);
-    Ok(vec![of_picture, Some(cx.reshape(&of_grid, &grid_dims))])
+    Ok(vec![of_input, Some(cx.reshape(&of_grid, &grid_dims))])
 }

@@ -3,6 +3,7 @@
 use super::{Context, Error, Gradients};
 use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
+use crate::onnx::types::resolve_index;
 
 const ADD: (&str, &str) = ("reduction", "add");
 
@@ -41,18 +42,17 @@ fn one_place(
     axis: usize,
     place: i64,
 ) -> Result<Gradients, Error> {
-    let size = dims[axis] as i64;
-    let place = if place < 0 { place + size } else { place };
-    if !(0..size).contains(&place) {
+    let size = dims[axis];
+    let Some(place) = resolve_index(place, size) else {
         return Err(cx.unsupported(&format!("index {place} along an axis of {size}")));
-    }
+    };
     let mut one = dims.to_vec();
     one[axis] = 1;
     let gradient = cx.reshape(gradient, &one);
     let mut before = vec![0; dims.len()];
     let mut after = before.clone();
-    before[axis] = place;
-    after[axis] = size - 1 - place;
+    before[axis] = place as i64;
+    after[axis] = (size - 1 - place) as i64;
     Ok(vec![Some(cx.pad(&gradient, &before, &after))])
 }
 

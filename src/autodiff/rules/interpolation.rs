@@ -263,12 +263,7 @@ impl Sampler {
 
     /// The gradient of the input, given that of the samples, (groups, channels, 1, places), or of each tap, (groups,
     /// channels, taps, places).
-    pub fn of_picture(
-        &self,
-        cx: &mut Context,
-        taps: &Taps,
-        gradient: &str,
-    ) -> Result<String, Error> {
+    pub fn of_input(&self, cx: &mut Context, taps: &Taps, gradient: &str) -> Result<String, Error> {
         let (batch, channels) = (self.dims[0], self.dims[1]);
         let updates = cx.mul(gradient, &taps.weights);
         let updates = self.by_channel(cx, &updates);
@@ -286,9 +281,9 @@ impl Sampler {
     }
 
     /// The elements at the taps, (groups, channels, taps, places).
-    fn elements(&self, cx: &mut Context, taps: &Taps, picture: &str) -> String {
+    fn elements(&self, cx: &mut Context, taps: &Taps, input: &str) -> String {
         let (batch, channels) = (self.dims[0], self.dims[1]);
-        let apart = cx.reshape(picture, &[batch, channels, self.area()]);
+        let apart = cx.reshape(input, &[batch, channels, self.area()]);
         let turned = cx.transpose(&apart, &[1, 0, 2]);
         let flat = cx.reshape(&turned, &[channels, batch * self.area()]);
         let indices = self.for_channels(cx, &taps.indices);
@@ -303,8 +298,8 @@ impl Sampler {
     }
 
     /// The elements at the taps times their weights, (groups, channels, taps, places).
-    pub fn weighed(&self, cx: &mut Context, taps: &Taps, picture: &str) -> String {
-        let read = self.elements(cx, taps, picture);
+    pub fn weighed(&self, cx: &mut Context, taps: &Taps, input: &str) -> String {
+        let read = self.elements(cx, taps, input);
         cx.mul(&read, &taps.weights)
     }
 
@@ -314,9 +309,9 @@ impl Sampler {
         cx: &mut Context,
         taps: &Taps,
         gradient: &str,
-        picture: &str,
+        input: &str,
     ) -> Vec<String> {
-        let read = self.elements(cx, taps, picture);
+        let read = self.elements(cx, taps, input);
         let product = cx.mul(&read, gradient);
         let product = cx.sum_over(&product, &[1]);
         let along = |slope: &String| {

@@ -1,13 +1,13 @@
 //! Local response normalization (LRN).
 
 use super::{Context, Error, Gradients};
-use crate::onnx::ElementType;
+use crate::autodiff::formula::Expr;
 
 /// With `D = bias + alpha/size · Σ x²` over the `size` channels around each and `y = x · D^-β`:
 /// `g · D^-β - 2 αβ/size · x · Σ' (g · x · D^(-β-1))`, where Σ' runs over the channels whose window holds this one.
 pub fn lrn(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let dims = cx.dims(&input)?;
     let size = cx
         .node
         .int("size")
@@ -19,24 +19,15 @@ pub fn lrn(cx: &mut Context) -> Result<Gradients, Error> {
     let before = (size - 1) / 2;
     let window = (before, size - 1 - before);
 
-    let square = cx.mul(&input, &input);
-    let mean = channel_mean(cx, &square, &dims, window);
-    let scaled = cx.scale(&mean, elem, alpha)?;
-    let bias = cx.scalar(elem, bias)?;
-    let divisor = cx.add(&scaled, &bias);
-    let power = power(cx, &divisor, elem, -beta)?;
-    let direct = cx.mul(&gradient, &power);
-    let ratio = cx.mul(&direct, &input);
-    let ratio = cx.op("Div", &[&ratio, &divisor]);
-    let spread = channel_mean(cx, &ratio, &dims, (window.1, window.0));
-    let indirect = cx.mul(&input, &spread);
-    let indirect = cx.scale(&indirect, elem, 2.0 * alpha * beta)?;
-    Ok(vec![Some(cx.op("Sub", &[&direct, &indirect]))])
-}
-
-fn power(cx: &mut Context, value: &str, elem: ElementType, exponent: f64) -> Result<String, Error> {
-    let exponent = cx.scalar(elem, exponent)?;
-    Ok(cx.op("Pow", &[value, &exponent]))
+    let (g, x) = (Expr::from(gradient), Expr::from(input));
+    let square = cx.eval(x.square())?;
+    let mean = Expr::from(channel_mean(cx, &square, &dims, window));
+    let divisor = Expr::from(cx.eval(mean * alpha + bias)?);
+    let direct = Expr::from(cx.eval(g * divisor.pow(-beta))?);
+    let ratio = cx.eval(&direct * &x / divisor)?;
+    let spread = Expr::from(channel_mean(cx, &ratio, &dims, (window.1, window.0)));
+    let gradient = cx.eval(direct - x * spread * (2.0 * alpha * beta))?;
+    Ok(vec![Some(gradient)])
 }
 
 /// The mean over the channels from `window.0` before to `window.1` after each; zero-padded.

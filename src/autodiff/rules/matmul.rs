@@ -18,22 +18,19 @@ pub fn gemm(cx: &mut Context) -> Result<Gradients, Error> {
         ];
         cx.emit("Gemm", &[left.0, right.0], &attributes)
     };
-    let of_a = cx.needs_input_grad(0).then(|| match trans_a {
-        false => product(cx, (&gradient, false), (&b, !trans_b)),
-        true => product(cx, (&b, trans_b), (&gradient, true)),
-    });
-    let of_b = cx.needs_input_grad(1).then(|| match trans_b {
-        false => product(cx, (&a, !trans_a), (&gradient, false)),
-        true => product(cx, (&gradient, true), (&a, trans_a)),
-    });
-    let of_c = if cx.needs_input_grad(2) {
-        let scaled = cx.scale(&gradient, elem, beta)?;
-        let (from, to) = (cx.dims(&cx.output())?, cx.dims(&cx.input(2)?)?);
-        Some(cx.sum_to_shape(&scaled, &from, &to)?)
-    } else {
-        None
-    };
-    Ok(vec![of_a, of_b, of_c])
+    let g = gradient.as_str();
+    cx.for_each_requested(3, |cx, index| {
+        Ok(match index {
+            0 if trans_a => product(cx, (&b, trans_b), (g, true)),
+            0 => product(cx, (g, false), (&b, !trans_b)),
+            1 if trans_b => product(cx, (g, true), (&a, trans_a)),
+            1 => product(cx, (&a, !trans_a), (g, false)),
+            _ => {
+                let scaled = cx.scale(g, elem, beta)?;
+                cx.sum_to_input(index, &scaled)?
+            }
+        })
+    })
 }
 
 /// `g Bᵀ` and `Aᵀ g`, summed over broadcast batch axes. Vectors are matrices of one row (A) or column (B).
@@ -66,23 +63,19 @@ pub(super) fn products(cx: &mut Context, a: &str, b: &str) -> Result<Gradients, 
     let batch = &output[..batch_rank];
     let with = |tail: [usize; 2]| [batch, &tail[..]].concat();
     let gradient = reshaped(cx, &gradient, &output, &with([rows, columns]));
-    let of_a = if cx.needs_input_grad(0) {
-        let right = transposed(cx, b, &dims_b, &matrix_b);
-        let product = cx.op("MatMul", &[&gradient, &right]);
-        let summed = cx.sum_to_shape(&product, &with([rows, inner]), &matrix_a)?;
-        Some(reshaped(cx, &summed, &matrix_a, &dims_a))
-    } else {
-        None
-    };
-    let of_b = if cx.needs_input_grad(1) {
-        let left = transposed(cx, a, &dims_a, &matrix_a);
-        let product = cx.op("MatMul", &[&left, &gradient]);
-        let summed = cx.sum_to_shape(&product, &with([inner, columns]), &matrix_b)?;
-        Some(reshaped(cx, &summed, &matrix_b, &dims_b))
-    } else {
-        None
-    };
-    Ok(vec![of_a, of_b])
+    cx.for_each_requested(2, |cx, index| {
+        if index == 0 {
+            let right = transposed(cx, b, &dims_b, &matrix_b);
+            let product = cx.op("MatMul", &[&gradient, &right]);
+            let summed = cx.sum_to_shape(&product, &with([rows, inner]), &matrix_a)?;
+            Ok(reshaped(cx, &summed, &matrix_a, &dims_a))
+        } else {
+            let left = transposed(cx, a, &dims_a, &matrix_a);
+            let product = cx.op("MatMul", &[&left, &gradient]);
+            let summed = cx.sum_to_shape(&product, &with([inner, columns]), &matrix_b)?;
+            Ok(reshaped(cx, &summed, &matrix_b, &dims_b))
+        }
+    })
 }
 
 fn reshaped(cx: &mut Context, value: &str, from: &[usize], to: &[usize]) -> String {

@@ -31,17 +31,17 @@ mod trigonometry;
 use super::Error;
 use super::context::{Context, Gradients};
 use crate::onnx::ElementType;
-use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::NodeProto;
 
 /// Computes the gradients of a node's inputs from those of its outputs.
-pub type Rule = fn(&mut Context) -> Result<Gradients, Error>;
+pub(super) type Rule = fn(&mut Context) -> Result<Gradients, Error>;
 
-/// The gradient rule of an operator of the default domain (ai.onnx).
+/// The gradient rule of a standard operator (domain ai.onnx).
 #[derive(Debug, Clone, Copy)]
 pub struct RuleEntry {
+    /// The operator.
     pub op: &'static str,
-    pub rule: Rule,
+    rule: Rule,
     /// The oldest supported opset: 7, or the first that has the operator.
     pub since: i64,
     /// The supported cases, if not all are.
@@ -59,7 +59,7 @@ const fn entry(op: &'static str, rule: Rule, since: i64, note: &'static str) -> 
 
 /// Every operator that has a rule, in alphabetical order. `RULES.md` is generated from it.
 #[rustfmt::skip]
-pub const RULES: &[RuleEntry] = &[
+const RULES: &[RuleEntry] = &[
     entry("Abs", arithmetic::abs, 7, "0 at 0"),
     entry("Acos", trigonometry::acos, 7, ""),
     entry("Acosh", trigonometry::acosh, 9, ""),
@@ -84,7 +84,7 @@ pub const RULES: &[RuleEntry] = &[
     entry("CumSum", shape::cum_sum, 11, ""),
     entry("DFT", dft::dft, 17, "constant length and axis; no inverse of half a spectrum"),
     entry("DepthToSpace", shape::depth_to_space, 7, "both orders of channels"),
-    entry("DequantizeLinear", quantization::dequantize, 10, "straight through; a scale, or one a position of an axis"),
+    entry("DequantizeLinear", quantization::dequantize, 10, "straight through; one scale, or one per position of an axis"),
     entry("Div", arithmetic::div, 7, ""),
     entry("Dropout", shape::dropout, 7, "in training mode where the mask is an output"),
     entry("DynamicQuantizeLinear", quantization::dynamic_quantize, 11, "straight through"),
@@ -102,7 +102,7 @@ pub const RULES: &[RuleEntry] = &[
     entry("GlobalAveragePool", pooling::global_average_pool, 7, ""),
     entry("GlobalLpPool", pooling::global_lp_pool, 7, ""),
     entry("GlobalMaxPool", pooling::global_max_pool, 7, "ties: the first, or shared equally, by the device"),
-    entry("GridSample", grid_sample::grid_sample, 16, "picture and grid; every mode and padding"),
+    entry("GridSample", grid_sample::grid_sample, 16, "input and grid; every mode and padding"),
     entry("GroupNormalization", norm::group_normalization, 18, ""),
     entry("HardSigmoid", activation::hard_sigmoid, 7, ""),
     entry("HardSwish", activation::hard_swish, 14, ""),
@@ -131,7 +131,7 @@ pub const RULES: &[RuleEntry] = &[
     entry("PRelu", activation::p_relu, 7, ""),
     entry("Pad", slicing::pad, 7, "constant amounts; every mode"),
     entry("Pow", arithmetic::pow, 7, ""),
-    entry("QuantizeLinear", quantization::quantize, 10, "straight through within the range; a scale, or one a position of an axis"),
+    entry("QuantizeLinear", quantization::quantize, 10, "straight through within the range; one scale, or one per position of an axis"),
     entry("RMSNormalization", norm::rms_normalization, 23, "input and scale"),
     entry("Reciprocal", arithmetic::reciprocal, 7, ""),
     entry("ReduceL1", reduction::reduce_l1, 7, "constant axes"),
@@ -148,7 +148,7 @@ pub const RULES: &[RuleEntry] = &[
     entry("Reshape", shape::same_elements, 7, ""),
     entry("Resize", resize::resize, 7, "as `Upsample` before opset 10; every mode, `antialias`; constant scales and regions; axes up to 4096"),
     entry("ReverseSequence", shape::reverse_sequence, 10, ""),
-    entry("RoiAlign", roi_align::roi_align, 10, "the picture only; constant regions where `sampling_ratio` is 0; of equal largest, shared equally"),
+    entry("RoiAlign", roi_align::roi_align, 10, "the input only; constant regions where `sampling_ratio` is 0; of equal largest, shared equally"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
     entry("Selu", activation::selu, 7, ""),
@@ -211,13 +211,21 @@ const ZERO_GRADIENT: &[&str] = &[
     "Xor",
 ];
 
+/// Every operator that has a rule, in alphabetical order.
+pub fn supported() -> &'static [RuleEntry] {
+    RULES
+}
+
+/// Whether there is a rule for the operator of a node.
+pub fn is_supported(node: &NodeProto) -> bool {
+    rule(node).is_some()
+}
+
 /// The gradient rule for a node, if there is one.
-pub fn rule(node: &NodeProto) -> Option<Rule> {
-    if !is_default_domain(&node.domain) {
-        return None;
-    }
-    let index = RULES.binary_search_by_key(&node.op_type.as_str(), |entry| entry.op);
-    index.ok().map(|index| RULES[index].rule)
+pub(super) fn rule(node: &NodeProto) -> Option<Rule> {
+    let op = node.standard_op()?;
+    let index = RULES.binary_search_by_key(&op, |entry| entry.op).ok()?;
+    Some(RULES[index].rule)
 }
 
 /// Whether the gradient of a node is zero wherever it exists.
@@ -229,7 +237,8 @@ pub fn has_zero_gradient(node: &NodeProto) -> bool {
             .is_none_or(ElementType::is_float)
     };
     let is_rounding = node.is_op("Cast") && !node.int("to").is_none_or(to_float);
-    is_rounding || is_default_domain(&node.domain) && ZERO_GRADIENT.contains(&node.op_type.as_str())
+    let op = node.standard_op();
+    is_rounding || op.is_some_and(|op| ZERO_GRADIENT.contains(&op))
 }
 
 #[cfg(test)]

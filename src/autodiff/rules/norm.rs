@@ -5,6 +5,7 @@
 //! deviation`. If no mean is subtracted from x, the term `mean h` is dropped.
 
 use super::{Context, Error, Gradients, conv_weights};
+use crate::autodiff::formula::Expr;
 use crate::onnx::ElementType;
 
 /// How groups of elements are normalized.
@@ -19,9 +20,9 @@ pub(super) struct Statistics {
 
 /// Groups of elements with mean 0 (if centred) and mean square 1.
 pub(super) struct Normalised {
-    pub value: String,
+    pub value: Expr,
     /// The reciprocal of the deviation.
-    inverse: String,
+    inverse: Expr,
 }
 
 impl Statistics {
@@ -31,33 +32,28 @@ impl Statistics {
         value: &str,
         elem: ElementType,
     ) -> Result<Normalised, Error> {
+        let x = Expr::from(value);
         let centred = if self.centred {
-            let mean = cx.mean_over(value, &self.axes);
-            cx.op("Sub", &[value, &mean])
+            &x - x.mean(&self.axes)
         } else {
-            value.to_owned()
+            x
         };
-        let square = cx.mul(&centred, &centred);
-        let variance = cx.mean_over(&square, &self.axes);
-        let epsilon = cx.scalar(elem, self.epsilon)?;
-        let shifted = cx.add(&variance, &epsilon);
-        let deviation = cx.op("Sqrt", &[&shifted]);
-        let inverse = cx.op("Reciprocal", &[&deviation]);
-        let value = cx.mul(&centred, &inverse);
+        let centred = Expr::from(cx.eval_as(elem, centred)?);
+        let variance = centred.square().mean(&self.axes);
+        let inverse = (variance + self.epsilon).sqrt().map("Reciprocal");
+        let inverse = Expr::from(cx.eval_as(elem, inverse)?);
+        let value = cx.eval_as(elem, centred * &inverse)?.into();
         Ok(Normalised { value, inverse })
     }
 
-    /// The gradient of the input of the normalization, given that of its output.
-    pub fn back(&self, cx: &mut Context, normalised: &Normalised, gradient: &str) -> String {
-        let product = cx.mul(gradient, &normalised.value);
-        let mean = cx.mean_over(&product, &self.axes);
-        let along = cx.mul(&normalised.value, &mean);
-        let mut rest = cx.op("Sub", &[gradient, &along]);
+    /// The gradient of the input of the normalization, given that of its output, `h`.
+    pub fn back(&self, normalised: &Normalised, h: &Expr) -> Expr {
+        let n = &normalised.value;
+        let mut rest = h - n * (h * n).mean(&self.axes);
         if self.centred {
-            let mean = cx.mean_over(gradient, &self.axes);
-            rest = cx.op("Sub", &[&rest, &mean]);
+            rest = rest - h.mean(&self.axes);
         }
-        cx.mul(&rest, &normalised.inverse)
+        rest * &normalised.inverse
     }
 }
 
@@ -92,7 +88,7 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
         return Ok(gradients);
     };
     if cx.needs_input_grad(1) {
-        let product = cx.mul(&gradient, &normalised.value);
+        let product = cx.eval(Expr::from(gradient.as_str()) * &normalised.value)?;
         let to = cx.dims(&scale)?;
         gradients[1] = Some(cx.sum_to_shape(&product, &dims, &to)?);
     }
@@ -116,8 +112,8 @@ fn of_normalised(
     let share = 1.0 / count as f64;
     let mut parts = Vec::new();
     if let Some(gradient) = cx.gradients[0].clone() {
-        let scaled = cx.mul(&gradient, &scale);
-        parts.push(statistics.back(cx, normalised, &scaled));
+        let h = Expr::from(gradient) * scale;
+        parts.push(statistics.back(normalised, &h));
     }
     // Both statistics are float32 for every input type.
     let kept = |cx: &mut Context, index: usize| {
@@ -130,17 +126,15 @@ fn of_normalised(
         })
     };
     if let Some(gradient) = kept(cx, 1) {
-        let shared = cx.scale(&gradient, elem, share)?;
-        parts.push(cx.expand(&shared, &dims));
+        let shared = cx.eval_as(elem, Expr::from(gradient) * share)?;
+        parts.push(cx.expand(&shared, &dims).into());
     }
     if let Some(gradient) = kept(cx, 2) {
-        let shared = cx.scale(&gradient, elem, -share)?;
-        let square = cx.mul(&normalised.inverse, &normalised.inverse);
-        let steepness = cx.mul(&shared, &square);
-        parts.push(cx.mul(&normalised.value, &steepness));
+        let steepness = Expr::from(gradient) * -share * normalised.inverse.square();
+        parts.push(&normalised.value * steepness);
     }
-    let sum = parts.into_iter().reduce(|sum, part| cx.add(&sum, &part));
-    Ok(sum)
+    let sum = parts.into_iter().reduce(|sum, part| sum + part);
+    sum.map(|sum| cx.eval_as(elem, sum)).transpose()
 }
 
 /// InstanceNormalization: over the spatial axes, with one scale per channel.
@@ -155,10 +149,10 @@ pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     let normalised = statistics.normalise(cx, &input, elem)?;
     let mut by_channel = vec![1; dims.len()];
     by_channel[1] = dims[1];
-    let scale = cx.reshape(&scale, &by_channel);
-    let scaled = cx.mul(&gradient, &scale);
-    let of_input = statistics.back(cx, &normalised, &scaled);
-    let product = cx.mul(&gradient, &normalised.value);
+    let g = Expr::from(gradient.as_str());
+    let h = &g * cx.reshape(&scale, &by_channel);
+    let of_input = cx.eval(statistics.back(&normalised, &h))?;
+    let product = cx.eval(g * &normalised.value)?;
     let [of_scale, of_shift] =
         [product, gradient].map(|value| conv_weights::by_channel(cx, &value, &dims));
     Ok([of_input, of_scale, of_shift].map(Some).into())
@@ -182,7 +176,8 @@ pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     let scales: usize = cx.dims(&scale)?.iter().product();
     let scale = cx.reshape(&scale, &[1, groups, scales / groups, 1]);
     let gradient = cx.reshape(&gradient, &apart);
-    let scaled = cx.mul(&gradient, &scale);
+    let g = Expr::from(gradient.as_str());
+    let h = &g * scale;
     let input = cx.reshape(&input, &apart);
     let statistics = Statistics {
         axes: vec![2, 3],
@@ -190,12 +185,13 @@ pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
         epsilon: f64::from(cx.node.float("epsilon").unwrap_or(1e-5)),
     };
     let normalised = statistics.normalise(cx, &input, elem)?;
-    let of_input = statistics.back(cx, &normalised, &scaled);
+    let of_input = cx.eval(statistics.back(&normalised, &h))?;
     let of_input = cx.reshape(&of_input, &dims);
-    let product = cx.mul(&gradient, &normalised.value);
-    let others: &[usize] = match scales == groups {
-        true => &[0, 2, 3],
-        false => &[0, 3],
+    let product = cx.eval(g * &normalised.value)?;
+    let others: &[usize] = if scales == groups {
+        &[0, 2, 3]
+    } else {
+        &[0, 3]
     };
     let [of_scale, of_shift] = [product, gradient].map(|value| {
         let sums = cx.sum_over(&value, others);
@@ -219,25 +215,21 @@ pub fn mean_variance_normalization(cx: &mut Context) -> Result<Gradients, Error>
         epsilon: 1e-18,
     };
     let normalised = statistics.normalise(cx, &input, elem)?;
-    Ok(vec![Some(statistics.back(cx, &normalised, &gradient))])
+    let gradient = statistics.back(&normalised, &gradient.into());
+    Ok(vec![Some(cx.eval(gradient)?)])
 }
 
 /// `y = x / |x|` along an axis, with the norm of order 1 or 2: `(g - d · Σ g·y) / |x|`, where `d` is the derivative of
 /// the norm: sign x, or y.
 pub fn lp_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
-    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
-    let axis = cx.axis("axis", -1, dims.len())?;
-    let (reduce, slope) = match cx.node.int("p").unwrap_or(2) {
-        1 => ("ReduceL1", cx.op("Sign", &[&input])),
-        2 => ("ReduceL2", output.clone()),
+    let axis = cx.axis("axis", -1, cx.dims(&cx.input(0)?)?.len())?;
+    let (norm, slope): (_, fn(&Expr, &Expr) -> Expr) = match cx.node.int("p").unwrap_or(2) {
+        1 => ("ReduceL1", |x, _| x.map("Sign")),
+        2 => ("ReduceL2", |_, y| y.clone()),
         other => return Err(cx.unsupported(&format!("p = {other}"))),
     };
-    let axes = cx.ints(&[axis as i64]);
-    let norm = cx.emit(reduce, &[&input, &axes], &[("keepdims", 1i64.into())]);
-    let product = cx.mul(&gradient, &output);
-    let sum = cx.sum_over(&product, &[axis]);
-    let along = cx.mul(&slope, &sum);
-    let rest = cx.op("Sub", &[&gradient, &along]);
-    Ok(vec![Some(cx.div_or_zero(&rest, &norm, elem)?)])
+    cx.gradient(|g, x, y| {
+        let rest = g - slope(x, y) * (g * y).sum(&[axis]);
+        rest.div_or_zero(x.reduce(norm, &[axis]))
+    })
 }

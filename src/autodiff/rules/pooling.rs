@@ -2,6 +2,7 @@
 
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients};
+use crate::autodiff::formula::Expr;
 use crate::autodiff::lowering::{MaximumForm, mask_ge, maximum_form};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, ElementType};
@@ -65,8 +66,8 @@ fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Err
     let attributes = [("kernel_shape", kernel.into()), ("strides", kernel.into())];
     let fraction = cx.emit("AveragePool", &[&is_maximum], &attributes);
     let area: i64 = kernel.iter().product();
-    let share = cx.op("Div", &[&gradient, &fraction]);
-    let share = cx.scale(&share, ElementType::F32, 1.0 / area as f64)?;
+    let share = Expr::from(gradient) / fraction * (1.0 / area as f64);
+    let share = cx.eval(share)?;
     let share = repeat(cx, &share);
     Ok(vec![Some(cx.mul(&share, &is_maximum))])
 }
@@ -78,8 +79,8 @@ fn share_in_planes(cx: &mut Context, dims: &[usize]) -> Result<Gradients, Error>
     let axes: Vec<i64> = (2..dims.len() as i64).collect();
     let axes = cx.ints(&axes);
     let count = cx.op("ReduceSum", &[&is_maximum, &axes]);
-    let share = cx.op("Div", &[&gradient, &count]);
-    Ok(vec![Some(cx.mul(&share, &is_maximum))])
+    let share = Expr::from(gradient) / count;
+    Ok(vec![Some(cx.eval(share * is_maximum)?)])
 }
 
 /// For windows that overlap, leave gaps or reach beyond the input. A convolution with kernels of a single 1 brings
@@ -281,16 +282,15 @@ pub fn lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let input = cx.input(0)?;
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
     let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
-    let share = norm_share(cx, elem)?;
+    let share = norm_share(cx)?;
     let spread = spread(cx, &share, &window, &dims, &out, elem)?;
-    norm_slope(cx, &spread, elem)
+    norm_slope(cx, &spread)
 }
 
 /// As [`lp_pool`], with one window per channel.
 pub fn global_lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
-    let elem = cx.elem(&cx.input(0)?)?;
-    let share = norm_share(cx, elem)?;
-    norm_slope(cx, &share, elem)
+    let share = norm_share(cx)?;
+    norm_slope(cx, &share)
 }
 
 fn order(cx: &Context) -> Result<f64, Error> {
@@ -301,22 +301,16 @@ fn order(cx: &Context) -> Result<f64, Error> {
 }
 
 /// `g / y^(p-1)`, and 0 where y is 0.
-fn norm_share(cx: &mut Context, elem: ElementType) -> Result<String, Error> {
-    let (gradient, output, order) = (cx.grad_output()?, cx.output(), order(cx)?);
-    let exponent = cx.scalar(elem, order - 1.0)?;
-    let power = cx.op("Pow", &[&output, &exponent]);
-    Ok(cx.div_or_zero(&gradient, &power, elem)?)
+fn norm_share(cx: &mut Context) -> Result<String, Error> {
+    let (g, y, p) = (cx.grad_output()?, Expr::from(cx.output()), order(cx)?);
+    cx.eval(Expr::from(g).div_or_zero(y.pow(p - 1.0)))
 }
 
 /// `share · |x|^(p-1) · sign x`.
-fn norm_slope(cx: &mut Context, share: &str, elem: ElementType) -> Result<Gradients, Error> {
-    let (input, order) = (cx.input(0)?, order(cx)?);
-    let exponent = cx.scalar(elem, order - 1.0)?;
-    let size = cx.op("Abs", &[&input]);
-    let power = cx.op("Pow", &[&size, &exponent]);
-    let sign = cx.op("Sign", &[&input]);
-    let slope = cx.mul(&power, &sign);
-    Ok(vec![Some(cx.mul(share, &slope))])
+fn norm_slope(cx: &mut Context, share: &str) -> Result<Gradients, Error> {
+    let (x, p) = (Expr::from(cx.input(0)?), order(cx)?);
+    let slope = x.map("Abs").pow(p - 1.0) * x.map("Sign");
+    Ok(vec![Some(cx.eval(Expr::from(share) * slope)?)])
 }
 
 /// Along one axis: how many elements each window averages. Padding counts if `include_pad`, but what a window covers
@@ -329,9 +323,10 @@ fn window_counts(
     include_pad: bool,
 ) -> Vec<f64> {
     let (begin, input) = (window.pads_begin[axis], input as i64);
-    let valid = match include_pad {
-        true => -begin..input + window.pads_end[axis],
-        false => 0..input,
+    let valid = if include_pad {
+        -begin..input + window.pads_end[axis]
+    } else {
+        0..input
     };
     (0..output as i64)
         .map(|position| {

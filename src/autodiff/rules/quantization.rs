@@ -3,6 +3,7 @@
 //! level.
 
 use super::{Context, Error, Gradients, conv, matmul};
+use crate::autodiff::formula::{Expr, mask};
 use crate::onnx::ElementType;
 
 /// `g / scale` where the quantized value lies within the type's range.
@@ -18,19 +19,15 @@ pub fn quantize(cx: &mut Context) -> Result<Gradients, Error> {
         ElementType::I16 => (-32768.0, 32767.0),
         other => return Err(cx.unsupported(&format!("it quantizes to {other:?}"))),
     };
-    let mut level = cx.op("Div", &[&input, &scale]);
+    let (g, x, scale) = (Expr::from(gradient), Expr::from(input), Expr::from(scale));
+    let mut level = x / &scale;
     if cx.optional_input(2).is_some() {
-        let zero_point = by_axis(cx, 2, &dims, elem)?;
-        level = cx.add(&level, &zero_point);
+        level = level + by_axis(cx, 2, &dims, elem)?;
     }
     let (middle, reach) = ((low + high) / 2.0, (high - low) / 2.0 + 0.5);
-    let (middle, reach) = (cx.scalar(elem, middle)?, cx.scalar(elem, reach)?);
-    let offset = cx.op("Sub", &[&level, &middle]);
-    let offset = cx.op("Abs", &[&offset]);
-    let within = cx.op("Less", &[&offset, &reach]);
-    let mask = cx.cast(&within, elem);
-    let steps = cx.op("Div", &[&gradient, &scale]);
-    Ok(vec![Some(cx.mul(&steps, &mask))])
+    let is_within = (level - middle).map("Abs").less(reach);
+    let gradient = cx.eval_as(elem, g / scale * mask(&is_within))?;
+    Ok(vec![Some(gradient)])
 }
 
 /// `g · scale`.
@@ -101,9 +98,10 @@ fn by_axis(
 ) -> Result<String, Error> {
     let value = cx.input(index)?;
     let (found, own) = (cx.dims(&value)?, cx.elem(&value)?);
-    let value = match own == elem {
-        true => value,
-        false => cx.cast(&value, elem),
+    let value = if own == elem {
+        value
+    } else {
+        cx.cast(&value, elem)
     };
     match found.as_slice() {
         [] => Ok(value),

@@ -1,6 +1,7 @@
 //! Reductions over axes, Softmax and LogSoftmax.
 
 use super::{Context, Error, Gradients};
+use crate::autodiff::formula::{Expr, mask};
 use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
@@ -17,62 +18,57 @@ pub fn reduce_sum(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let share = 1.0 / reduction.count() as f64;
-    let gradient = cx.scale(&reduction.gradient, reduction.elem, share)?;
+    let gradient = cx.eval(reduction.g() * share)?;
     Ok(vec![Some(cx.expand(&gradient, &reduction.dims))])
 }
 
 /// `g`, divided equally among the elements that equal the extremum.
 pub fn reduce_extreme(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
-    let (input, output) = (cx.input(0)?, reduction.output(cx));
-    let same = cx.op("Equal", &[&input, &output]);
-    let mask = cx.cast(&same, reduction.elem);
-    let count = match reduction.axes.is_empty() {
-        true => mask.clone(),
-        false => cx.sum_over(&mask, &reduction.axes),
+    let (x, y) = reduction.values(cx)?;
+    let mask = mask(&x.equals(y));
+    let count = if reduction.axes.is_empty() {
+        mask.clone()
+    } else {
+        mask.sum(&reduction.axes)
     };
-    let share = cx.op("Div", &[&reduction.gradient, &count]);
-    Ok(vec![Some(cx.mul(&mask, &share))])
+    Ok(vec![Some(cx.eval(mask * (reduction.g() / count))?)])
 }
 
 /// `g · sign x`.
 pub fn reduce_l1(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
-    let sign = cx.op("Sign", &[&cx.input(0)?]);
-    Ok(vec![Some(cx.mul(&sign, &reduction.gradient))])
+    let (x, _) = reduction.values(cx)?;
+    Ok(vec![Some(cx.eval(x.map("Sign") * reduction.g())?)])
 }
 
 /// `g · x / y`, and 0 where y is 0.
 pub fn reduce_l2(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
-    let output = reduction.output(cx);
-    let share = cx.div_or_zero(&reduction.gradient, &output, reduction.elem)?;
-    Ok(vec![Some(cx.mul(&cx.input(0)?, &share))])
+    let (x, y) = reduction.values(cx)?;
+    Ok(vec![Some(cx.eval(x * reduction.g().div_or_zero(y))?)])
 }
 
 /// `2 g · x`.
 pub fn reduce_sum_square(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
-    let doubled = cx.scale(&reduction.gradient, reduction.elem, 2.0)?;
-    Ok(vec![Some(cx.mul(&cx.input(0)?, &doubled))])
+    let x = Expr::from(cx.input(0)?);
+    Ok(vec![Some(cx.eval(x * (reduction.g() * 2.0))?)])
 }
 
 /// `g / exp y`, repeated along the reduced axes.
 pub fn reduce_log_sum(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
-    let output = reduction.output(cx);
-    let sum = cx.op("Exp", &[&output]);
-    let share = cx.op("Div", &[&reduction.gradient, &sum]);
+    let (_, y) = reduction.values(cx)?;
+    let share = cx.eval(reduction.g() / y.exp())?;
     Ok(vec![Some(cx.expand(&share, &reduction.dims))])
 }
 
 /// `g · exp(x - y)`.
 pub fn reduce_log_sum_exp(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
-    let output = reduction.output(cx);
-    let difference = cx.op("Sub", &[&cx.input(0)?, &output]);
-    let weight = cx.op("Exp", &[&difference]);
-    Ok(vec![Some(cx.mul(&weight, &reduction.gradient))])
+    let (x, y) = reduction.values(cx)?;
+    Ok(vec![Some(cx.eval((x - y).exp() * reduction.g())?)])
 }
 
 /// `g` times the product of all other elements, which `y / x` would be if no element were 0: a square of the reduced
@@ -99,11 +95,7 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
         .collect();
     let diagonal = TensorProto::from_i64("", &[1, count as i64, count as i64], &diagonal);
     let diagonal = cx.builder.constant(diagonal);
-    let diagonal = cx.emit(
-        "Cast",
-        &[&diagonal],
-        &[("to", i64::from(ElementType::Bool.code()).into())],
-    );
+    let diagonal = cx.cast(&diagonal, ElementType::Bool);
     let one = cx.scalar(reduction.elem, 1.0)?;
     let square = cx.op("Where", &[&diagonal, &one, &rows]);
     let axis = cx.ints(&[2]);
@@ -160,10 +152,14 @@ impl Reduction {
         self.axes.iter().map(|&axis| self.dims[axis]).product()
     }
 
-    /// The output, with the reduced axes kept.
-    fn output(&self, cx: &mut Context) -> String {
-        let output = cx.output();
-        cx.reshape(&output, &self.kept())
+    fn g(&self) -> Expr {
+        self.gradient.as_str().into()
+    }
+
+    /// The input, and the output with the reduced axes kept.
+    fn values(&self, cx: &mut Context) -> Result<(Expr, Expr), Error> {
+        let (input, output) = (cx.input(0)?, cx.output());
+        Ok((input.into(), cx.reshape(&output, &self.kept()).into()))
     }
 }
 
@@ -184,20 +180,12 @@ fn reduced_axes(cx: &Context, rank: usize) -> Result<Vec<usize>, Error> {
 
 /// `y · (g - Σ g·y)`, summed along the axis.
 pub fn softmax(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let axis = cx.axis("axis", -1, cx.dims(&output)?.len())?;
-    let product = cx.mul(&gradient, &output);
-    let sum = cx.sum_over(&product, &[axis]);
-    let centred = cx.op("Sub", &[&gradient, &sum]);
-    Ok(vec![Some(cx.mul(&output, &centred))])
+    let axis = cx.axis("axis", -1, cx.dims(&cx.output())?.len())?;
+    cx.gradient(|g, _, y| y * (g - (g * y).sum(&[axis])))
 }
 
 /// `g - exp(y) · Σ g`, summed along the axis.
 pub fn log_softmax(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let axis = cx.axis("axis", -1, cx.dims(&output)?.len())?;
-    let sum = cx.sum_over(&gradient, &[axis]);
-    let probability = cx.op("Exp", &[&output]);
-    let share = cx.mul(&probability, &sum);
-    Ok(vec![Some(cx.op("Sub", &[&gradient, &share]))])
+    let axis = cx.axis("axis", -1, cx.dims(&cx.output())?.len())?;
+    cx.gradient(|g, _, y| g - y.exp() * g.sum(&[axis]))
 }

@@ -113,9 +113,10 @@ fn kept_aspect(
     let ratios = ratios.map(|(&axis, &size)| size as f32 / dims[axis] as f32);
     let scale = ratios.reduce(larger).unwrap_or(1.0);
     let reached = |&axis: &usize| (dims[axis] as f32 * scale).floor() as usize == out[axis];
-    match listed.iter().all(reached) {
-        true => Ok(vec![scale; listed.len()]),
-        false => Err(cx.unsupported(&format!("{dims:?} times {scale} is not exact"))),
+    if listed.iter().all(reached) {
+        Ok(vec![scale; listed.len()])
+    } else {
+        Err(cx.unsupported(&format!("{dims:?} times {scale} is not exact")))
     }
 }
 

@@ -12,12 +12,8 @@ const MAX_SAMPLES: usize = 64;
 /// taps of its samples.
 pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_input_only()?;
-    let (gradient, picture, regions) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
-    let (dims, elem, out) = (
-        cx.dims(&picture)?,
-        cx.elem(&picture)?,
-        cx.dims(&cx.output())?,
-    );
+    let (gradient, input, regions) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem, out) = (cx.dims(&input)?, cx.elem(&input)?, cx.dims(&cx.output())?);
     let largest = match cx.node.string("mode").unwrap_or("avg") {
         "avg" => false,
         "max" => true,
@@ -68,7 +64,7 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     let spread = cx.reshape(&gradient, &[groups, channels, 1, rows, 1, columns, 1]);
     let apart = [rows, down.most(), columns, across.most()];
     let spread = if largest {
-        let weighed = reading.weighed(cx, &taps, &picture);
+        let weighed = reading.weighed(cx, &taps, &input);
         let weighed = cx.reshape(&weighed, &[&[groups, channels, 4], &apart[..]].concat());
         let shares = shares_of_largest(cx, &weighed, &[2, 4, 6], elem);
         let spread = cx.mul(&spread, &shares);
@@ -79,7 +75,7 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
         let spread = cx.mul(&spread, &share);
         cx.reshape(&spread, &[groups, channels, 1, places])
     };
-    Ok(vec![Some(reading.of_picture(cx, &taps, &spread)?)])
+    Ok(vec![Some(reading.of_input(cx, &taps, &spread)?)])
 }
 
 fn is_half_pixel(cx: &Context) -> bool {

@@ -16,7 +16,7 @@ pub fn same_elements(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// Dropout: `g` in shape_inference; in training `g · mask / (1 - ratio)`.
+/// Dropout: `g` at inference; in training `g · mask / (1 - ratio)`.
 pub fn dropout(cx: &mut Context) -> Result<Gradients, Error> {
     let ratio = match cx.constant_number(2)?.unwrap_or(0.0) {
         0.0 => 0.0,
@@ -48,9 +48,10 @@ pub fn cast(cx: &mut Context) -> Result<Gradients, Error> {
         elem => elem,
     });
     let (from, to) = (from?, to?);
-    Ok(vec![Some(match from == to {
-        true => gradient,
-        false => cx.cast(&gradient, to),
+    Ok(vec![Some(if from == to {
+        gradient
+    } else {
+        cx.cast(&gradient, to)
     })])
 }
 
@@ -74,9 +75,10 @@ pub fn transpose(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g` cast back; the second input only provides the type, and its gradient is zero.
 pub fn cast_like(cx: &mut Context) -> Result<Gradients, Error> {
-    match cx.needs_input_grad(0) {
-        true => cast(cx),
-        false => Ok(vec![]),
+    if cx.needs_input_grad(0) {
+        cast(cx)
+    } else {
+        Ok(vec![])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Context, Error, Gradients};
 use crate::onnx::ElementType;
-use crate::onnx::proto::TensorProto;
+use crate::onnx::types::from_front;
 
 /// Maximum number of scattered elements: their indices are a constant of the gradient graph.
 const MAX_SCATTER: usize = 1 << 25;
@@ -70,13 +70,8 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
     for ((&axis, &start), &step) in axes.iter().zip(&starts).zip(&steps) {
         let axis = cx.resolve_axis(axis, dims.len())?;
         let size = dims[axis] as i64;
-        let from_front = if start < 0 {
-            start.saturating_add(size)
-        } else {
-            start
-        };
         let largest = if step < 0 { size - 1 } else { size };
-        first[axis] = from_front.clamp(0, largest.max(0));
+        first[axis] = from_front(start, dims[axis]).clamp(0, largest.max(0));
         stride[axis] = step;
     }
     let gradient = if stride.iter().all(|&step| step == 1) {
@@ -190,8 +185,7 @@ fn scatter(
     dims: &[usize],
     indices: Vec<i64>,
 ) -> Result<String, Error> {
-    let indices = TensorProto::from_i64("", &[indices.len() as i64], &indices);
-    let indices = cx.builder.constant(indices);
+    let indices = cx.ints(&indices);
     let flat = cx.ints(&[-1]);
     let updates = cx.op("Reshape", &[gradient, &flat]);
     let zeros = cx.zeros(elem, &[dims.iter().product()])?;

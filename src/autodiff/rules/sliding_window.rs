@@ -33,11 +33,12 @@ impl Window {
         let list = |name: &str, default: Vec<i64>, length: usize, least: i64| {
             let values = cx.node.ints(name).map_or(default, <[i64]>::to_vec);
             let range = least..=MAX_POSITIONS;
-            match values.len() == length && values.iter().all(|v| range.contains(v)) {
-                true => Ok(values),
-                false => Err(cx.unsupported(&format!(
+            if values.len() == length && values.iter().all(|v| range.contains(v)) {
+                Ok(values)
+            } else {
+                Err(cx.unsupported(&format!(
                     "its {name} is {values:?} over {rank} spatial axes"
-                ))),
+                )))
             }
         };
         let filters: Vec<i64> = kernel.iter().map(|&size| size as i64).collect();

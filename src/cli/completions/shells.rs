@@ -141,9 +141,10 @@ impl From<&CompletionCandidate> for Record {
             value.contains(|c: char| c.is_whitespace() || "'\"`()[]{}$#;|".contains(c));
         let help = candidate.get_help().map(ToString::to_string);
         Self {
-            value: match needs_quotes {
-                true => format!("{:?}", value),
-                false => value.into_owned(),
+            value: if needs_quotes {
+                format!("{value:?}")
+            } else {
+                value.into_owned()
             },
             description: help.and_then(|help| help.lines().next().map(str::to_string)),
         }

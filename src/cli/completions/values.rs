@@ -171,13 +171,13 @@ fn source(home: &Home) -> Option<ModelSource> {
 
 /// The last value of `--model`.
 fn named_model(words: &[String]) -> Option<&str> {
-    let values = words.iter().enumerate().filter_map(|(index, word)| {
+    let mut values = words.iter().enumerate().filter_map(|(index, word)| {
         match word.strip_prefix("--model")? {
             "" => words.get(index + 1).map(String::as_str),
             value => value.strip_prefix('='),
         }
     });
-    values.last()
+    values.next_back()
 }
 
 /// Settings as `KEY=`, and the values of a setting with names for values.

@@ -173,7 +173,7 @@ fn described(value: &Value) -> String {
     let dims = value
         .dims
         .as_ref()
-        .map_or("".into(), |dims| format!(" [{}]", dims.join(", ")));
+        .map_or(String::new(), |dims| format!(" [{}]", dims.join(", ")));
     let layout = value
         .layout
         .map_or(String::new(), |layout| format!(" {layout}"));

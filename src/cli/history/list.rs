@@ -69,9 +69,10 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     if arguments.json {
         return shown.iter().try_for_each(|entry| json(home, entry));
     }
-    let width = match on_terminal {
-        true => crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns)),
-        false => usize::MAX,
+    let width = if on_terminal {
+        crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns))
+    } else {
+        usize::MAX
     };
     if !shown.is_empty() {
         for line in table(shown, format::unix_now(), width) {
@@ -240,10 +241,7 @@ fn narrow(columns: &[&Column], widths: &mut [usize], width: usize) {
 fn cell(text: &str, width: usize, number: bool) -> String {
     let text = cut(text, width);
     let space = " ".repeat(width.saturating_sub(text.width()));
-    match number {
-        true => space + &text,
-        false => text + &space,
-    }
+    if number { space + &text } else { text + &space }
 }
 
 /// `text` cut to `width` columns; an ellipsis marks a cut end.

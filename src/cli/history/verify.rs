@@ -46,9 +46,10 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
         verified.damaged.len(),
         verified.intact + verified.damaged.len(),
     );
-    match arguments.json {
-        true => output::json(&findings(verified))?,
-        false => print(&verified)?,
+    if arguments.json {
+        output::json(&findings(verified))?;
+    } else {
+        print(&verified)?;
     }
     match damaged {
         0 => Ok(()),

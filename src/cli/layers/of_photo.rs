@@ -52,9 +52,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         photo::mention_cropping(&picture, &network, path);
         let input = network.preprocessing.tensor(&picture, network.size);
         let found = probe.strongest(input, rank, count)?;
-        match arguments.json {
-            true => json(path, &names, &found)?,
-            false => table(path, &names, &found)?,
+        if arguments.json {
+            json(path, &names, &found)?;
+        } else {
+            table(path, &names, &found)?;
         }
         Ok(())
     })

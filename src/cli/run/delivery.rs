@@ -56,9 +56,10 @@ impl Delivery<'_> {
         let image = match self.out {
             None => kept,
             Some(out) => {
-                let path = match self.several || out.is_dir() {
-                    true => out.join(self.file_name(record)),
-                    false => out.to_path_buf(),
+                let path = if self.several || out.is_dir() {
+                    out.join(self.file_name(record))
+                } else {
+                    out.to_path_buf()
                 };
                 history::write_pair(&path, &path.with_extension("json"), record, picture)?;
                 path
@@ -67,19 +68,19 @@ impl Delivery<'_> {
         if let Some(advice) = record.advice() {
             output::notice(&advice);
         }
-        match self.json {
-            true => json(record, &image, from_history),
-            false => self.print(record, picture, &image, from_history),
+        if self.json {
+            json(record, &image, from_history)
+        } else {
+            self.print(record, picture, &image, from_history)
         }
     }
 
     fn file_name(&self, record: &Record) -> String {
-        match self.several_models {
-            true => format!("{}.png", favourites::stem(record)),
-            false => {
-                let target = favourites::file_name(&record.spec.target);
-                format!("{target}-{}.png", &record.id[..6])
-            }
+        if self.several_models {
+            format!("{}.png", favourites::stem(record))
+        } else {
+            let target = favourites::file_name(&record.spec.target);
+            format!("{target}-{}.png", &record.id[..6])
         }
     }
 
@@ -94,22 +95,24 @@ impl Delivery<'_> {
             screen.print(picture)?;
         }
         let spec = &record.spec;
-        let model = match self.several_models {
-            true => format!(" in {}", spec.model),
-            false => String::new(),
+        let model = if self.several_models {
+            format!(" in {}", spec.model)
+        } else {
+            String::new()
         };
         let probability = record
             .probability
             .map(|p| format!(", probability {}", format::percent(p)))
             .unwrap_or_default();
-        let how = match from_history {
-            true => "from history".to_string(),
-            false => format!(
+        let how = if from_history {
+            "from history".to_string()
+        } else {
+            format!(
                 "{} steps in {:.1} s on {}",
                 record.scores.len(),
                 record.seconds,
                 record.provider
-            ),
+            )
         };
         let (target, score) = (&spec.target, format::score(record.score));
         let image = image.display();

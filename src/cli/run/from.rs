@@ -110,9 +110,10 @@ pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) 
         && specs
             .windows(2)
             .all(|pair| shares_steps(&pair[0], &pair[1]));
-    match is_one_batch {
-        true => specs,
-        false => missing("those recorded cannot step together"),
+    if is_one_batch {
+        specs
+    } else {
+        missing("those recorded cannot step together")
     }
 }
 

@@ -117,9 +117,10 @@ impl Session<'_> {
         open: &mut Vec<&'s Spec>,
         elsewhere: &mut Vec<&'s Spec>,
     ) -> Result<(Vec<&'s Spec>, Vec<Claim>), Failure> {
-        let most = match network.batchable {
-            true => self.most_together,
-            false => 1,
+        let most = if network.batchable {
+            self.most_together
+        } else {
+            1
         };
         let (mut batch, mut claims): (Vec<&Spec>, Vec<Claim>) = (Vec::new(), Vec::new());
         let first = open.first().copied();
@@ -159,18 +160,20 @@ impl Session<'_> {
 
     /// Computes one batch.
     fn run_batch(&mut self, network: &Network, batch: &[&Spec]) -> Result<Outcome, Failure> {
-        let together: Vec<&Spec> = match self.companions.is_empty() {
-            true => batch.to_vec(),
-            false => self.companions.iter().collect(),
+        let together: Vec<&Spec> = if self.companions.is_empty() {
+            batch.to_vec()
+        } else {
+            self.companions.iter().collect()
         };
         let mut was_interrupted = false;
         let endings = match self.steps(network, &together, &mut was_interrupted) {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(Outcome::Interrupted),
             Err(failed) => {
-                return Ok(match self.can_go_on_otherwise(&failed, batch.len()) {
-                    true => Outcome::Retry,
-                    false => Outcome::SomeFailed(failed.problem),
+                return Ok(if self.can_go_on_otherwise(&failed, batch.len()) {
+                    Outcome::Retry
+                } else {
+                    Outcome::SomeFailed(failed.problem)
                 });
             }
         };
@@ -247,9 +250,10 @@ impl Session<'_> {
                 });
             }
         };
-        let model = match self.delivery.several_models {
-            true => format!("{}:", format::model(&specs[0].model)),
-            false => String::new(),
+        let model = if self.delivery.several_models {
+            format!("{}:", format::model(&specs[0].model))
+        } else {
+            String::new()
         };
         let mut progress = Progress {
             bar: progress_bar(runs.ascent().steps(), &model, batch),
@@ -315,9 +319,10 @@ impl Observer for Progress<'_> {
         // The device is needed once more, for the pictures.
         self.stop.reset();
         let is_second = std::mem::replace(&mut self.was_interrupted, true);
-        match is_second || batch.ascent().step_count() == 0 {
-            true => Ok(Next::Leave),
-            false => Ok(Next::End),
+        if is_second || batch.ascent().step_count() == 0 {
+            Ok(Next::Leave)
+        } else {
+            Ok(Next::End)
         }
     }
 

@@ -135,9 +135,10 @@ impl Logarithms<'_> {
                     terms.push(self.deeper(term, depth)?);
                 }
                 let sum = self.log_sum(&terms);
-                match node.is_op("Mean") {
-                    true => self.less_log(&sum, node.input.len(), self.elem(input)?)?,
-                    false => sum,
+                if node.is_op("Mean") {
+                    self.less_log(&sum, node.input.len(), self.elem(input)?)?
+                } else {
+                    sum
                 }
             }
             "Sub" if self.is_one(input) => {
@@ -151,9 +152,10 @@ impl Logarithms<'_> {
                 let mut sum = node.clone();
                 sum.op_type = "ReduceLogSumExp".into();
                 let sum = self.moved(&sum, &[logarithms])?;
-                match node.is_op("ReduceMean") {
-                    true => self.less_log(&sum, self.reduced(node)?, self.elem(input)?)?,
-                    false => sum,
+                if node.is_op("ReduceMean") {
+                    self.less_log(&sum, self.reduced(node)?, self.elem(input)?)?
+                } else {
+                    sum
                 }
             }
             "Reciprocal" => {
@@ -215,9 +217,10 @@ impl Logarithms<'_> {
         let is_reciprocal = node.is_op("Reciprocal");
         let denominator = node.input_at(usize::from(!is_reciprocal))?;
         let sum = self.producer(denominator).filter(|sum| sum.is_op("Add"))?;
-        let is_numerator = |term: &String| match is_reciprocal {
-            true => self.is_one(term),
-            false => {
+        let is_numerator = |term: &String| {
+            if is_reciprocal {
+                self.is_one(term)
+            } else {
                 let numerator = &node.input[0];
                 term == numerator || (self.is_one(term) && self.is_one(numerator))
             }
@@ -235,9 +238,10 @@ impl Logarithms<'_> {
 
     /// `log σ(x)`, or `log (1 - σ(x))`: minus the softplus of `-x`, or of `x`.
     fn log_sigmoid(&mut self, x: &str, is_itself: bool) -> String {
-        let x = match is_itself {
-            true => self.emit("Neg", &[x]),
-            false => x.to_string(),
+        let x = if is_itself {
+            self.emit("Neg", &[x])
+        } else {
+            x.to_string()
         };
         let soft = self.emit("Softplus", &[&x]);
         self.emit("Neg", &[&soft])
@@ -274,9 +278,10 @@ impl Logarithms<'_> {
 
     /// An operator that moves elements, applied to logarithms.
     fn along(&mut self, node: &NodeProto, part: Part, depth: usize) -> Result<String, Error> {
-        let moved = match node.is_op("Concat") {
-            true => node.input.len(),
-            false => 1,
+        let moved = if node.is_op("Concat") {
+            node.input.len()
+        } else {
+            1
         };
         let mut inputs = Vec::with_capacity(moved);
         for input in &node.input[..moved] {

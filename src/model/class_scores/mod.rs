@@ -16,7 +16,7 @@ mod trial;
 
 use super::{Activation, Affine, Error, InputSize, ModelFile};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Builder, Graph, INTERNAL_PREFIX, Types, ValueType};
+use crate::onnx::{Builder, Graph, INTERNAL_PREFIX, Types, ValueType};
 use crate::text::printable;
 use candidates::Candidate;
 pub use tail::Evidence;
@@ -216,26 +216,15 @@ fn flattened(
     if dims == [1, classes] {
         return Ok(scores);
     }
-    let flat = tail::fresh(graph, &format!("{scores}/flat"));
-    let (op_type, input, attribute) = match dims.len() {
-        0 | 1 => {
-            let to = tail::fresh(graph, &format!("{flat}/dims"));
-            graph.insert_constant(TensorProto::from_i64(&to, &[2], &[-1, classes as i64]))?;
-            ("Reshape", vec![scores, to], Vec::new())
-        }
-        _ => (
-            "Flatten",
-            vec![scores],
-            vec![Attribute::Int(1).named("axis")],
-        ),
+    let flat = graph.free_name(&format!("{scores}/flat"));
+    let node = if dims.len() < 2 {
+        let to = graph.free_name(&format!("{flat}/dims"));
+        graph.insert_constant(TensorProto::int_list(&to, &[-1, classes as i64]))?;
+        NodeProto::new("Reshape", &[&scores, &to], &[&flat])
+    } else {
+        NodeProto::new("Flatten", &[&scores], &[&flat]).attr("axis", 1i64)
     };
-    graph.insert_node(NodeProto {
-        op_type: op_type.into(),
-        input,
-        output: vec![flat.clone()],
-        attribute,
-        ..Default::default()
-    })?;
+    graph.insert_node(node)?;
     let dims = vec![1, classes];
     shapes.insert(flat.clone(), ValueType { elem, dims });
     Ok(flat)
@@ -246,7 +235,7 @@ fn paired(graph: &mut Graph, shapes: &mut Types, logit: &str) -> Result<String, 
     let elem = shapes.get(logit)?.elem;
     let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
     let minus = builder.emit("Neg", &[logit], &[]);
-    let value = tail::fresh(builder.graph(), &format!("{logit}/pair"));
+    let value = builder.graph().free_name(&format!("{logit}/pair"));
     builder.emit_named(&value, "Concat", &[&minus, logit], &[("axis", 1i64.into())])?;
     *graph = builder.into_graph();
     for (name, count) in [(minus, 1), (value.clone(), 2)] {

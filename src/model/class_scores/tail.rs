@@ -10,6 +10,7 @@ use super::logarithm::{Logarithms, is_filled_with};
 use super::trial::{Kind, Trial};
 use crate::model::Activation;
 use crate::onnx::proto::NodeProto;
+use crate::onnx::types::resolve_index;
 use crate::onnx::{Builder, ElementType, Error, Graph, INTERNAL_PREFIX, Types};
 
 /// Operators that preserve the elements and their order.
@@ -325,18 +326,9 @@ fn with_scores(
         }
         _ => logarithms.of(output)?,
     };
-    let value = fresh(builder.graph(), &format!("{output}/{suffix}"));
+    let value = builder.graph().free_name(&format!("{output}/{suffix}"));
     builder.emit_named(&value, "Identity", &[&scores], &[])?;
     Ok((builder.into_graph(), value))
-}
-
-/// A fresh name in `graph`.
-pub(super) fn fresh(graph: &Graph, name: &str) -> String {
-    let mut fresh = name.to_string();
-    while graph.contains(&fresh) {
-        fresh.push('_');
-    }
-    fresh
 }
 
 fn producer<'a>(graph: &'a Graph, value: &str) -> Option<&'a NodeProto> {
@@ -355,14 +347,8 @@ fn is_first_softmax(node: &NodeProto, activation: Option<Activation>) -> bool {
 
 /// Whether a softmax of a value of these dimensions is over all elements of a picture.
 fn is_over_classes(node: &NodeProto, dims: &[usize]) -> bool {
-    let axis = node.int("axis").unwrap_or(-1);
-    let axis = if axis < 0 {
-        axis + dims.len() as i64
-    } else {
-        axis
-    };
-    let extent = usize::try_from(axis).ok().and_then(|axis| dims.get(axis));
-    extent == Some(&dims.iter().product())
+    let axis = resolve_index(node.int("axis").unwrap_or(-1), dims.len());
+    axis.is_some_and(|axis| dims[axis] == dims.iter().product::<usize>())
 }
 
 /// Whether a node preserves the elements and their order; for probabilities also if it only keeps them off 0 and 1.

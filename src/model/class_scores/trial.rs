@@ -118,18 +118,20 @@ fn kind(given: &Given) -> Option<Kind> {
     }
     let several = given.iter().all(|row| row.len() > 1);
     if numbers().all(|number| (-1e-6..=1.0 + 1e-5).contains(number)) {
-        return Some(match several && sums_to_one(|number| number) {
-            true => Kind::Exclusive,
-            false => Kind::Independent,
+        return Some(if several && sums_to_one(|number| number) {
+            Kind::Exclusive
+        } else {
+            Kind::Independent
         });
     }
     if numbers().all(|number| (-1e-4..=100.0 + 1e-3).contains(number)) {
         return Some(Kind::Percent);
     }
     let negative = numbers().all(|&number| number <= 1e-5);
-    let kind = match several && sums_to_one(f64::exp) {
-        true => Kind::Logarithms,
-        false => Kind::Negative,
+    let kind = if several && sums_to_one(f64::exp) {
+        Kind::Logarithms
+    } else {
+        Kind::Negative
     };
     negative.then_some(kind)
 }

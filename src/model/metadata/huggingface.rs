@@ -151,9 +151,10 @@ impl Preprocessor {
 
     /// The size of the input.
     fn input_extent(&self) -> Option<Extent> {
-        match self.is_cropped() {
-            true => self.crop_size.or(self.size),
-            false => self.size,
+        if self.is_cropped() {
+            self.crop_size.or(self.size)
+        } else {
+            self.size
         }
     }
 
@@ -161,12 +162,13 @@ impl Preprocessor {
     /// problem of its value.
     fn preprocessing(&self) -> Result<Preprocessing, String> {
         let (white, offset) = self.rescaling()?;
-        let (mean, std) = match self.do_normalize.unwrap_or(self.image_mean.is_some()) {
-            true => (
+        let (mean, std) = if self.do_normalize.unwrap_or(self.image_mean.is_some()) {
+            (
                 numbers("image_mean", &self.image_mean)?,
                 numbers("image_std", &self.image_std)?,
-            ),
-            false => (vec![0.0], vec![1.0]),
+            )
+        } else {
+            (vec![0.0], vec![1.0])
         };
         if let Some(small) = std.iter().find(|std| !(**std / white).is_normal()) {
             return Err(format!("image_std {small:?} makes pixels infinite"));
@@ -198,13 +200,14 @@ impl Preprocessor {
         }
         let offset = self.rescale_offset.unwrap_or(false);
         let factor = self.rescale_factor.unwrap_or(1.0 / 255.0);
-        match FACTORS.contains(&factor) {
-            true => Ok((factor * 255.0, f64::from(u8::from(offset)))),
-            false => Err(format!(
+        if FACTORS.contains(&factor) {
+            Ok((factor * 255.0, f64::from(u8::from(offset))))
+        } else {
+            Err(format!(
                 "rescale_factor {factor:?} is not from {:?} to {:?}",
                 FACTORS.start(),
                 FACTORS.end()
-            )),
+            ))
         }
     }
 

@@ -56,9 +56,10 @@ pub fn read(path: &Path) -> ExporterMetadata {
 
 /// Files of a folder whose names end in `.names`, sorted.
 fn darknet(folder: &Path) -> Vec<String> {
-    let folder = match folder.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => folder,
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries

@@ -67,9 +67,10 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
 /// Names as a list, a dictionary, several lines, or several names separated by commas. A single word may be anything.
 fn names(text: &str) -> Option<Vec<String>> {
     let separated = || text.split(',').map(|name| name.trim().into()).collect();
-    match text.contains(['\n', '[', '{']) {
-        true => lists::names(text),
-        false => text.contains(',').then(separated),
+    if text.contains(['\n', '[', '{']) {
+        lists::names(text)
+    } else {
+        text.contains(',').then(separated)
     }
 }
 

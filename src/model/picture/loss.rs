@@ -115,12 +115,13 @@ fn jpeg(bytes: &[u8], decoded: Option<&DynamicImage>, decode: Decode<'_>) -> Opt
     // The number of passes of a progressive file is unknown.
     let is_cut = !markers.is_complete && (markers.is_in_header || markers.is_progressive);
     if read < first.height() || is_cut {
-        return Some(match markers.is_progressive || is_cut {
-            true => format!(
+        return Some(if markers.is_progressive || is_cut {
+            format!(
                 "the file ends early: {} of its passes could be read, each of which makes the picture finer",
                 markers.scans.saturating_sub(1)
-            ),
-            false => format!("the file ends early: {}", rows(read, first.height())),
+            )
+        } else {
+            format!("the file ends early: {}", rows(read, first.height()))
         });
     }
     // Noise after the readable data has no effect. If other data have no effect either, the decoder stopped before.
@@ -199,13 +200,15 @@ fn png(bytes: &[u8]) -> Option<String> {
             Err(problem) => break problem,
         }
     };
-    let what = match is_end(&problem) {
-        true => "the file ends early",
-        false => "the picture is damaged",
+    let what = if is_end(&problem) {
+        "the file ends early"
+    } else {
+        "the picture is damaged"
     };
-    match is_interlaced {
-        true => Some(format!("{what}: of its seven passes not all could be read")),
-        false => Some(format!("{what}: {}", rows(read, height))),
+    if is_interlaced {
+        Some(format!("{what}: of its seven passes not all could be read"))
+    } else {
+        Some(format!("{what}: {}", rows(read, height)))
     }
 }
 

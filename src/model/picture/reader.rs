@@ -19,9 +19,10 @@ impl<'a> Stoppable<'a> {
     }
 
     fn go_on(&self) -> io::Result<()> {
-        match self.stop.is_stopped() {
-            true => Err(stopped()),
-            false => Ok(()),
+        if self.stop.is_stopped() {
+            Err(stopped())
+        } else {
+            Ok(())
         }
     }
 }

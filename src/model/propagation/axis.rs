@@ -219,9 +219,10 @@ fn continues(last: &Piece, next: &Piece) -> bool {
 
 /// The meaning of digits without positions: channels if any of them is.
 fn kind<'a>(mut digits: impl Iterator<Item = &'a Digit>) -> Of {
-    match digits.any(|digit| digit.of == Of::Channels) {
-        true => Of::Channels,
-        false => Of::Other,
+    if digits.any(|digit| digit.of == Of::Channels) {
+        Of::Channels
+    } else {
+        Of::Other
     }
 }
 
@@ -261,9 +262,10 @@ impl Pieces {
         let mut reshaped = Vec::with_capacity(dims.len());
         for (at, &extent) in dims.iter().enumerate() {
             let next_is_one = dims.get(at + 1) == Some(&1);
-            let taken = match is_lost {
-                true => None,
-                false => take(&mut digits, extent, next_is_one),
+            let taken = if is_lost {
+                None
+            } else {
+                take(&mut digits, extent, next_is_one)
             };
             is_lost = taken.is_none();
             reshaped.push(match taken {

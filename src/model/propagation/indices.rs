@@ -1,21 +1,14 @@
 //! Indices of operators: negative indices, and slices with start, end and step.
 
+use crate::onnx::types::{from_front, resolve_index};
+
 /// Maximum number of individually selected indices of an axis.
 pub const MAX_PICKED: usize = 1 << 12;
 
-/// Resolves an index that may be negative.
-pub fn place(index: i64, extent: usize) -> Option<usize> {
-    let from_front = if index < 0 {
-        index + extent as i64
-    } else {
-        index
-    };
-    usize::try_from(from_front).ok().filter(|&at| at < extent)
-}
-
-/// Resolves several such indices; `None` if one is out of range.
-pub fn places(indices: &[i64], extent: usize) -> Option<Vec<usize>> {
-    indices.iter().map(|&index| place(index, extent)).collect()
+/// Resolves indices that may be negative; `None` if one is out of range.
+pub fn resolve_indices(indices: &[i64], extent: usize) -> Option<Vec<usize>> {
+    let indices = indices.iter();
+    indices.map(|&index| resolve_index(index, extent)).collect()
 }
 
 /// The indices of a slice of an axis.
@@ -29,14 +22,7 @@ impl Cut {
     /// `None` if the slice is empty.
     pub fn of(extent: usize, start: i64, end: i64, step: i64) -> Option<Self> {
         let all = extent as i64;
-        let from_front = |bound: i64| {
-            if bound < 0 {
-                bound.saturating_add(all)
-            } else {
-                bound
-            }
-        };
-        let (start, end) = (from_front(start), from_front(end));
+        let (start, end) = (from_front(start, extent), from_front(end, extent));
         let (first, length) = match step {
             0 => return None,
             1.. => (start.clamp(0, all), end.clamp(0, all) - start.clamp(0, all)),

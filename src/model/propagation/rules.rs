@@ -1,9 +1,10 @@
 //! The rule of each operator: its output axes from its input axes.
 
 use super::axis::{Axis, Of, Pieces};
-use super::indices::{Cut, MAX_PICKED, place, places};
+use super::indices::{Cut, MAX_PICKED, resolve_indices};
 use super::{dims, unknown};
 use crate::onnx::proto::NodeProto;
+use crate::onnx::types::resolve_index;
 use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
@@ -173,7 +174,7 @@ impl Context<'_> {
         if over.is_empty() && !is_set("noop_with_empty_axes", 0) {
             over = (0..axes.len() as i64).collect();
         }
-        let over = places(&over, axes.len())?;
+        let over = resolve_indices(&over, axes.len())?;
         let mut kept = Vec::with_capacity(axes.len());
         for (at, axis) in axes.into_iter().enumerate() {
             match (over.contains(&at), is_set("keepdims", 1)) {
@@ -190,7 +191,7 @@ impl Context<'_> {
         let Some(gone) = self.numbers(1) else {
             return Some(pieces.reshape(&axes, self.dims));
         };
-        let mut gone = places(&gone, axes.len())?;
+        let mut gone = resolve_indices(&gone, axes.len())?;
         gone.sort_unstable();
         gone.dedup();
         for at in gone.into_iter().rev() {
@@ -204,7 +205,7 @@ impl Context<'_> {
         let Some(new) = self.numbers(1) else {
             return Some(pieces.reshape(&axes, self.dims));
         };
-        let mut new = places(&new, self.dims.len())?;
+        let mut new = resolve_indices(&new, self.dims.len())?;
         new.sort_unstable();
         for at in new {
             (at <= axes.len()).then(|| axes.insert(at, Axis::of(Of::Other, 1)))?;
@@ -215,14 +216,14 @@ impl Context<'_> {
     fn transposed(&self) -> Option<Vec<Axis>> {
         let axes = self.first()?;
         let order = match self.node.ints("perm") {
-            Some(order) => places(order, axes.len())?,
+            Some(order) => resolve_indices(order, axes.len())?,
             None => (0..axes.len()).rev().collect(),
         };
         Some(order.into_iter().map(|at| axes[at].clone()).collect())
     }
 
     fn concatenated(&self) -> Option<Vec<Axis>> {
-        let along = place(self.node.int("axis")?, self.dims.len())?;
+        let along = resolve_index(self.node.int("axis")?, self.dims.len())?;
         let mut parts = Vec::with_capacity(self.node.input.len());
         let mut others = Vec::new();
         for index in 0..self.node.input.len() {
@@ -244,7 +245,7 @@ impl Context<'_> {
 
     fn split(&self) -> Option<Vec<Axis>> {
         let mut axes = self.first()?;
-        let along = place(self.node.int("axis").unwrap_or(0), axes.len())?;
+        let along = resolve_index(self.node.int("axis").unwrap_or(0), axes.len())?;
         let mut start = 0;
         for name in &self.node.output[..self.output] {
             start += dims(self.shapes, name)?.get(along)?;
@@ -255,9 +256,12 @@ impl Context<'_> {
 
     fn sliced(&self) -> Option<Vec<Axis>> {
         let mut axes = self.first()?;
-        let whole = |axis: &Axis, &extent: &usize| match axis.extent() == extent {
-            true => axis.clone(),
-            false => Axis::of(Of::Other, extent),
+        let whole = |axis: &Axis, &extent: &usize| {
+            if axis.extent() == extent {
+                axis.clone()
+            } else {
+                Axis::of(Of::Other, extent)
+            }
         };
         let count = self.constant_dims(1)?.iter().product::<usize>();
         if count > axes.len() {
@@ -268,7 +272,7 @@ impl Context<'_> {
         let (Some(over), Some(steps)) = (axes_of, steps) else {
             return None;
         };
-        let over = places(&over, axes.len())?;
+        let over = resolve_indices(&over, axes.len())?;
         let (Some(starts), Some(ends)) = (self.numbers(1), self.numbers(2)) else {
             // The start is unknown: an axis of equal length is unchanged, unless it is reversed.
             let forward = steps.iter().all(|&step| step > 0);
@@ -301,11 +305,11 @@ impl Context<'_> {
 
     fn gathered(&self) -> Option<Vec<Axis>> {
         let mut axes = self.first()?;
-        let along = place(self.node.int("axis").unwrap_or(0), axes.len())?;
+        let along = resolve_index(self.node.int("axis").unwrap_or(0), axes.len())?;
         let indices = self.constant_dims(1)?;
         let picked = self.numbers(1).and_then(|numbers| {
             let extent = axes[along].extent();
-            places(&numbers, extent)
+            resolve_indices(&numbers, extent)
         });
         let picked = picked.filter(|picked| indices.len() == 1 && picked.len() <= MAX_PICKED);
         let picked = picked.map(|picked| axes[along].pick(&picked));
@@ -324,7 +328,7 @@ impl Context<'_> {
         let mut axes = self.first()?;
         let pads = self.numbers(1)?;
         let all = (0..axes.len() as i64).collect();
-        let over = places(&self.numbers_or(3, all)?, axes.len())?;
+        let over = resolve_indices(&self.numbers_or(3, all)?, axes.len())?;
         let (before, behind) = pads.split_at_checked(over.len())?;
         for ((at, &before), &behind) in over.into_iter().zip(before).zip(behind) {
             // Negative padding crops.
@@ -397,9 +401,10 @@ impl Context<'_> {
         let axes = made.chars().zip(self.dims).map(|(letter, &extent)| {
             let of = |(term, axes): &(&str, Vec<Axis>)| axes.get(term.find(letter)?).cloned();
             let found: Vec<Axis> = named.iter().filter_map(of).collect();
-            match found.is_empty() {
-                true => Axis::of(Of::Channels, extent),
-                false => agreed(&found, extent),
+            if found.is_empty() {
+                Axis::of(Of::Channels, extent)
+            } else {
+                agreed(&found, extent)
             }
         });
         Some(axes.collect())

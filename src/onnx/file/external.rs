@@ -1,7 +1,8 @@
 //! External data: weights in files beside the model. Paths and sizes are untrusted.
 
+use crate::onnx::ElementType;
 use crate::onnx::proto::{DataLocation, TensorProto};
-use crate::onnx::tensor::{ElementType, element_count};
+use crate::onnx::tensor::element_count;
 use crate::onnx::{Error, other_format};
 use std::collections::HashMap;
 use std::fs::File;

@@ -10,12 +10,7 @@ fn model() -> ModelProto {
             version: 17,
         }],
         graph: Some(GraphProto {
-            node: vec![NodeProto {
-                input: vec!["x".into(), "w".into()],
-                output: vec!["y".into()],
-                op_type: "Add".into(),
-                ..Default::default()
-            }],
+            node: vec![NodeProto::new("Add", &["x", "w"], &["y"])],
             initializer: vec![TensorProto::from_f32("w", &[3], &[1., 2., 3.])],
             ..Default::default()
         }),

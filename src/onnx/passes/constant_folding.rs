@@ -8,6 +8,7 @@ use super::{control_flow, sequences};
 use crate::onnx::evaluator::{Dims, Evaluator};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
+use crate::onnx::types::from_front;
 use crate::onnx::{Attribute, Error, Graph, Types, ranges};
 use std::collections::{HashMap, HashSet};
 
@@ -48,9 +49,10 @@ impl Parts {
 
     /// The graph with less control flow or fewer sequences; `None` if nothing can be removed.
     fn simplify(self, graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
-        let resolved = match self.control {
-            true => control_flow::resolve(graph, shapes)?,
-            false => None,
+        let resolved = if self.control {
+            control_flow::resolve(graph, shapes)?
+        } else {
+            None
         };
         match resolved {
             None if self.sequences => Ok(sequences::resolve(graph, shapes)?),
@@ -262,18 +264,13 @@ fn dimensions(node: &NodeProto, shapes: &Types) -> Option<TensorProto> {
         return None;
     }
     let rank = dims.len() as i64;
-    let place = |name: &str, default: i64| {
-        let place = node.int(name).unwrap_or(default);
-        let from_front = if place < 0 { place + rank } else { place };
-        from_front.clamp(0, rank) as usize
+    let bound = |name: &str, default: i64| {
+        let bound = node.int(name).unwrap_or(default);
+        from_front(bound, dims.len()).clamp(0, rank) as usize
     };
-    let (start, end) = (place("start", 0), place("end", rank));
+    let (start, end) = (bound("start", 0), bound("end", rank));
     let selected = dims.get(start..end).unwrap_or_default();
-    Some(TensorProto::from_i64(
-        output,
-        &[selected.len() as i64],
-        selected,
-    ))
+    Some(TensorProto::int_list(output, selected))
 }
 
 /// The `Cast` that replaces a `CastLike` whose target type is known.

@@ -1,14 +1,14 @@
 //! Inlines model-local functions. Outputs of a call keep their names; inner values are called `CALL/VALUE`.
 
-use crate::onnx::Error;
 use crate::onnx::builder::OPSET;
 use crate::onnx::names::{self, Renames};
-use crate::onnx::node::is_default_domain;
+use crate::onnx::node::{canonical_domain, is_default_domain};
 use crate::onnx::passes::upgrade_opset;
 use crate::onnx::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto};
+use crate::onnx::{Error, NameScope};
 use crate::text::printable;
 use prost::Message;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Maximum call depth; exceeded by recursion.
 const MAX_DEPTH: usize = 64;
@@ -31,21 +31,16 @@ pub fn inline(mut model: ModelProto) -> Result<ModelProto, Error> {
     }
     let functions = std::mem::take(&mut model.functions);
     let mut graph = model.graph.take().unwrap_or_default();
-    let mut taken = HashSet::new();
-    upgrade_opset::collect_names(&graph, &mut taken);
     let mut inliner = Inliner {
         functions: functions.iter().map(Function::of).collect(),
-        taken,
+        scope: NameScope::from_proto(&graph),
         cost: 0,
         bytes: 0,
     };
     inliner.graph(&mut graph, 0)?;
     model.graph = Some(graph);
     for opset in functions.iter().flat_map(|function| &function.opset_import) {
-        let matches = |domain: &str| {
-            domain == opset.domain
-                || (is_default_domain(domain) && is_default_domain(&opset.domain))
-        };
+        let matches = |domain: &str| canonical_domain(domain) == canonical_domain(&opset.domain);
         match model
             .opset_import
             .iter_mut()
@@ -88,18 +83,12 @@ impl<'a> Function<'a> {
 }
 
 fn key<'a>(domain: &'a str, name: &'a str, overload: &'a str) -> Key<'a> {
-    let domain = if is_default_domain(domain) {
-        ""
-    } else {
-        domain
-    };
-    (domain, name, overload)
+    (canonical_domain(domain), name, overload)
 }
 
 struct Inliner<'a> {
     functions: HashMap<Key<'a>, Function<'a>>,
-    /// The names of all values so far.
-    taken: HashSet<String>,
+    scope: NameScope,
     /// Total cost and encoded size of the bodies inlined so far.
     cost: usize,
     bytes: usize,
@@ -175,10 +164,7 @@ impl Inliner<'_> {
         let prefix = &names::prefix(call);
         let (opset, mut body) = (*opset, proto.node.clone());
         names::for_each_output(&proto.node, &mut |name| {
-            names.insert(
-                name.into(),
-                names::fresh_name(&mut self.taken, prefix, name),
-            );
+            names.insert(name.into(), self.scope.fresh(prefix, name));
         });
         let copies = names::bind_outputs(&proto.node, &proto.output, &call.output, &mut names);
         for node in &mut body {
@@ -193,7 +179,7 @@ impl Inliner<'_> {
             node: body,
             ..Default::default()
         };
-        upgrade_opset::upgrade_graph(&mut graph, opset, &mut self.taken)?;
+        upgrade_opset::upgrade_graph(&mut graph, opset, &mut self.scope)?;
         Ok(graph)
     }
 }

@@ -32,19 +32,28 @@ pub fn specialize<E: Evaluator + ?Sized>(
 /// A pass over a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
+    /// [`to_float32`].
     Precision,
+    /// [`upgrade_opset`].
     Upgrade,
+    /// [`polyfill`] and [`inline_functions`].
     Functions,
+    /// [`decompose`].
     Fusions,
+    /// [`control_flow`](super::control_flow).
     Control,
+    /// [`sequences`](super::sequences).
     Sequences,
+    /// [`constant_folding`].
     Constants,
 }
 
 /// The description of a pass.
 #[derive(Debug)]
 pub struct PassInfo {
+    /// The pass.
     pub pass: Pass,
+    /// Its name, unique.
     pub name: &'static str,
     /// What it does.
     pub what: &'static str,
@@ -70,7 +79,7 @@ pub const PASSES: &[PassInfo] = &[
     optional(Pass::Fusions, "fusions", "fused operators are decomposed"),
     optional(Pass::Control, "control flow", "branches are chosen and loops are unrolled"),
     optional(Pass::Sequences, "sequences", "lists of known tensors are resolved"),
-    optional(Pass::Constants, "constants", "what does not depend on the picture is computed beforehand"),
+    optional(Pass::Constants, "constants", "what does not depend on the input is computed beforehand"),
 ];
 
 /// A selection of passes.
@@ -130,10 +139,10 @@ impl<'a> Passes<'a> {
         let graph = folded(&self.decomposed(evaluator, graph, first)?)?;
         // Fused operators may have been in a branch or a loop, or had unknown types.
         let decomposed = self.decomposed(evaluator, graph.clone(), first)?;
-        match decomposed.nodes() == graph.nodes() {
-            true => Ok(graph),
-            false => folded(&decomposed),
+        if decomposed.nodes() == graph.nodes() {
+            return Ok(graph);
         }
+        folded(&decomposed)
     }
 
     /// The graph with fused operators decomposed.

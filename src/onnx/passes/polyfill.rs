@@ -1,8 +1,7 @@
 //! Defines non-standard operators as model-local functions of standard ones: operators of other frameworks that
 //! exporters leave in place (no runtime can load such a file), and those of scikit-learn pipelines. Needs no shapes.
 
-use crate::onnx::builder::{OPSET, node};
-use crate::onnx::node::is_default_domain;
+use crate::onnx::builder::OPSET;
 use crate::onnx::proto::{
     AttributeProto, FunctionProto, ModelProto, NodeProto, OperatorSetIdProto,
 };
@@ -18,42 +17,26 @@ const ML_DOMAIN: &str = "ai.onnx.ml";
 /// TensorFlow Lite's GELU.
 const TFL_GELU: &str = "TFL_GELU";
 
-/// An attribute of a step.
-enum StepAttribute {
-    Value(Attribute),
-    /// A reference to this attribute of the polyfilled operator.
-    Reference(&'static str),
-}
-use StepAttribute::{Reference, Value};
-
-/// A node of a function body: operator, inputs, output and attributes.
-type Step = (
-    &'static str,
-    &'static [&'static str],
-    &'static str,
-    Vec<(&'static str, StepAttribute)>,
-);
-
 /// A function of `x` that defines an operator.
 struct Polyfill {
     domain: &'static str,
     op: &'static str,
     overload: &'static str,
     outputs: &'static [&'static str],
-    steps: fn() -> Vec<Step>,
+    body: fn() -> Vec<NodeProto>,
 }
 
 /// Formulas: TensorFlow's, as tf2onnx leaves them, and ONNX's `Operators-ml.md`.
 #[rustfmt::skip]
 const POLYFILLS: &[Polyfill] = &[
-    Polyfill { domain: "", op: "Erfc", overload: "", outputs: &["y"], steps: erfc },
-    Polyfill { domain: "", op: "Expm1", overload: "", outputs: &["y"], steps: expm1 },
-    Polyfill { domain: ML_DOMAIN, op: "LinearClassifier", overload: "LOGISTIC", outputs: &["label", "y"], steps: || linear_classifier("Sigmoid") },
-    Polyfill { domain: ML_DOMAIN, op: "LinearClassifier", overload: "NONE", outputs: &["label", "y"], steps: || linear_classifier("Identity") },
-    Polyfill { domain: ML_DOMAIN, op: "LinearClassifier", overload: "SOFTMAX", outputs: &["label", "y"], steps: || linear_classifier("Softmax") },
-    Polyfill { domain: ML_DOMAIN, op: "Normalizer", overload: "L1", outputs: &["y"], steps: || normalizer("ReduceL1") },
-    Polyfill { domain: ML_DOMAIN, op: "Normalizer", overload: "L2", outputs: &["y"], steps: || normalizer("ReduceL2") },
-    Polyfill { domain: ML_DOMAIN, op: "Scaler", overload: "", outputs: &["y"], steps: scaler },
+    Polyfill { domain: "", op: "Erfc", overload: "", outputs: &["y"], body: erfc },
+    Polyfill { domain: "", op: "Expm1", overload: "", outputs: &["y"], body: expm1 },
+    Polyfill { domain: ML_DOMAIN, op: "LinearClassifier", overload: "LOGISTIC", outputs: &["label", "y"], body: || linear_classifier("Sigmoid") },
+    Polyfill { domain: ML_DOMAIN, op: "LinearClassifier", overload: "NONE", outputs: &["label", "y"], body: || linear_classifier("Identity") },
+    Polyfill { domain: ML_DOMAIN, op: "LinearClassifier", overload: "SOFTMAX", outputs: &["label", "y"], body: || linear_classifier("Softmax") },
+    Polyfill { domain: ML_DOMAIN, op: "Normalizer", overload: "L1", outputs: &["y"], body: || normalizer("ReduceL1") },
+    Polyfill { domain: ML_DOMAIN, op: "Normalizer", overload: "L2", outputs: &["y"], body: || normalizer("ReduceL2") },
+    Polyfill { domain: ML_DOMAIN, op: "Scaler", overload: "", outputs: &["y"], body: scaler },
 ];
 
 /// Domain, name and overload of each operator that is defined here.
@@ -63,108 +46,87 @@ pub fn supported() -> impl Iterator<Item = (&'static str, &'static str, &'static
     polyfills.chain([("", TFL_GELU, "")])
 }
 
+/// A node of a function body, called like its output.
+fn step(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto::new(op, inputs, &[output]).with_name(output)
+}
+
 /// A constant float scalar.
-fn scalar(name: &'static str, value: f32) -> Step {
-    (
-        "Constant",
-        &[],
-        name,
-        vec![("value_float", Value(value.into()))],
-    )
+fn scalar(name: &str, value: f32) -> NodeProto {
+    step("Constant", &[], name).attr("value_float", value)
 }
 
 /// A constant with the values of the operator's float list attribute `name`.
-fn attribute_constant(name: &'static str) -> Step {
-    (
-        "Constant",
-        &[],
-        name,
-        vec![("value_floats", Reference(name))],
-    )
+fn attribute_constant(name: &str) -> NodeProto {
+    let value = Attribute::Reference(name.into());
+    step("Constant", &[], name).attr("value_floats", value)
 }
 
 /// A constant 1-D int64 tensor.
-fn ints(name: &'static str, values: &[i64]) -> Step {
-    let values = [("value_ints", Value(values.into()))];
-    ("Constant", &[], name, values.into())
+fn ints(name: &str, values: &[i64]) -> NodeProto {
+    step("Constant", &[], name).attr("value_ints", values)
 }
 
 /// `x` as float32.
-fn real() -> Step {
+fn real() -> NodeProto {
     let float = i64::from(ElementType::F32.code());
-    ("Cast", &["x"], "real", vec![("to", Value(float.into()))])
+    step("Cast", &["x"], "real").attr("to", float)
 }
 
 /// `1 - erf(x)`, used by Keras for GELU.
-fn erfc() -> Vec<Step> {
+fn erfc() -> Vec<NodeProto> {
     vec![
         scalar("one", 1.0),
-        ("Erf", &["x"], "erf", vec![]),
-        ("Sub", &["one", "erf"], "y", vec![]),
+        step("Erf", &["x"], "erf"),
+        step("Sub", &["one", "erf"], "y"),
     ]
 }
 
 /// `e^x - 1`.
-fn expm1() -> Vec<Step> {
+fn expm1() -> Vec<NodeProto> {
     vec![
         scalar("one", 1.0),
-        ("Exp", &["x"], "exp", vec![]),
-        ("Sub", &["exp", "one"], "y", vec![]),
+        step("Exp", &["x"], "exp"),
+        step("Sub", &["exp", "one"], "y"),
     ]
 }
 
 /// `(x - offset) · scale`.
-fn scaler() -> Vec<Step> {
+fn scaler() -> Vec<NodeProto> {
     vec![
         attribute_constant("offset"),
         attribute_constant("scale"),
         real(),
-        ("Sub", &["real", "offset"], "centred", vec![]),
-        ("Mul", &["centred", "scale"], "y", vec![]),
+        step("Sub", &["real", "offset"], "centred"),
+        step("Mul", &["centred", "scale"], "y"),
     ]
 }
 
 /// `activation(x Wᵀ + b)`; the label output is the index of the class with the highest score.
-fn linear_classifier(activation: &'static str) -> Vec<Step> {
+fn linear_classifier(activation: &str) -> Vec<NodeProto> {
     vec![
         attribute_constant("coefficients"),
         attribute_constant("intercepts"),
         ints("rest", &[-1]),
-        ("Shape", &["intercepts"], "classes", vec![]),
-        (
-            "Concat",
-            &["classes", "rest"],
-            "shape",
-            vec![("axis", Value(0i64.into()))],
-        ),
-        ("Reshape", &["coefficients", "shape"], "weight", vec![]),
+        step("Shape", &["intercepts"], "classes"),
+        step("Concat", &["classes", "rest"], "shape").attr("axis", 0i64),
+        step("Reshape", &["coefficients", "shape"], "weight"),
         real(),
-        (
-            "Gemm",
-            &["real", "weight", "intercepts"],
-            "scores",
-            vec![("transB", Value(1i64.into()))],
-        ),
-        (
-            "ArgMax",
-            &["scores"],
-            "label",
-            vec![
-                ("axis", Value(1i64.into())),
-                ("keepdims", Value(0i64.into())),
-            ],
-        ),
-        (activation, &["scores"], "y", vec![]),
+        step("Gemm", &["real", "weight", "intercepts"], "scores").attr("transB", 1i64),
+        step("ArgMax", &["scores"], "label")
+            .attr("axis", 1i64)
+            .attr("keepdims", 0i64),
+        step(activation, &["scores"], "y"),
     ]
 }
 
 /// `x / |x|` for each row.
-fn normalizer(norm: &'static str) -> Vec<Step> {
+fn normalizer(norm: &str) -> Vec<NodeProto> {
     vec![
         ints("axis", &[-1]),
         real(),
-        (norm, &["real", "axis"], "norm", vec![]),
-        ("Div", &["real", "norm"], "y", vec![]),
+        step(norm, &["real", "axis"], "norm"),
+        step("Div", &["real", "norm"], "y"),
     ]
 }
 
@@ -254,12 +216,7 @@ fn has_one_score_per_label(node: &NodeProto) -> bool {
 
 impl Polyfill {
     fn defines(&self, node: &NodeProto) -> bool {
-        let domain = match is_default_domain(&node.domain) {
-            true => "",
-            false => node.domain.as_str(),
-        };
-        (domain, node.op_type.as_str(), node.overload.as_str())
-            == (self.domain, self.op, self.overload)
+        (self.domain, self.op) == node.op_key() && self.overload == node.overload
     }
 
     fn function(&self) -> FunctionProto {
@@ -269,25 +226,11 @@ impl Polyfill {
             overload: self.overload.into(),
             input: vec!["x".into()],
             output: self.outputs.iter().map(|&name| name.into()).collect(),
-            node: (self.steps)().into_iter().map(step).collect(),
+            node: (self.body)(),
             opset_import: vec![opset("", OPSET)],
             ..Default::default()
         }
     }
-}
-
-fn step((op, inputs, output, attributes): Step) -> NodeProto {
-    let mut result = node(output, op, inputs, &[output.into()], &[]);
-    let attributes = attributes.into_iter().map(|(name, value)| match value {
-        Value(value) => value.named(name),
-        Reference(attribute) => AttributeProto {
-            name: name.into(),
-            ref_attr_name: attribute.into(),
-            ..Default::default()
-        },
-    });
-    result.attribute = attributes.collect();
-    result
 }
 
 fn opset(domain: &str, version: i64) -> OperatorSetIdProto {

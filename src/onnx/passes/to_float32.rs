@@ -26,9 +26,10 @@ const TYPES: &[&str] = &[
 /// # Errors
 /// [`Error::Corrupt`] if a weight's data do not fit its dimensions.
 pub fn to_float32(mut model: ModelProto) -> Result<ModelProto, Error> {
-    let widening = match model.graph.as_ref().is_some_and(has_f64_input) {
-        true => Widening(&[ElementType::F16, ElementType::BF16, ElementType::F64]),
-        false => Widening(&[ElementType::F16, ElementType::BF16]),
+    let widening = if model.graph.as_ref().is_some_and(has_f64_input) {
+        Widening(&[ElementType::F16, ElementType::BF16, ElementType::F64])
+    } else {
+        Widening(&[ElementType::F16, ElementType::BF16])
     };
     if let Some(graph) = &mut model.graph {
         widening.values(graph)?;
@@ -143,9 +144,10 @@ impl Widening {
 
 /// Rounds to float32. Finite numbers out of range, such as the lowest float64 in a mask, are clamped.
 fn to_f32_finite(number: f64) -> f32 {
-    match number.is_finite() {
-        true => (number as f32).clamp(f32::MIN, f32::MAX),
-        false => number as f32,
+    if number.is_finite() {
+        (number as f32).clamp(f32::MIN, f32::MAX)
+    } else {
+        number as f32
     }
 }
 

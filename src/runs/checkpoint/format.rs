@@ -124,9 +124,10 @@ pub fn read_start(file: &mut File) -> Result<Start, String> {
         && (1..=MAX_TOGETHER).contains(&runs)
         && header.companions.len() <= MAX_TOGETHER
         && header.frames.0 <= MAX_FRAMES;
-    match fits {
-        true => Ok(Start { header, text }),
-        false => Err("its numbers of runs are inconsistent".into()),
+    if fits {
+        Ok(Start { header, text })
+    } else {
+        Err("its numbers of runs are inconsistent".into())
     }
 }
 
@@ -193,9 +194,10 @@ fn decode(header: Header, mut bytes: &[u8]) -> Option<Checkpoint> {
     };
     let image = array(channels)?;
     let velocity = array(channels)?;
-    let mask = match header.has_mask {
-        true => Some(array(1)?),
-        false => None,
+    let mask = if header.has_mask {
+        Some(array(1)?)
+    } else {
+        None
     };
     let step = header.at.step;
     let scores = (0..runs).map(|_| floats(step)).collect::<Option<_>>()?;

@@ -14,9 +14,10 @@ const SPEED: i32 = 5;
 
 /// Milliseconds that frame `index` of `count` is shown.
 fn duration(index: usize, count: usize, delay: u16) -> u16 {
-    match index + 1 == count {
-        true => delay.saturating_mul(REST),
-        false => delay,
+    if index + 1 == count {
+        delay.saturating_mul(REST)
+    } else {
+        delay
     }
 }
 
@@ -25,11 +26,12 @@ fn common_size(frames: &[RgbImage]) -> Result<(u32, u32), Error> {
     let size = frames.first().map(RgbImage::dimensions);
     let size = size.filter(|&(width, height)| width > 0 && height > 0);
     let size = size.ok_or_else(|| Error::Export("an animation needs a frame".into()))?;
-    match frames.iter().all(|frame| frame.dimensions() == size) {
-        true => Ok(size),
-        false => Err(Error::Export(
+    if frames.iter().all(|frame| frame.dimensions() == size) {
+        Ok(size)
+    } else {
+        Err(Error::Export(
             "the frames of an animation must have the same size".into(),
-        )),
+        ))
     }
 }
 

@@ -109,9 +109,10 @@ fn place(
     (width, height): (u32, u32),
 ) {
     let size = fitted(picture, width);
-    let picture = match size == picture.dimensions() {
-        true => picture.clone(),
-        false => imageops::resize(picture, size.0, size.1, FilterType::CatmullRom),
+    let picture = if size == picture.dimensions() {
+        picture.clone()
+    } else {
+        imageops::resize(picture, size.0, size.1, FilterType::CatmullRom)
     };
     let (left, top) = (x + (width - size.0) / 2, y + (height - size.1) / 2);
     for (column, row, colour) in picture.enumerate_pixels() {

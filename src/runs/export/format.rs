@@ -99,8 +99,9 @@ fn exhibits(home: &Home, ids: &[String], most: usize) -> Result<Vec<ExportedRun>
 
 fn kept_frames(home: &Home, id: &str) -> Result<Vec<RgbImage>, Error> {
     let path = history::frames_path(home, id)?;
-    match path.exists() {
-        true => frames::read(&path),
-        false => Err(Error::NoFrames(id.into())),
+    if path.exists() {
+        frames::read(&path)
+    } else {
+        Err(Error::NoFrames(id.into()))
     }
 }

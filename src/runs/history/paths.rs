@@ -46,9 +46,10 @@ fn is_prefix(text: &str) -> bool {
 /// # Errors
 /// [`Error::NotAnId`].
 pub(super) fn folder(home: &Home, id: &str) -> Result<PathBuf, Error> {
-    match is_id(id) {
-        true => Ok(home.history().join(id)),
-        false => Err(Error::NotAnId(id.into())),
+    if is_id(id) {
+        Ok(home.history().join(id))
+    } else {
+        Err(Error::NotAnId(id.into()))
     }
 }
 
@@ -67,9 +68,10 @@ pub(super) fn existing(home: &Home, id: &str) -> Result<PathBuf, Error> {
         recover(&history, id)?;
     }
     // If nothing waits aside, another program may have ended its replacement between the two looks.
-    match folder.is_dir() {
-        true => Ok(folder),
-        false => Err(Error::NoRun(id.into())),
+    if folder.is_dir() {
+        Ok(folder)
+    } else {
+        Err(Error::NoRun(id.into()))
     }
 }
 
@@ -186,9 +188,10 @@ pub(super) fn recover(history: &Path, id: &str) -> Result<(), Error> {
     if !old.is_dir() {
         return Ok(());
     }
-    match folder.is_dir() {
-        true => fs::remove_dir_all(&old).map_err(Error::file(&old)),
-        false => fs::rename(&old, &folder).map_err(Error::file(&folder)),
+    if folder.is_dir() {
+        fs::remove_dir_all(&old).map_err(Error::file(&old))
+    } else {
+        fs::rename(&old, &folder).map_err(Error::file(&folder))
     }
 }
 

@@ -103,15 +103,16 @@ pub fn find_by_any(home: &Home, spec: &Spec) -> Option<(Record, PathBuf)> {
 /// [`Error::NotAnId`], [`Error::NoRun`], [`Error::File`], [`Error::Damaged`].
 pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
     let record = paths::reading(home, id, |folder| read_record(&folder.join(RECORD)))?;
-    match record.id == id {
-        true => Ok(record),
-        false => Err(Error::Damaged {
+    if record.id == id {
+        Ok(record)
+    } else {
+        Err(Error::Damaged {
             path: paths::folder(home, id)?.join(RECORD),
             why: format!(
                 "it is the record of another run, {}",
                 crate::text::printable(&record.id)
             ),
-        }),
+        })
     }
 }
 
@@ -133,9 +134,10 @@ pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error
     let folder = paths::existing(home, id)?;
     let _lock = Lock::take(&home.history())?;
     let mark = folder.join(FAVOURITE);
-    let done = match favourite {
-        true => fs::write(&mark, ""),
-        false => fs::remove_file(&mark),
+    let done = if favourite {
+        fs::write(&mark, "")
+    } else {
+        fs::remove_file(&mark)
     };
     match done {
         Err(problem) if !favourite && problem.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -183,12 +185,13 @@ pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
     file.take(MAX_RECORD + 1)
         .read_to_end(&mut bytes)
         .map_err(Error::file(path))?;
-    match bytes.len() as u64 > MAX_RECORD {
-        true => Err(Error::Damaged {
+    if bytes.len() as u64 > MAX_RECORD {
+        Err(Error::Damaged {
             path: path.into(),
             why: format!("it is larger than {} MiB", MAX_RECORD >> 20),
-        }),
-        false => Ok(bytes),
+        })
+    } else {
+        Ok(bytes)
     }
 }
 

@@ -119,9 +119,10 @@ pub fn purge_removed(home: &Home) -> Result<usize, Error> {
 
 /// The lock of a history in which something was removed.
 fn lock_removed(history: &Path) -> Result<Lock, Error> {
-    match history.join(REMOVED).is_dir() {
-        true => Lock::take(history),
-        false => Err(Error::NothingRemoved),
+    if history.join(REMOVED).is_dir() {
+        Lock::take(history)
+    } else {
+        Err(Error::NothingRemoved)
     }
 }
 

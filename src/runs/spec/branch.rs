@@ -206,9 +206,10 @@ impl Spec {
         }
         let branch = self.followed_by(*step, settings);
         let branch = branch.map_err(|problem| format!("branched_from: {problem}"))?;
-        match branch.earlier.len() > self.earlier.len() {
-            true => Ok(branch),
-            false => Err("branched_from: the steps do not follow one another".into()),
+        if branch.earlier.len() > self.earlier.len() {
+            Ok(branch)
+        } else {
+            Err("branched_from: the steps do not follow one another".into())
         }
     }
 }

@@ -44,9 +44,10 @@ impl ModelInfo {
     /// The same with every value to choose from, or, if that is so, with what people would call layers again. `None` if
     /// these are the same.
     pub fn with_other_layers(&self) -> Option<Self> {
-        let layers = match self.layers.len() == self.values.len() {
-            true => activations(&self.values),
-            false => self.values.to_vec(),
+        let layers = if self.layers.len() == self.values.len() {
+            activations(&self.values)
+        } else {
+            self.values.to_vec()
         };
         (layers.len() != self.layers.len()).then(|| Self {
             layers,

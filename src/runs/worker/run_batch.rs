@@ -319,9 +319,12 @@ impl<'a> Steps<'a> {
         };
         let run = self.members.run_of(job)?;
         let (run, top) = self.classifier.of(batch, run)?;
-        let of = |(_, member): &(JobId, usize)| match *member == run {
-            true => top.to_vec(),
-            false => Vec::new(),
+        let of = |(_, member): &(JobId, usize)| {
+            if *member == run {
+                top.to_vec()
+            } else {
+                Vec::new()
+            }
         };
         Some(jobs.iter().map(of).collect())
     }
@@ -335,9 +338,10 @@ impl Observer for Steps<'_> {
             self.wait_while_paused(batch)?;
         }
         self.step_began = Instant::now();
-        Ok(match self.thread.is_useless() {
-            true => Next::Leave,
-            false => Next::Step,
+        Ok(if self.thread.is_useless() {
+            Next::Leave
+        } else {
+            Next::Step
         })
     }
 
@@ -394,9 +398,10 @@ fn restart_notice(jobs: &[Job], [version, runtime]: &[String; 2]) -> String {
         [job] => shown(&job.spec.target),
         jobs => counted(jobs.len(), "run"),
     };
-    let writer = match version.is_empty() {
-        true => "an earlier version of Ziggurat".into(),
-        false => shown(&format!("Ziggurat {version} with ONNX Runtime {runtime}")),
+    let writer = if version.is_empty() {
+        "an earlier version of Ziggurat".into()
+    } else {
+        shown(&format!("Ziggurat {version} with ONNX Runtime {runtime}"))
     };
     format!("{runs}: starting anew, because the checkpoint was written by {writer}")
 }

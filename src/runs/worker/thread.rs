@@ -112,9 +112,10 @@ impl WorkerThread {
     pub fn work(mut self) {
         checkpoint::sweep(&self.home);
         while !self.is_ended {
-            let next = match self.is_paused {
-                true => None,
-                false => self.batches.pop_front(),
+            let next = if self.is_paused {
+                None
+            } else {
+                self.batches.pop_front()
             };
             match next {
                 Some(batch) => self.run_jobs(batch),
@@ -162,10 +163,10 @@ impl WorkerThread {
             self.split(jobs);
             return Ok(());
         }
-        match jobs.is_empty() {
-            true => Ok(()),
-            false => self.run_batch(&loaded, &jobs),
+        if jobs.is_empty() {
+            return Ok(());
         }
+        self.run_batch(&loaded, &jobs)
     }
 
     /// Runs each of these jobs alone, next.

@@ -141,11 +141,10 @@ pub struct Built {
 
 /// The remedy for a build that does not suit: downloading another one, which `ORT_DYLIB_PATH` would prevent from being used.
 pub fn setup_remedy(is_named: bool, brings: &str) -> String {
-    match is_named {
-        true => {
-            format!("unset ORT_DYLIB_PATH and run `ziggurat setup --gpu`, which downloads {brings}")
-        }
-        false => format!("`ziggurat setup --gpu` downloads {brings}"),
+    if is_named {
+        format!("unset ORT_DYLIB_PATH and run `ziggurat setup --gpu`, which downloads {brings}")
+    } else {
+        format!("`ziggurat setup --gpu` downloads {brings}")
     }
 }
 

@@ -5,7 +5,7 @@ use ndarray::{Array2, arr1, arr2};
 use super::*;
 use crate::onnx::ElementType;
 use crate::runtime::test_models::{busy, model, model_with_external};
-use crate::runtime::{nvidia, providers, testing};
+use crate::runtime::{Provider, nvidia, providers, testing};
 
 /// `sum = a + b`, `product = a * b` over [?, 2], and `shape` of the sum.
 fn arithmetic() -> Vec<u8> {

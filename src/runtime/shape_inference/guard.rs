@@ -3,8 +3,8 @@
 
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, ElementType, Graph, builder, names};
-use std::collections::{HashMap, HashSet};
+use crate::onnx::{ElementType, Graph, NameScope};
+use std::collections::HashMap;
 
 /// Prefix of the names of guard nodes; the index of the guarded node and a unique number follow.
 const GUARD: &str = "ziggurat/guard";
@@ -34,15 +34,12 @@ pub fn insert_guards(graph: &Graph, model: &mut GraphProto) {
     if places.is_empty() {
         return;
     }
-    let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
-    names::for_each_output(graph.nodes(), &mut |name| {
-        taken.insert(name.to_owned());
-    });
-    let none = names::fresh_name(&mut taken, GUARD, "none");
+    let mut scope = NameScope::from_graph(graph);
+    let none = scope.fresh(GUARD, "none");
     let mut guards = Guards {
         graph,
         within: Vec::new(),
-        taken,
+        scope,
         none,
         is_any_inserted: false,
     };
@@ -68,7 +65,7 @@ struct Guards<'a> {
     graph: &'a Graph,
     /// The dimensions of the constants of the enclosing subgraphs, the outermost first.
     within: Vec<HashMap<String, Vec<i64>>>,
-    taken: HashSet<String>,
+    scope: NameScope,
     /// The name of the constant 0: the number of elements that `TopK` selects.
     none: String,
     is_any_inserted: bool,
@@ -93,9 +90,10 @@ impl Guards<'_> {
                 self.insert(&mut subgraph.node, &|_| Some(Place { index, is_watched }));
                 self.within.pop();
             }
-            let axes = match is_watched {
-                true => watched_axes(&node, &|name| self.constant(name)),
-                false => Vec::new(),
+            let axes = if is_watched {
+                watched_axes(&node, &|name| self.constant(name))
+            } else {
+                Vec::new()
             };
             self.watch(node, index, &axes, nodes);
         }
@@ -122,37 +120,31 @@ impl Guards<'_> {
             return;
         };
         self.is_any_inserted = true;
-        let mut value = names::fresh_name(&mut self.taken, GUARD, "value");
+        let mut value = self.scope.fresh(GUARD, "value");
         let called = std::mem::replace(made, value.clone());
         nodes.push(node);
         for &axis in axes {
             // The error names the graph's node, wherever inside it the guard is.
-            let name = format!("{GUARD}/{index}/{}", self.taken.len());
+            let name = format!("{GUARD}/{index}/{}", self.scope.count());
             value = self.guard(&name, axis, &value, nodes);
         }
-        nodes.push(names::identity_node(&value, &called));
+        nodes.push(NodeProto::identity(&value, &called));
     }
 
     /// Adds a guard: `value` with its 0 largest elements along `axis` concatenated. Returns the name of the result.
     fn guard(&mut self, name: &str, axis: i64, value: &str, nodes: &mut Vec<NodeProto>) -> String {
         let [number, largest, places, like, same] =
             ["number", "largest", "places", "like", "value"]
-                .map(|what| names::fresh_name(&mut self.taken, GUARD, what));
-        let along = [("axis", Attribute::Int(axis))];
+                .map(|what| self.scope.fresh(GUARD, what));
         // `TopK` does not accept every type.
-        let float = [("to", Attribute::Int(ElementType::F32.code().into()))];
-        let made = std::slice::from_ref;
+        let float = i64::from(ElementType::F32.code());
         nodes.extend([
-            builder::node("", "Cast", &[value], made(&number), &float),
-            builder::node(
-                name,
-                "TopK",
-                &[&number, &self.none],
-                &[largest.clone(), places],
-                &along,
-            ),
-            builder::node("", "CastLike", &[&largest, value], made(&like), &[]),
-            builder::node("", "Concat", &[value, &like], made(&same), &along),
+            NodeProto::new("Cast", &[value], &[&number]).attr("to", float),
+            NodeProto::new("TopK", &[&number, &self.none], &[&largest, &places])
+                .with_name(name)
+                .attr("axis", axis),
+            NodeProto::new("CastLike", &[&largest, value], &[&like]),
+            NodeProto::new("Concat", &[value, &like], &[&same]).attr("axis", axis),
         ]);
         same
     }

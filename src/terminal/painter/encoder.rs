@@ -155,16 +155,15 @@ impl Encoder {
                 Protocol::Sixel => area.pixels(cell),
                 _ => raster.dimensions(),
             };
-            let file = match part == area {
-                true => protocols::encode(protocol, raster, quality)?,
-                false => {
-                    let Cut { from, size } = cut(size, area, part);
-                    let part = crop_imm(raster, from.0, from.1, size.0, size.1).to_image();
-                    if part.width() == 0 || part.height() == 0 {
-                        continue;
-                    }
-                    protocols::encode(protocol, &part, quality)?
+            let file = if part == area {
+                protocols::encode(protocol, raster, quality)?
+            } else {
+                let Cut { from, size } = cut(size, area, part);
+                let part = crop_imm(raster, from.0, from.1, size.0, size.1).to_image();
+                if part.width() == 0 || part.height() == 0 {
+                    continue;
                 }
+                protocols::encode(protocol, &part, quality)?
             };
             let is_too_long = route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE;
             match protocol {

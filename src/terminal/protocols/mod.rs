@@ -46,9 +46,10 @@ pub(super) fn encode(
 /// The picture, reduced to the screen's pixels and the quality. Terminals enlarge it themselves.
 fn shrunk(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> Cow<'_, RgbImage> {
     let (width, height) = quality.size(picture.dimensions(), pixels);
-    match picture.dimensions() == (width, height) {
-        true => Cow::Borrowed(picture),
-        false => Cow::Owned(super::resize(picture, width, height)),
+    if picture.dimensions() == (width, height) {
+        Cow::Borrowed(picture)
+    } else {
+        Cow::Owned(super::resize(picture, width, height))
     }
 }
 

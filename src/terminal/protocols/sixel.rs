@@ -21,13 +21,12 @@ const BAND: u32 = 6;
 pub fn raster(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> RgbImage {
     let (width, height) = (pixels.0.max(1), (pixels.1 / BAND).max(1) * BAND);
     let is_coarse = width.max(height) > quality.side;
-    match is_coarse {
-        false => resize(picture, width, height),
+    if is_coarse {
         // Blocks of equal pixels encode shorter.
-        true => {
-            let (small, low) = quality.size((width, height), pixels);
-            enlarge(&resize(picture, small, low), width, height)
-        }
+        let (small, low) = quality.size((width, height), pixels);
+        enlarge(&resize(picture, small, low), width, height)
+    } else {
+        resize(picture, width, height)
     }
 }
 
@@ -42,9 +41,10 @@ pub fn rows_of_bands(cell: u16) -> u16 {
 /// The sequence that prints pixels at the cursor. An incomplete last band is omitted, unless it is the only one.
 pub fn encode(pixels: &RgbImage, quality: Quality) -> io::Result<Vec<u8>> {
     let (width, height) = (pixels.width(), (pixels.height() / BAND).max(1) * BAND);
-    let picture = match pixels.height() >= height {
-        true => crop_imm(pixels, 0, 0, width, height).to_image(),
-        false => resize(pixels, width, height),
+    let picture = if pixels.height() >= height {
+        crop_imm(pixels, 0, 0, width, height).to_image()
+    } else {
+        resize(pixels, width, height)
     };
     let options = EncodeOptions {
         max_colors: quality.colours.unwrap_or(256),

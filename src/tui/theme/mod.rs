@@ -89,9 +89,10 @@ impl Theme {
             let bg = nearest_ground(look);
             let blends = look.bg != ground && bg == reduced_ground
                 || role == Role::Cursor && bg == selection;
-            let bare = match bg.is_some() && blends {
-                true => role.entry().bare,
-                false => Modifier::empty(),
+            let bare = if bg.is_some() && blends {
+                role.entry().bare
+            } else {
+                Modifier::empty()
             };
             // Sixteen colours are too few for legible text on every background: a role that lies over text also sets
             // the text's colour.

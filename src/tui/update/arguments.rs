@@ -45,9 +45,10 @@ pub fn give(
             photos::typed(app, argument, effects)
         }
         Verb::Open => {
-            let model = match argument.starts_with("~/") {
-                true => home_relative(argument).display().to_string(),
-                false => argument.to_string(),
+            let model = if argument.starts_with("~/") {
+                home_relative(argument).display().to_string()
+            } else {
+                argument.to_string()
             };
             models::open(app, model, effects)
         }
@@ -79,10 +80,11 @@ fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Strin
 /// Changes one setting, or several if every word is one; all of them or none.
 fn set(app: &mut App, text: &str) -> Result<(), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let words = match words.iter().all(|word| word.contains('=')) {
-        true => words,
+    let words = if words.iter().all(|word| word.contains('=')) {
+        words
+    } else {
         // A layer's name may contain spaces.
-        false => vec![text],
+        vec![text]
     };
     let before = app.next_run.settings.clone();
     let mut changed = Vec::new();

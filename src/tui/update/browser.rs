@@ -35,9 +35,10 @@ pub fn move_cursor(app: &mut App, motion: Motion) {
         None => match app.focus {
             Panel::Browser => {
                 let layout = app.layout();
-                let lines = match app.is_grid() || app.browser.is_grid() {
-                    true => layout.grid().1,
-                    false => layout.browser_lines(),
+                let lines = if app.is_grid() || app.browser.is_grid() {
+                    layout.grid().1
+                } else {
+                    layout.browser_lines()
                 };
                 app.browser.list_mut().go(motion, lines);
             }
@@ -181,9 +182,10 @@ pub fn resize(app: &mut App, larger: bool) {
         }
         return;
     }
-    let (size, end) = match larger {
-        true => (app.cell.larger(), "largest"),
-        false => (app.cell.smaller(), "smallest"),
+    let (size, end) = if larger {
+        (app.cell.larger(), "largest")
+    } else {
+        (app.cell.smaller(), "smallest")
     };
     match size {
         Some(size) => app.cell = size,
@@ -218,9 +220,10 @@ pub fn other_layers(app: &mut App) {
     if let Some(layer) = same {
         browser.unfold_to(layer);
     }
-    let (count, what) = match other.layers.len() == other.values.len() {
-        true => (other.values.len(), "tensors, internal ones included"),
-        false => (other.layers.len(), "layers"),
+    let (count, what) = if other.layers.len() == other.values.len() {
+        (other.values.len(), "tensors, internal ones included")
+    } else {
+        (other.layers.len(), "layers")
     };
     app.messages
         .say(Level::Note, format!("{count} {what}"), app.now);

@@ -25,15 +25,12 @@ pub fn take_here(app: &mut App) {
         let text = format!("{name} has no rows and columns: no map can be taken there");
         return app.messages.say(Level::Error, text, app.now);
     }
-    let text = match app.next_run.settings.mask_layer == layer.name {
-        true => {
-            app.next_run.settings.mask_layer.clear();
-            "activation map: automatic layer".to_string()
-        }
-        false => {
-            app.next_run.settings.mask_layer.clone_from(&layer.name);
-            format!("activation map: {name}")
-        }
+    let text = if app.next_run.settings.mask_layer == layer.name {
+        app.next_run.settings.mask_layer.clear();
+        "activation map: automatic layer".to_string()
+    } else {
+        app.next_run.settings.mask_layer.clone_from(&layer.name);
+        format!("activation map: {name}")
     };
     app.messages.say(Level::Note, text, app.now);
 }

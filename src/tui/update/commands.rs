@@ -207,9 +207,10 @@ fn toggle(app: &mut App, popup: Popup) {
         .popups
         .last()
         .is_some_and(|top| std::mem::discriminant(top) == std::mem::discriminant(&popup));
-    match is_open {
-        true => drop(app.popups.pop()),
-        false => app.popups.push(popup),
+    if is_open {
+        drop(app.popups.pop());
+    } else {
+        app.popups.push(popup);
     }
 }
 

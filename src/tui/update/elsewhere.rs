@@ -94,9 +94,10 @@ pub fn queue(
 ) {
     submission::enqueue(app, specs, &format!(" in {model}"), effects);
     for problem in problems.iter().take(MAX_NOTICES) {
-        let text = match problem.contains(model) {
-            true => problem.clone(),
-            false => format!("{model}: {problem}"),
+        let text = if problem.contains(model) {
+            problem.clone()
+        } else {
+            format!("{model}: {problem}")
         };
         app.messages.say(Level::Error, text, app.now);
     }

@@ -32,9 +32,10 @@ pub fn meant(app: &App) -> Vec<String> {
         Some(Popup::Details { .. }) => Vec::new(),
         _ => history::chosen(app),
     };
-    let runs = match chosen.is_empty() {
-        true => history::meant(app).into_iter().collect(),
-        false => chosen,
+    let runs = if chosen.is_empty() {
+        history::meant(app).into_iter().collect()
+    } else {
+        chosen
     };
     runs.iter().map(|entry| entry.id.clone()).collect()
 }

@@ -283,9 +283,10 @@ pub fn sort(app: &mut App) {
 /// Lists the runs of the open model, or of all models.
 pub fn this_model(app: &mut App) {
     app.history.this_model = !app.history.this_model;
-    let text = match app.history.this_model {
-        true => "runs of this model",
-        false => "runs of all models",
+    let text = if app.history.this_model {
+        "runs of this model"
+    } else {
+        "runs of all models"
     };
     app.messages.say(Level::Note, text, app.now);
     browser::list_history(app);

@@ -202,15 +202,14 @@ fn unbound(app: &mut App, chord: Chord) {
         format!("{} ({}{rest})", entry.context.place(), first.to_lowercase())
     });
     let places: Vec<String> = places.collect();
-    let text = match places.is_empty() {
-        true => {
-            let help = app.key(Command::Help);
-            format!("{chord} does nothing; `{help}` lists the keys")
-        }
-        false => format!(
+    let text = if places.is_empty() {
+        let help = app.key(Command::Help);
+        format!("{chord} does nothing; `{help}` lists the keys")
+    } else {
+        format!(
             "{chord} does nothing here; it works in {}",
             places.join(", ")
-        ),
+        )
     };
     app.messages.say(Level::Note, text, app.now);
 }

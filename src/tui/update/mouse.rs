@@ -29,9 +29,10 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     if layout.list.contains(at) {
         app.focus = Panel::Browser;
         let line = usize::from(row - layout.list.y);
-        let (width, height) = match app.browser.is_grid() || app.is_grid() {
-            true => layout.cell(),
-            false => (layout.list.width, 1),
+        let (width, height) = if app.browser.is_grid() || app.is_grid() {
+            layout.cell()
+        } else {
+            (layout.list.width, 1)
         };
         let list = app.browser.list_mut();
         let cell = usize::from((column - layout.list.x) / width).min(list.columns() - 1);
@@ -64,9 +65,10 @@ pub fn wheel(app: &mut App, column: u16, row: u16, up: bool) {
     let at = Position::new(column, row);
     let layout = app.layout();
     if app.popups.is_empty() {
-        app.focus = match layout.queue.is_some_and(|queue| queue.contains(at)) {
-            true => Panel::Queue,
-            false => Panel::Browser,
+        app.focus = if layout.queue.is_some_and(|queue| queue.contains(at)) {
+            Panel::Queue
+        } else {
+            Panel::Browser
         };
     }
     for _ in 0..3 {

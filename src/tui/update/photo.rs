@@ -54,9 +54,10 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
         .recent(&photo.path)
         .filter(|_| is_listed(app))
         .cloned();
-    match photo.photo.is_some() && !photo.layer.is_empty() {
-        true => ask_worker(&photo, photo.about_channels(), effects),
-        false => ask_worker(&photo, About::Photo, effects),
+    if photo.photo.is_some() && !photo.layer.is_empty() {
+        ask_worker(&photo, photo.about_channels(), effects);
+    } else {
+        ask_worker(&photo, About::Photo, effects);
     }
     app.popups.push(Popup::Photo(Box::new(photo)));
 }
@@ -111,9 +112,10 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         (About::Photo, Ok(Found::Photo(found))) => {
             photo.photo = Some(found);
             photo.before = None;
-            match photo.layer.is_empty() {
-                true => photo.channels = Channels::Failed("the model has no layers".into()),
-                false => ask_worker(photo, photo.about_channels(), effects),
+            if photo.layer.is_empty() {
+                photo.channels = Channels::Failed("the model has no layers".into());
+            } else {
+                ask_worker(photo, photo.about_channels(), effects);
             }
         }
         (About::Photo, Err(why)) => refused(app, &question.photo, why, effects),

@@ -33,13 +33,15 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     }
     // Paths as copied by a file manager are accepted, too.
     let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
-    let path = match is_quoted {
-        true => dropped::path(text)?,
-        false => home_relative(text),
+    let path = if is_quoted {
+        dropped::path(text)?
+    } else {
+        home_relative(text)
     };
-    match picture::is_named(&path) && !text.ends_with('/') {
-        true => open(app, vec![path], effects),
-        false => effects.push(Effect::FindPhotos(path)),
+    if picture::is_named(&path) && !text.ends_with('/') {
+        open(app, vec![path], effects);
+    } else {
+        effects.push(Effect::FindPhotos(path));
     }
     Ok(())
 }
@@ -115,9 +117,10 @@ fn folder(
     let count = paths.len();
     let first = paths.first().cloned();
     let dropped = app.photos.replace(paths);
-    let (level, listed) = match all > count {
-        true => (Level::Warning, first_of(count, all)),
-        false => (Level::Note, counted(count, "photo")),
+    let (level, listed) = if all > count {
+        (Level::Warning, first_of(count, all))
+    } else {
+        (Level::Note, counted(count, "photo"))
     };
     let instead = match dropped {
         0 => String::new(),

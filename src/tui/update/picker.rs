@@ -2,6 +2,7 @@
 
 use crate::tui::action::Effect;
 use crate::tui::app::App;
+use crate::tui::list_state::ListState;
 use crate::tui::popup::{Picker, Popup, Purpose};
 use crate::tui::prompt::Prompt;
 
@@ -12,7 +13,7 @@ pub fn open(app: &mut App, purpose: Purpose, effects: &mut Vec<Effect>) {
         purpose,
         folder: folder.clone(),
         choices: Vec::new(),
-        list: Default::default(),
+        list: ListState::default(),
         problem: None,
     };
     app.prompt = Some(Prompt::new(picker.asked(), ""));

@@ -242,7 +242,7 @@ fn give_up(app: &mut App) {
         }
         (PromptKind::PhotoSearch { before }, _) => app.photos.set_search(&before),
         (PromptKind::Command | PromptKind::Model | PromptKind::OtherModels, _) => {
-            drop(app.popups.pop())
+            drop(app.popups.pop());
         }
         (PromptKind::Filter, Some(Popup::Help { filter, .. })) => filter.clear(),
         (PromptKind::Filter, Some(Popup::Settings(knobs))) => knobs.set_filter(String::new()),
@@ -325,15 +325,17 @@ fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Str
         return Ok(());
     };
     if !is_path(text) {
-        return match picker.list.is_empty() {
-            true => Err(format!("no model here is called {text}")),
-            false => models::accept(app, effects),
+        return if picker.list.is_empty() {
+            Err(format!("no model here is called {text}"))
+        } else {
+            models::accept(app, effects)
         };
     }
     let path = picker.folder.join(home_relative(text));
-    match text.ends_with('/') {
-        true => effects.push(Effect::ListFolder(path)),
-        false => models::choose(app, path.display().to_string(), effects)?,
+    if text.ends_with('/') {
+        effects.push(Effect::ListFolder(path));
+    } else {
+        models::choose(app, path.display().to_string(), effects)?;
     }
     Ok(())
 }

@@ -164,9 +164,10 @@ pub fn watch(app: &mut App) {
         return;
     }
     let is_paused = |job: &Job| matches!(job.state, JobState::Paused(_));
-    let text = match app.queue.get(job).is_some_and(is_paused) {
-        true => format!("it is paused: {} resumes it", app.key(Command::Retry)),
-        false => "not started yet: nothing to show".into(),
+    let text = if app.queue.get(job).is_some_and(is_paused) {
+        format!("it is paused: {} resumes it", app.key(Command::Retry))
+    } else {
+        "not started yet: nothing to show".into()
     };
     app.messages.say(Level::Note, text, app.now);
 }
@@ -182,18 +183,17 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(cancelled) = app.queue.cancel(job) {
         app.remember(Undoable::Cleared(vec![cancelled]));
     }
-    match is_running {
+    if is_running {
         // It leaves the list immediately: the next key applies to the next run.
-        true => {
-            effects.push(Effect::Worker(Work::Cancel(job)));
-            ended(app, job, effects);
-            // The pause belonged to the active run.
-            if app.paused && app.running.is_empty() {
-                app.paused = false;
-                effects.push(Effect::Worker(Work::Resume));
-            }
+        effects.push(Effect::Worker(Work::Cancel(job)));
+        ended(app, job, effects);
+        // The pause belonged to the active run.
+        if app.paused && app.running.is_empty() {
+            app.paused = false;
+            effects.push(Effect::Worker(Work::Resume));
         }
-        false => effects.push(Effect::SaveQueue(app.queue.clone())),
+    } else {
+        effects.push(Effect::SaveQueue(app.queue.clone()));
     }
     let undo = app.key(Command::Undo);
     let text = format!("cancelled: {title}; {undo} to undo");
@@ -205,20 +205,23 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
     let Some(job) = selected(app) else {
         return;
     };
-    let moved = match earlier {
-        true => app.queue.move_up(job),
-        false => app.queue.move_down(job),
+    let moved = if earlier {
+        app.queue.move_up(job)
+    } else {
+        app.queue.move_down(job)
     };
     if moved {
-        app.queue_cursor = match earlier {
-            true => app.queue_cursor - 1,
-            false => app.queue_cursor + 1,
+        app.queue_cursor = if earlier {
+            app.queue_cursor - 1
+        } else {
+            app.queue_cursor + 1
         };
         effects.push(Effect::SaveQueue(app.queue.clone()));
     } else {
-        let text = match earlier {
-            true => "cannot move up: active runs come first",
-            false => "already last",
+        let text = if earlier {
+            "cannot move up: active runs come first"
+        } else {
+            "already last"
         };
         app.messages.say(Level::Note, text, app.now);
     }

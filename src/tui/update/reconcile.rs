@@ -157,9 +157,10 @@ fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
 /// Crops the picture to its visible part.
 fn magnify(app: &mut App) {
     let lens = app.lens;
-    let source = match app.zoomed && lens.magnification() > 1 {
-        true => app.shown_picture(),
-        false => None,
+    let source = if app.zoomed && lens.magnification() > 1 {
+        app.shown_picture()
+    } else {
+        None
     };
     let Some(source) = source else {
         app.magnified = None;

@@ -237,12 +237,11 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
         }
         return false;
     }
-    let behind = match app.awaiting_confirmation {
-        true => {
-            app.queue.move_last_to_front(queued);
-            format!(", ahead of {} from last time", counted(before, "run"))
-        }
-        false => String::new(),
+    let behind = if app.awaiting_confirmation {
+        app.queue.move_last_to_front(queued);
+        format!(", ahead of {} from last time", counted(before, "run"))
+    } else {
+        String::new()
     };
     if queued > 1 || !app.running.is_empty() || app.awaiting_confirmation || !place.is_empty() {
         let text = format!("{} queued{place}{behind}", counted(queued, "run"));

@@ -37,9 +37,12 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
         Verb::Preset => presets(&app.next_run, argument),
         Verb::Theme => {
             let names: Vec<&str> = app.environment.themes.names().collect();
-            let help = |name: &str| match name == app.theme_name {
-                true => "now".to_string(),
-                false => String::new(),
+            let help = |name: &str| {
+                if name == app.theme_name {
+                    "now".to_string()
+                } else {
+                    String::new()
+                }
             };
             matching(argument, &names, help)
         }

@@ -225,7 +225,7 @@ fn finished(
     app.pictures.put(&record.id, Size::Full, picture);
     match &mut app.shown {
         Showing::Running(shown) if *shown == job => {
-            app.shown = Showing::Finished(record.id.clone())
+            app.shown = Showing::Finished(record.id.clone());
         }
         Showing::Batch(tiles) => {
             for tile in tiles.iter_mut().filter(|tile| **tile == Tile::Running(job)) {
@@ -238,9 +238,10 @@ fn finished(
     if app.shown == Showing::Finished(record.id.clone()) {
         app.record = Some(Box::new(record.clone()));
     }
-    let how = match from_history {
-        true => "from history".into(),
-        false => format!("{:.1} s", record.seconds),
+    let how = if from_history {
+        "from history".into()
+    } else {
+        format!("{:.1} s", record.seconds)
     };
     let score = format::score(record.score);
     let (level, text) = match record.advice() {

@@ -47,9 +47,10 @@ pub fn draw(app: &App, frame: &mut Frame) {
 fn title(app: &App) -> String {
     let album = &app.photos;
     let (examined, all) = (album.examined(), album.len());
-    let examined = match examined == all {
-        true => String::new(),
-        false => format!(" · {examined} examined"),
+    let examined = if examined == all {
+        String::new()
+    } else {
+        format!(" · {examined} examined")
     };
     let photos = counted(all, "photo");
     format!("{photos}{examined} · sorted {}", album.order().title())
@@ -98,9 +99,10 @@ fn row(app: &App, photo: &Member, width: usize) -> Line<'static> {
                 ..
             },
         )) => {
-            let value = match seen.has_probabilities {
-                true => format::percent(*value),
-                false => format::score(*value),
+            let value = if seen.has_probabilities {
+                format::percent(*value)
+            } else {
+                format::score(*value)
             };
             (class.clone(), value, Role::Text)
         }

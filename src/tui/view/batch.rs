@@ -47,9 +47,10 @@ fn lines(caption: &[(u8, String)], width: u16, most: u16) -> Vec<String> {
     let width = usize::from(width);
     let name = caption.first().map_or("", |(_, name)| name);
     let several = wrapped(name, width);
-    match (2..=usize::from(most)).contains(&several.len()) {
-        true => several,
-        false => vec![fitted(caption, width)],
+    if (2..=usize::from(most)).contains(&several.len()) {
+        several
+    } else {
+        vec![fitted(caption, width)]
     }
 }
 

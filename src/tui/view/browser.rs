@@ -105,9 +105,10 @@ fn note(app: &App, frame: &mut Frame, area: Rect, text: &str) {
 
 fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
     for (tab, place) in layout.tabs() {
-        let role = match tab == app.browser.tab {
-            true => Role::TabSelected,
-            false => Role::Tab,
+        let role = if tab == app.browser.tab {
+            Role::TabSelected
+        } else {
+            Role::Tab
         };
         let room = layout.browser.width.saturating_sub(2);
         let text = format!(" {} ", tab.title_within(room));
@@ -158,10 +159,11 @@ fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
     let under_way = match (app.is_grid(), app.running.len(), app.queue.waiting()) {
         (false, ..) | (_, 0, 0) => String::new(),
         (true, running, waiting) => {
-            let left = match app.paused {
-                true => "paused · ".into(),
-                false => seconds_left(app)
-                    .map_or_else(String::new, |left| format!("about {} left · ", span(left))),
+            let left = if app.paused {
+                "paused · ".into()
+            } else {
+                seconds_left(app)
+                    .map_or_else(String::new, |left| format!("about {} left · ", span(left)))
             };
             format!("{running} running, {waiting} waiting · {left}")
         }
@@ -175,9 +177,10 @@ fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
         ),
     };
     let search = browser.search();
-    let left = match search.is_empty() || browser.is_grid() {
-        false => Span::styled(format!("/{search}"), app.theme.style(Role::Match)),
-        true => Span::styled(about(app).unwrap_or_default(), app.theme.style(Role::Dim)),
+    let left = if search.is_empty() || browser.is_grid() {
+        Span::styled(about(app).unwrap_or_default(), app.theme.style(Role::Dim))
+    } else {
+        Span::styled(format!("/{search}"), app.theme.style(Role::Match))
     };
     two(left, Span::styled(place, app.theme.style(Role::Dim)), width).render(area, frame.buffer);
 }
@@ -205,9 +208,10 @@ fn about(app: &App) -> Option<String> {
         },
         (Tab::Classes, _) => Some(format!("class {item}")),
         (Tab::History | Tab::Favourites, _) => {
-            let scope = match app.history.this_model {
-                true => "this model",
-                false => "all models",
+            let scope = if app.history.this_model {
+                "this model"
+            } else {
+                "all models"
             };
             Some(format!("{scope} · {}", app.history.get(item).model))
         }
@@ -234,9 +238,10 @@ fn layer_row(app: &App, opened: &ModelInfo, row: Row, width: usize) -> Line<'sta
         }
         Row::Layer(index) => {
             let layer = &opened.layers[index];
-            let name = match searching {
-                true => layer.name.as_str(),
-                false => tree.label(index),
+            let name = if searching {
+                layer.name.as_str()
+            } else {
+                tree.label(index)
             };
             let role = match layer.reach {
                 Differentiability::Differentiable => Role::Text,
@@ -253,9 +258,10 @@ fn layer_row(app: &App, opened: &ModelInfo, row: Row, width: usize) -> Line<'sta
                 if has_map { " map" } else { "" },
                 if seen { " ◆" } else { "" }
             );
-            let right = match layer.op.len() + marks.width() + 13 > width {
-                true => marks,
-                false => format!("{} {marks}", layer.op),
+            let right = if layer.op.len() + marks.width() + 13 > width {
+                marks
+            } else {
+                format!("{} {marks}", layer.op)
             };
             let room = width.saturating_sub(right.width() + 1 + indent);
             let name = fit_path(name, room);
@@ -337,16 +343,18 @@ fn entry_row(
         (_, Some(probability)) => p(probability),
         (_, None) => format::score(entry.score),
     };
-    let right = match width > 44 {
-        true => format!("{score:>8}  {:>10}", age(entry.time, now)),
-        false => score,
+    let right = if width > 44 {
+        format!("{score:>8}  {:>10}", age(entry.time, now))
+    } else {
+        score
     };
     let star_width = if entry.favourite { 2 } else { 0 };
     // The preset stays even if the name is cut for it.
     let (preset, beyond) = entry.changes.based();
-    let preset = match preset == PRESETS[0].name {
-        true => String::new(),
-        false => format!("{preset} "),
+    let preset = if preset == PRESETS[0].name {
+        String::new()
+    } else {
+        format!("{preset} ")
     };
     let mark = if preset.is_empty() {
         0
@@ -363,9 +371,10 @@ fn entry_row(
         let is_shared = neighbours.iter().all(|other| other.seed == entry.seed);
         parts.push((is_shared, format!("seed {}", entry.seed)));
     }
-    let model = match app.is_of_other_model(&entry.model_hash) {
-        true => format!("{} ", format::model(&entry.model)),
-        false => String::new(),
+    let model = if app.is_of_other_model(&entry.model_hash) {
+        format!("{} ", format::model(&entry.model))
+    } else {
+        String::new()
     };
     let from = entry.branched_from.as_ref();
     let from = from.map_or_else(String::new, |from| format!("{from} "));

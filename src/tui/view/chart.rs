@@ -86,9 +86,10 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
     let wanted = (objective.kind.is_of_class()).then_some(unit.index);
     let width = usize::from(area.width.saturating_sub(1));
     for (y, (class, probability)) in (area.y..area.bottom()).zip(top) {
-        let role = match Some(*class) == wanted {
-            true => Role::Good,
-            false => Role::Dim,
+        let role = if Some(*class) == wanted {
+            Role::Good
+        } else {
+            Role::Dim
         };
         // The model may be closed; the run still names its own class.
         let own = (objective.kind == crate::ascent::Kind::Class && Some(*class) == wanted)

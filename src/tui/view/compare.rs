@@ -28,18 +28,20 @@ const BORDERS: u16 = 4;
 
 /// Draws the pictures.
 pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
-    let seen = match compare.blink {
-        true => compare.ids.len().min(2),
-        false => compare.ids.len(),
+    let seen = if compare.blink {
+        compare.ids.len().min(2)
+    } else {
+        compare.ids.len()
     };
     // A run that was removed meanwhile leaves a gap.
     let runs = compare.ids[..seen].iter();
     let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.history.find(id)).collect();
     let comparison = Comparison::new(&runs);
     let turn = (app.now.as_millis() / BLINK) as usize % seen.max(1);
-    let title = match compare.blink {
-        true => format!("blink {} of {seen}", turn + 1),
-        false => format!("compare {} runs", runs.len()),
+    let title = if compare.blink {
+        format!("blink {} of {seen}", turn + 1)
+    } else {
+        format!("compare {} runs", runs.len())
     };
     let area = framed(app, frame, &title, &comparison.summary());
     if !compare.blink {

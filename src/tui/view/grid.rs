@@ -171,9 +171,10 @@ fn content(app: &App, item: usize) -> Cell<'_> {
         let title = entry.map_or_else(String::new, |entry| {
             let star = if entry.favourite { "★ " } else { "" };
             let room = usize::from(app.layout().cell().0).saturating_sub(4);
-            let name = match entry.kind().is_of_class() {
-                true => fit(&entry.target, room),
-                false => fit_path(&entry.target, room),
+            let name = if entry.kind().is_of_class() {
+                fit(&entry.target, room)
+            } else {
+                fit_path(&entry.target, room)
             };
             format!("{star}{name}")
         });

@@ -51,9 +51,10 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let plan = format!("{} · seed {} ", app.next_run.title(), app.next_run.seed);
     let dim = app.theme.style(Role::HeaderText);
     // The settings of the next run have priority over the description of the network.
-    let right = match plan.width() + MIN_ABOUT <= room {
-        true => Span::styled(plan, dim),
-        false => Span::raw(""),
+    let right = if plan.width() + MIN_ABOUT <= room {
+        Span::styled(plan, dim)
+    } else {
+        Span::raw("")
     };
     let about = fitted(&about, room.saturating_sub(right.width() + GAP));
     let title = app.theme.style(Role::Header);

@@ -76,9 +76,10 @@ fn row(app: &App, choice: &Choice, folder: &Path, width: usize) -> Line<'static>
         Choice::File(_) => (Role::Text, "onnx"),
     };
     let is_open = choice.is(app.model.opened().map(Arc::as_ref));
-    let right = match is_open {
-        true => format!("open · {what}"),
-        false => what.to_string(),
+    let right = if is_open {
+        format!("open · {what}")
+    } else {
+        what.to_string()
     };
     let label = choice.label(folder);
     let left = fit_end(&label, width.saturating_sub(right.width() + 1));

@@ -17,14 +17,16 @@ pub const TITLE_MARGIN: usize = 4;
 
 /// Draws a border with a title; returns the inner area.
 pub fn bordered(app: &App, frame: &mut Frame, area: Rect, title: &str, focused: bool) -> Rect {
-    let (border, text) = match focused {
-        true => (Role::BorderFocused, Role::Title),
-        false => (Role::Border, Role::Dim),
+    let (border, text) = if focused {
+        (Role::BorderFocused, Role::Title)
+    } else {
+        (Role::Border, Role::Dim)
     };
     let room = usize::from(area.width).saturating_sub(TITLE_MARGIN);
-    let title = match title.is_empty() {
-        true => String::new(),
-        false => format!(" {} ", fit(title, room)),
+    let title = if title.is_empty() {
+        String::new()
+    } else {
+        format!(" {} ", fit(title, room))
     };
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
@@ -79,9 +81,10 @@ pub fn list(
         );
         row(item, usize::from(inner.width)).render(inner, frame.buffer);
         if index == listing.cursor() {
-            let role = match focused {
-                true => Role::Cursor,
-                false => Role::Selection,
+            let role = if focused {
+                Role::Cursor
+            } else {
+                Role::Selection
             };
             // Last, because its colours replace those of the row.
             frame.buffer.set_style(place, app.theme.style(role));

@@ -46,9 +46,10 @@ fn title(app: &App, photo: &Photo) -> String {
 
 /// Why something takes its time.
 fn waiting(app: &App) -> &'static str {
-    match app.running.is_empty() || app.paused {
-        true => "",
-        false => " (after the step under way)",
+    if app.running.is_empty() || app.paused {
+        ""
+    } else {
+        " (after the step under way)"
     }
 }
 
@@ -115,23 +116,22 @@ impl Below<'_> {
         let width = usize::from(width);
         let class = |&(class, value): &(usize, f32)| {
             let is_mapped = self.mapped == Some(class);
-            let value = match found.has_probabilities {
-                true => format::percent(value),
-                false => format::score(value),
+            let value = if found.has_probabilities {
+                format::percent(value)
+            } else {
+                format::score(value)
             };
-            let pending = match is_mapped && self.is_awaited {
-                true => " …",
-                false => "",
+            let pending = if is_mapped && self.is_awaited {
+                " …"
+            } else {
+                ""
             };
             let name = opened.classes.name(class).unwrap_or_default();
             let text = format!(
                 "{} {value:>7}  {name}{pending}",
                 if is_mapped { "▸" } else { " " }
             );
-            let role = match is_mapped {
-                true => Role::Accent,
-                false => Role::Text,
-            };
+            let role = if is_mapped { Role::Accent } else { Role::Text };
             Line::styled(fit(&text, width), app.theme.style(role))
         };
         let mut lines: Vec<Line> = found.top.iter().map(class).collect();
@@ -187,9 +187,10 @@ fn header(app: &App, photo: &Photo, opened: &ModelInfo, width: u16) -> Line<'sta
     let of = at.map_or(String::new(), |at| {
         let (count, all) = (layers[at].channels(), layers.len());
         let long = format!("{count} channels by {rank} · layer {} of {all}", at + 1);
-        match usize::from(width) > long.width() + photo.layer.width() {
-            true => long,
-            false => format!("by {rank} · {}/{all}", at + 1),
+        if usize::from(width) > long.width() + photo.layer.width() {
+            long
+        } else {
+            format!("by {rank} · {}/{all}", at + 1)
         }
     });
     let of = Span::styled(of, app.theme.style(Role::Dim));

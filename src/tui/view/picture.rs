@@ -72,9 +72,10 @@ fn title(app: &App) -> Vec<(u8, String)> {
                 (None, None) => "",
             };
             let star = if entry.favourite { "★ " } else { "" };
-            let model = match app.is_of_other_model(&entry.model_hash) {
-                true => entry.model.clone(),
-                false => String::new(),
+            let model = if app.is_of_other_model(&entry.model_hash) {
+                entry.model.clone()
+            } else {
+                String::new()
             };
             vec![
                 (3, what.into()),
@@ -151,9 +152,10 @@ fn nothing(app: &App, frame: &mut Frame, area: Rect) {
 
 fn span_of_dots(app: &App) -> String {
     let seconds = app.now.as_secs_f64();
-    match seconds < 2.0 {
-        true => String::new(),
-        false => span(seconds),
+    if seconds < 2.0 {
+        String::new()
+    } else {
+        span(seconds)
     }
 }
 

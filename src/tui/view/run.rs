@@ -30,9 +30,10 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
             0 | 1 => String::new(),
             runs => format!("batch of {runs}"),
         };
-        let model = match app.is_of_other_model(&job.spec.model_hash) {
-            true => format::model(&job.spec.model).to_string(),
-            false => String::new(),
+        let model = if app.is_of_other_model(&job.spec.model_hash) {
+            format::model(&job.spec.model).to_string()
+        } else {
+            String::new()
         };
         let target = fit(&job.spec.target, 40);
         fitted(&[(2, target), (1, model), (0, together)], room)
@@ -55,17 +56,14 @@ fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
         (false, true) => 26,
         (false, false) => rest.width * 2 / 5,
     };
-    let (chart, top) = match rest.height >= 14 && !wide && !live.top.is_empty() {
-        true => {
-            let [chart, top] =
-                Layout::vertical([Constraint::Min(6), Constraint::Length(6)]).areas(rest);
-            (chart, top)
-        }
-        false => {
-            let [chart, top] =
-                Layout::horizontal([Constraint::Min(0), Constraint::Length(top_width)]).areas(rest);
-            (chart, top)
-        }
+    let (chart, top) = if rest.height >= 14 && !wide && !live.top.is_empty() {
+        let [chart, top] =
+            Layout::vertical([Constraint::Min(6), Constraint::Length(6)]).areas(rest);
+        (chart, top)
+    } else {
+        let [chart, top] =
+            Layout::horizontal([Constraint::Min(0), Constraint::Length(top_width)]).areas(rest);
+        (chart, top)
     };
     curve(app, frame, chart, &live.curve, &live.octaves);
     let spec = app.queue.get(live.job).map(|job| &job.spec);
@@ -95,9 +93,10 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
     let least = pace(app, live, 0).width() + 2;
     let texts = ["score ", ""].map(|word| format!("{steps} · {word}{score}{probability}"));
     let [full, short] = texts;
-    let text = match full.width() + least <= width {
-        true => full,
-        false => short,
+    let text = if full.width() + least <= width {
+        full
+    } else {
+        short
     };
     let text = Span::styled(text, app.theme.style(Role::Text));
     let pace = pace(app, live, width.saturating_sub(text.width() + 2));

@@ -55,7 +55,7 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
             let plan = app.next_run.title();
             let parts = [
                 (3, "settings".to_string()),
-                (2, plan.to_string()),
+                (2, plan.clone()),
                 (1, format!("seed {}", app.next_run.seed)),
                 (0, format!("{key} filters")),
             ];
@@ -206,9 +206,10 @@ fn presets(app: &App, frame: &mut Frame, area: Rect) {
     let dim = app.theme.style(Role::Dim);
     let mut spans = Vec::new();
     for name in app.next_run.presets() {
-        let (text, role) = match name == app.next_run.preset() {
-            true => (format!(" {} ", app.next_run.title()), Role::TabSelected),
-            false => (format!(" {name} "), Role::Tab),
+        let (text, role) = if name == app.next_run.preset() {
+            (format!(" {} ", app.next_run.title()), Role::TabSelected)
+        } else {
+            (format!(" {name} "), Role::Tab)
         };
         spans.push(Span::styled(text, app.theme.style(role)));
     }

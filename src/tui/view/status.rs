@@ -80,9 +80,10 @@ fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
     let room = width.saturating_sub(label.width() + 1);
     let (text, column) = window(prompt.text(), prompt.line.cursor(), room);
     let used = label.width() + column;
-    let text_role = match prompt.is_selected {
-        true => Role::Cursor,
-        false => Role::HeaderText,
+    let text_role = if prompt.is_selected {
+        Role::Cursor
+    } else {
+        Role::HeaderText
     };
     let mut spans = vec![
         Span::styled(label, app.theme.style(Role::Key)),

@@ -217,9 +217,10 @@ fn field(opened: &ModelInfo, layer: &str) -> Option<String> {
     let text = match *opened.fields.get(layer)? {
         ReceptiveField::Whole => "the whole image".into(),
         ReceptiveField::Pixels { rows, columns } => {
-            let more = match rows >= height && columns >= width {
-                true => ", the whole image",
-                false => "",
+            let more = if rows >= height && columns >= width {
+                ", the whole image"
+            } else {
+                ""
             };
             format!("{rows} × {columns} px{more}")
         }

@@ -2,7 +2,7 @@
 
 use super::{change_graph, lists};
 use crate::rng::Rng;
-use ziggurat::autodiff::rules::RULES;
+use ziggurat::autodiff::rules;
 use ziggurat::onnx::Attribute;
 use ziggurat::onnx::passes::decompose::FUSIONS;
 use ziggurat::onnx::proto::{AttributeProto, NodeProto, StringStringEntryProto, TensorProto};
@@ -99,9 +99,10 @@ pub(super) fn choose(nodes: &[NodeProto], rng: &mut Rng) -> Option<usize> {
     let with: Vec<usize> = (0..nodes.len())
         .filter(|&place| !nodes[place].attribute.is_empty())
         .collect();
-    match rng.once_in(3) {
-        false if !with.is_empty() => rng.pick(&with).copied(),
-        _ => (!nodes.is_empty()).then(|| rng.below(nodes.len())),
+    if !rng.once_in(3) && !with.is_empty() {
+        rng.pick(&with).copied()
+    } else {
+        (!nodes.is_empty()).then(|| rng.below(nodes.len()))
     }
 }
 
@@ -121,7 +122,10 @@ pub(super) fn operator(node: &mut NodeProto, rng: &mut Rng) {
             let fusion = FUSIONS[rng.below(FUSIONS.len())];
             (node.domain, node.op_type) = (fusion.domain.into(), fusion.op.into());
         }
-        _ => node.op_type = RULES[rng.below(RULES.len())].op.into(),
+        _ => {
+            let rules = rules::supported();
+            node.op_type = rules[rng.below(rules.len())].op.into();
+        }
     }
 }
 
@@ -177,9 +181,10 @@ fn change_value(attribute: &mut AttributeProto, names: &[String], rng: &mut Rng)
     attribute.i = rng.integer();
     attribute.f = rng.real();
     if !attribute.s.is_empty() {
-        attribute.s = match rng.once_in(8) {
-            true => vec![0xff, 0xfe].into(),
-            false => text(rng).into(),
+        attribute.s = if rng.once_in(8) {
+            vec![0xff, 0xfe].into()
+        } else {
+            text(rng).into()
         };
     }
     match rng.below(4) {
@@ -234,9 +239,10 @@ pub(super) fn change_tensor(tensor: &mut TensorProto, rng: &mut Rng) {
             let Some(mut raw) = tensor.raw_data.take().map(|raw| raw.to_vec()) else {
                 return;
             };
-            let value: Vec<u8> = match rng.once_in(3) {
-                true => rng.real().to_le_bytes().into(),
-                false => rng.integer().to_le_bytes().into(),
+            let value: Vec<u8> = if rng.once_in(3) {
+                rng.real().to_le_bytes().into()
+            } else {
+                rng.integer().to_le_bytes().into()
             };
             let place = rng.below(raw.len() / value.len()) * value.len();
             if let Some(part) = raw.get_mut(place..place + value.len()) {

@@ -103,9 +103,10 @@ impl Case {
 
     /// The element types for which ONNX Runtime's CPU provider has the kernel.
     pub fn elems(&self) -> &'static [ElementType] {
-        match self.rounds || !self.domain.is_empty() || FLOAT32_ONLY.contains(&self.op) {
-            true => &[ElementType::F32],
-            false => &[ElementType::F64, ElementType::F32],
+        if self.rounds || !self.domain.is_empty() || FLOAT32_ONLY.contains(&self.op) {
+            &[ElementType::F32]
+        } else {
+            &[ElementType::F64, ElementType::F32]
         }
     }
 

@@ -15,16 +15,11 @@ fn an_operator_that_is_taken_apart_is_the_layer_that_the_file_has() {
             rising(b, &[6, 18], ElementType::F32, -0.5),
             rising(b, &[18], ElementType::F32, 0.0),
         );
-        b.append(NodeProto {
-            name: "attention".into(),
-            domain: "com.microsoft".into(),
-            op_type: "Attention".into(),
-            input: vec![tokens, weight, bias],
-            output: vec!["attended".into()],
-            attribute: vec![Attribute::Int(2).named("num_heads")],
-            ..Default::default()
-        })
-        .unwrap();
+        let attention = NodeProto::new("Attention", &[tokens, weight, bias], &["attended"])
+            .in_domain("com.microsoft")
+            .with_name("attention")
+            .attr("num_heads", 2i64);
+        b.append(attention).unwrap();
         let axis = b.ints(&[1]);
         let keep = [("keepdims", 0i64.into())];
         vec![

@@ -1,27 +1,12 @@
 //! Models that ONNX Runtime runs, and of which a pass makes what it refuses.
 
 use super::*;
-use crate::onnx::builder;
-use crate::onnx::proto::{
-    AttributeProto, AttributeType, GraphProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
-};
+use crate::onnx::proto::{GraphProto, TensorType, TypeProto, TypeValue, ValueInfoProto};
 use crate::onnx::types::value_info;
 
 /// A node that holds a graph.
 fn looping(inputs: &[&str], output: &str, body: GraphProto) -> NodeProto {
-    let mut held = AttributeProto {
-        name: "body".into(),
-        g: Some(Box::new(body)),
-        ..Default::default()
-    };
-    held.set_type(AttributeType::Graph);
-    NodeProto {
-        op_type: "Loop".into(),
-        input: inputs.iter().map(|name| (*name).into()).collect(),
-        output: vec![output.into()],
-        attribute: vec![held],
-        ..Default::default()
-    }
+    NodeProto::new("Loop", inputs, &[output]).attr("body", body)
 }
 
 /// A loop's body that hands its condition on, and carries one value of the type `elem` from `carried` to `made`.
@@ -61,7 +46,7 @@ fn value_without_rank(name: &str, elem: ElementType) -> ValueInfoProto {
 }
 
 fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-    builder::node("", op, inputs, &[output.into()], &[])
+    NodeProto::new(op, inputs, &[output])
 }
 
 /// Planes of the picture in the middle of a network.
@@ -87,25 +72,22 @@ fn a_loop_may_count_to_a_list_of_one_number() {
             let (zero, one) = (b.int(0), b.int(1));
             let limits = b.ints(&[4, 4]);
             let first = b.ints(&[0]);
-            let order = match in_loop {
-                true => {
-                    let turns = b.int(1);
-                    let nodes = vec![
-                        node("Reshape", &["turn", "list"], "turns"),
-                        node("Gather", &[&limits, "turns"], "limit"),
-                        node("Range", &[&zero, "limit", &one], "range"),
-                        node("Add", &["carried", "range"], "made"),
-                    ];
-                    let list = TensorProto::from_i64("list", &[1], &[1]);
-                    let body = body(ElementType::I64, nodes, vec![list]);
-                    b.append(looping(&[&turns, "", &zero], "order", body))
-                        .unwrap();
-                    "order".to_owned()
-                }
-                false => {
-                    let limit = b.emit("Gather", &[&limits, &first], &[]);
-                    b.emit("Range", &[&zero, &limit, &one], &[])
-                }
+            let order = if in_loop {
+                let turns = b.int(1);
+                let nodes = vec![
+                    node("Reshape", &["turn", "list"], "turns"),
+                    node("Gather", &[&limits, "turns"], "limit"),
+                    node("Range", &[&zero, "limit", &one], "range"),
+                    node("Add", &["carried", "range"], "made"),
+                ];
+                let list = TensorProto::from_i64("list", &[1], &[1]);
+                let body = body(ElementType::I64, nodes, vec![list]);
+                b.append(looping(&[&turns, "", &zero], "order", body))
+                    .unwrap();
+                "order".to_owned()
+            } else {
+                let limit = b.emit("Gather", &[&limits, &first], &[]);
+                b.emit("Range", &[&zero, &limit, &one], &[])
             };
             let axis = [("axis", 1i64.into())];
             vec![

@@ -6,14 +6,9 @@ use super::*;
 /// A `ZipMap` of `probabilities`, and the label of the best class, as converters of scikit-learn write them.
 fn zipped(b: &mut Builder, probabilities: &str) -> Vec<String> {
     let labels = ["hen", "cock", "owl", "jay"].map(str::to_string).to_vec();
-    let zip = NodeProto {
-        op_type: "ZipMap".into(),
-        domain: "ai.onnx.ml".into(),
-        input: vec![probabilities.into()],
-        output: vec!["loss".into()],
-        attribute: vec![Attribute::from(labels).named("classlabels_strings")],
-        ..Default::default()
-    };
+    let zip = NodeProto::new("ZipMap", &[probabilities], &["loss"])
+        .in_domain("ai.onnx.ml")
+        .attr("classlabels_strings", labels);
     b.append(zip).unwrap();
     vec!["loss".into()]
 }

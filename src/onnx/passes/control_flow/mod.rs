@@ -6,15 +6,13 @@ mod splice;
 mod trip_count;
 mod unroll;
 
-use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Error, Graph, Types, names};
+use crate::onnx::{Error, Graph, NameScope, Types, names};
 use crate::text::printable;
 use splice::Splicer;
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use unroll::UnrolledLoop;
 
 /// Maximum cost of the graph after unrolling (see [`names::cost`]). Loops that would exceed it are kept.
@@ -41,18 +39,14 @@ pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> 
         return Ok(None);
     }
     let result = graph.without_nodes();
-    let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
-    let kept = graph
-        .nodes()
-        .iter()
-        .zip(&replacements)
-        .filter(|(_, replacement)| replacement.is_none());
-    kept.for_each(|(node, _)| {
-        names::for_each_output(std::slice::from_ref(node), &mut |name| {
-            taken.insert(name.to_owned());
-        })
-    });
-    let mut splicer = Splicer::new(result, taken);
+    // Values within a replaced node may keep their names.
+    let mut scope = NameScope::from_values(graph);
+    for (node, replacement) in graph.nodes().iter().zip(&replacements) {
+        if replacement.is_none() {
+            scope.insert_outputs(std::slice::from_ref(node));
+        }
+    }
+    let mut splicer = Splicer::new(result, scope);
     for (node, replacement) in graph.nodes().iter().zip(replacements) {
         match replacement {
             None => splicer.keep(node.clone())?,
@@ -95,7 +89,7 @@ impl<'a> SkipReasons<'a> {
 }
 
 fn is_control_flow(node: &NodeProto) -> bool {
-    is_default_domain(&node.domain) && ["If", "Loop", "Scan"].contains(&node.op_type.as_str())
+    matches!(node.op_key(), ("", "If" | "Loop" | "Scan"))
 }
 
 /// What replaces a node.
@@ -150,9 +144,10 @@ fn taken_branch<'a>(graph: &Graph, node: &'a NodeProto) -> Result<&'a GraphProto
             "its condition {condition} depends on the input"
         )));
     };
-    let name = match value == 0.0 {
-        true => "else_branch",
-        false => "then_branch",
+    let name = if value == 0.0 {
+        "else_branch"
+    } else {
+        "then_branch"
     };
     let attribute = node.attribute_named(name);
     let branch = attribute.and_then(|attribute| attribute.g.as_deref());

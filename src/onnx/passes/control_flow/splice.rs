@@ -3,20 +3,18 @@
 use crate::onnx::names::{self, Renames};
 use crate::onnx::passes::control_flow::unroll::{ScanAxis, UnrolledLoop};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::onnx::{Attribute, Error, Graph};
-use std::collections::HashSet;
+use crate::onnx::{Error, Graph, NameScope};
 
 /// A graph under construction.
 pub struct Splicer {
     graph: Graph,
-    /// The names of all values, including those still to be added.
-    taken: HashSet<String>,
+    scope: NameScope,
 }
 
 impl Splicer {
-    /// Extends `graph`; `taken` holds the names of all values, including those still to be added.
-    pub fn new(graph: Graph, taken: HashSet<String>) -> Self {
-        Self { graph, taken }
+    /// Extends `graph`; `scope` holds the names of all values, including those still to be added.
+    pub fn new(graph: Graph, scope: NameScope) -> Self {
+        Self { graph, scope }
     }
 
     /// The finished graph.
@@ -56,7 +54,7 @@ impl Splicer {
         let (final_outputs, scan_outputs) = node.output.split_at(unrolled.carried.len());
         let mut shared = Renames::new();
         self.add_constants(body, &prefix, &mut shared)?;
-        let condition = self.fresh_name("condition", &prefix);
+        let condition = self.scope.fresh(&prefix, "condition");
         if unrolled.is_loop {
             self.graph
                 .insert_constant(TensorProto::from_bool(&condition, true))?;
@@ -67,7 +65,7 @@ impl Splicer {
             0 => state
                 .iter()
                 .zip(final_outputs)
-                .map(|(value, output)| names::identity_node(value, output))
+                .map(|(value, output)| NodeProto::identity(value, output))
                 .collect(),
             _ => Vec::new(),
         };
@@ -79,7 +77,7 @@ impl Splicer {
             let prefix = format!("{prefix}/{iteration}");
             let mut arguments = Vec::new();
             if unrolled.is_loop {
-                let number = self.fresh_name("turn", &prefix);
+                let number = self.scope.fresh(&prefix, "turn");
                 let tensor = TensorProto::from_i64(&number, &[], &[iteration as i64]);
                 self.graph.insert_constant(tensor)?;
                 arguments.extend([number, condition.clone()]);
@@ -133,22 +131,16 @@ impl Splicer {
         for (input, scan) in &unrolled.scan_inputs {
             let ones = self.ints(&vec![1; trip_count], prefix)?;
             let axis = self.ints(&[scan.axis], prefix)?;
-            let mut slices = Vec::with_capacity(trip_count);
-            for _ in 0..trip_count {
-                slices.push(self.fresh_name("step", prefix));
-            }
-            let mut split = node("Split", &[input, &ones], "");
-            split.output.clone_from(&slices);
-            split
-                .attribute
-                .push(Attribute::Int(scan.axis).named("axis"));
+            let slices = (0..trip_count).map(|_| self.scope.fresh(prefix, "step"));
+            let mut slices: Vec<String> = slices.collect();
+            let split = NodeProto::new("Split", &[input, ones.as_str()], &slices);
             if trip_count > 0 {
-                self.graph.insert_node(split)?;
+                self.graph.insert_node(split.attr("axis", scan.axis))?;
             }
             for slice in &mut slices {
-                let squeezed = self.fresh_name("position", prefix);
-                self.graph
-                    .insert_node(node("Squeeze", &[slice, &axis], &squeezed))?;
+                let squeezed = self.scope.fresh(prefix, "position");
+                let squeeze = NodeProto::new("Squeeze", &[&*slice, &axis], &[&squeezed]);
+                self.graph.insert_node(squeeze)?;
                 *slice = squeezed;
             }
             if scan.reversed {
@@ -170,28 +162,23 @@ impl Splicer {
         let axis = self.ints(&[scan.axis], prefix)?;
         let mut unsqueezed = Vec::with_capacity(slices.len());
         for slice in slices {
-            let name = self.fresh_name("layer", prefix);
-            self.graph
-                .insert_node(node("Unsqueeze", &[slice, &axis], &name))?;
+            let name = self.scope.fresh(prefix, "layer");
+            let unsqueeze = NodeProto::new("Unsqueeze", &[slice, &axis], &[&name]);
+            self.graph.insert_node(unsqueeze)?;
             unsqueezed.push(name);
         }
         if scan.reversed {
             unsqueezed.reverse();
         }
-        let inputs: Vec<&str> = unsqueezed.iter().map(String::as_str).collect();
-        let mut concat = node("Concat", &inputs, output);
-        concat
-            .attribute
-            .push(Attribute::Int(scan.axis).named("axis"));
-        self.graph.insert_node(concat)
+        let concat = NodeProto::new("Concat", &unsqueezed, &[output]);
+        self.graph.insert_node(concat.attr("axis", scan.axis))
     }
 
     /// A constant 1-D int64 tensor.
     fn ints(&mut self, values: &[i64], prefix: &str) -> Result<String, Error> {
-        let name = self.fresh_name("constant", prefix);
-        let count = values.len() as i64;
+        let name = self.scope.fresh(prefix, "constant");
         self.graph
-            .insert_constant(TensorProto::from_i64(&name, &[count], values))?;
+            .insert_constant(TensorProto::int_list(&name, values))?;
         Ok(name)
     }
 
@@ -204,7 +191,7 @@ impl Splicer {
     ) -> Result<(), Error> {
         let nodes = graph.node.iter().filter_map(NodeProto::constant_value);
         for mut tensor in graph.initializer.iter().cloned().chain(nodes) {
-            let name = self.free_name(&tensor.name, prefix);
+            let name = self.scope.preferred(&tensor.name, prefix);
             names.insert(std::mem::replace(&mut tensor.name, name.clone()), name);
             self.graph.insert_constant(tensor)?;
         }
@@ -221,7 +208,7 @@ impl Splicer {
     ) {
         names::for_each_output(nodes, &mut |name| {
             if !names.contains_key(name) {
-                let free = self.free_name(&preferred(name), prefix);
+                let free = self.scope.preferred(&preferred(name), prefix);
                 names.insert(name.to_owned(), free);
             }
         });
@@ -237,26 +224,5 @@ impl Splicer {
             self.graph.insert_node(node)?;
         }
         Ok(())
-    }
-
-    /// `preferred` if it is free, or else a fresh name derived from it.
-    fn free_name(&mut self, preferred: &str, prefix: &str) -> String {
-        match self.taken.insert(preferred.to_owned()) {
-            true => preferred.to_owned(),
-            false => self.fresh_name(preferred, prefix),
-        }
-    }
-
-    fn fresh_name(&mut self, what: &str, prefix: &str) -> String {
-        names::fresh_name(&mut self.taken, prefix, what)
-    }
-}
-
-fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        op_type: op.into(),
-        input: inputs.iter().map(|input| (*input).into()).collect(),
-        output: vec![output.into()],
-        ..Default::default()
     }
 }

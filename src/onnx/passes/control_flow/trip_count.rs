@@ -3,7 +3,6 @@
 //! it depends on, are evaluated iteration by iteration, as long as all of them are scalars that depend only on
 //! constants.
 
-use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::control_flow::scalar_value;
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
@@ -160,8 +159,8 @@ fn evaluate(node: &NodeProto, scalars: &Scalars) -> Result<Scalar, Skipped> {
         let argument = scalars.get(name.as_str());
         arguments.push(*argument.ok_or_else(|| not_constant(name))?);
     }
-    let is_standard = is_default_domain(&node.domain) && node.output.len() == 1;
-    let result = is_standard.then(|| apply(node, &arguments)).flatten();
+    let op = node.standard_op().filter(|_| node.output.len() == 1);
+    let result = op.and_then(|op| apply(op, node, &arguments));
     result.ok_or_else(|| {
         let (node, op) = (node.display_name(), printable(&node.op_type));
         Skipped(format!(
@@ -171,8 +170,7 @@ fn evaluate(node: &NodeProto, scalars: &Scalars) -> Result<Scalar, Skipped> {
 }
 
 /// Applies an operator of the kinds that occur in loop conditions; `None` for others.
-fn apply(node: &NodeProto, arguments: &[Scalar]) -> Option<Scalar> {
-    let op = node.op_type.as_str();
+fn apply(op: &str, node: &NodeProto, arguments: &[Scalar]) -> Option<Scalar> {
     match *arguments {
         [x] => match op {
             "Identity" | "Squeeze" | "Unsqueeze" | "Reshape" => Some(x),

@@ -4,6 +4,7 @@ use crate::onnx::passes::control_flow::trip_count::trip_count;
 use crate::onnx::passes::control_flow::{Budget, is_dense, scalar_value};
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto};
+use crate::onnx::types::resolve_index;
 use crate::onnx::{Graph, Types, names};
 use crate::text::printable;
 use prost::Message;
@@ -210,14 +211,6 @@ fn scan_axes(
 
 /// Size of an axis of a value, if it is known.
 fn length(graph: &Graph, shapes: &Types, value: &str, axis: i64) -> Option<usize> {
-    let dims = match graph.constant(value) {
-        Some(constant) => constant.shape().ok()?,
-        None => shapes.find(value)?.dims.clone(),
-    };
-    let from_front = if axis < 0 {
-        axis + dims.len() as i64
-    } else {
-        axis
-    };
-    dims.get(usize::try_from(from_front).ok()?).copied()
+    let dims = graph.dims(value, shapes).ok()?;
+    Some(dims[resolve_index(axis, dims.len())?])
 }

@@ -56,9 +56,12 @@ pub fn center_crop_pad(e: &mut Emitter) -> Result<(), Skipped> {
         .collect();
     let ends: Vec<i64> = sizes()
         .zip(&starts)
-        .map(|((&from, &to), &start)| match from > to {
-            true => start.saturating_add(to as i64),
-            false => i64::MAX,
+        .map(|((&from, &to), &start)| {
+            if from > to {
+                start.saturating_add(to as i64)
+            } else {
+                i64::MAX
+            }
         })
         .collect();
     let added = |(&from, &to): (&usize, &usize)| to.saturating_sub(from);

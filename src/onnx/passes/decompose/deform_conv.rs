@@ -53,9 +53,10 @@ pub fn affine_grid(e: &mut Emitter) -> Result<(), Skipped> {
             return 1.0;
         };
         let (index, size) = (indices[axis] as f64, sizes[axis] as f64);
-        match corners {
-            true => 2.0 * index / (size - 1.0).max(1.0) - 1.0,
-            false => (2.0 * index + 1.0) / size - 1.0,
+        if corners {
+            2.0 * index / (size - 1.0).max(1.0) - 1.0
+        } else {
+            (2.0 * index + 1.0) / size - 1.0
         }
     })?;
     let flat = e.ints(&[1, -1, axes as i64 + 1]);
@@ -91,9 +92,10 @@ pub fn deform_conv(e: &mut Emitter) -> Result<(), Skipped> {
             .node
             .ints(name)
             .map_or(vec![default; count], <[i64]>::to_vec);
-        match values.len() == count {
-            true => Ok(values),
-            false => Err(Skipped(format!("{name} = {values:?}"))),
+        if values.len() == count {
+            Ok(values)
+        } else {
+            Err(Skipped(format!("{name} = {values:?}")))
         }
     };
     let (strides, dilations) = (list("strides", 1, 2)?, list("dilations", 1, 2)?);

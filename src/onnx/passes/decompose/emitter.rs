@@ -1,9 +1,8 @@
 //! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that
 //! emit the nodes that replace it.
 
-use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
-use crate::onnx::{Attribute, ElementType, Graph, INTERNAL_PREFIX, Types};
+use crate::onnx::{Attribute, ElementType, Graph, INTERNAL_PREFIX, Patch, Types};
 use std::collections::HashSet;
 
 pub use crate::onnx::passes::skipped::Skipped;
@@ -17,15 +16,13 @@ pub struct Source<'a> {
     pub read: &'a HashSet<&'a str>,
 }
 
-/// A fused node, and the nodes and constants that replace it.
+/// A fused node, and what replaces it.
 pub struct Emitter<'a> {
     source: Source<'a>,
     /// The fused node.
     pub node: &'a NodeProto,
-    /// The nodes emitted so far.
-    pub nodes: Vec<NodeProto>,
-    /// The constants emitted so far.
-    pub constants: Vec<TensorProto>,
+    /// What was emitted so far.
+    pub patch: Patch,
 }
 
 impl<'a> Emitter<'a> {
@@ -34,8 +31,7 @@ impl<'a> Emitter<'a> {
         Self {
             source,
             node,
-            nodes: Vec::new(),
-            constants: Vec::new(),
+            patch: Patch::default(),
         }
     }
 
@@ -100,18 +96,12 @@ impl<'a> Emitter<'a> {
 
     /// Dimensions of a value that the fused node reads.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, Skipped> {
-        Ok(match self.constant_value(value) {
-            Some(constant) => constant.shape()?,
-            None => self.source.shapes.get(value)?.dims.clone(),
-        })
+        Ok(self.source.graph.dims(value, self.source.shapes)?)
     }
 
     /// Element type of a value that the fused node reads.
     pub fn elem(&self, value: &str) -> Result<ElementType, Skipped> {
-        Ok(match self.constant_value(value) {
-            Some(constant) => constant.elem()?,
-            None => self.source.shapes.get(value)?.elem,
-        })
+        Ok(self.source.graph.elem(value, self.source.shapes)?)
     }
 
     /// The attributes of the node, except those whose names begin with one of `prefixes`.
@@ -131,9 +121,10 @@ impl<'a> Emitter<'a> {
     /// visualized, so that this one gets a public name derived from theirs, if it is free.
     pub fn emit_unrounded(&mut self, op: &str, inputs: &[&str]) -> String {
         let name = format!("{}/unrounded", self.output(0).unwrap_or_default());
-        let output = match self.source.graph.contains(&name) {
-            true => self.fresh_name(op),
-            false => name,
+        let output = if self.source.graph.contains(&name) {
+            self.fresh_name(op)
+        } else {
+            name
         };
         self.emit_as(&output, op, inputs, &[]);
         output
@@ -149,8 +140,8 @@ impl<'a> Emitter<'a> {
     ) -> Vec<String> {
         let first = self.fresh_name(op);
         let names: Vec<String> = (0..outputs).map(|n| format!("{first}/{n}")).collect();
-        self.nodes
-            .push(new_node(&first, op, inputs, &names, attributes));
+        let node = NodeProto::new(op, inputs, &names).with_name(&first);
+        self.patch.nodes.push(node.attrs(attributes));
         names
     }
 
@@ -163,7 +154,7 @@ impl<'a> Emitter<'a> {
 
     /// Gives the last node the name of the fused node.
     pub fn name_last(&mut self) {
-        if let Some(last) = self.nodes.last_mut() {
+        if let Some(last) = self.patch.nodes.last_mut() {
             last.name = self.node.name.clone();
         }
     }
@@ -176,14 +167,13 @@ impl<'a> Emitter<'a> {
         inputs: &[&str],
         attributes: &[(&str, Attribute)],
     ) {
-        let outputs = [output.to_owned()];
-        self.nodes
-            .push(new_node(output, op, inputs, &outputs, attributes));
+        let node = NodeProto::new(op, inputs, &[output]).with_name(output);
+        self.patch.nodes.push(node.attrs(attributes));
     }
 
     /// Adds attributes to the last node.
     pub fn add_attributes(&mut self, attributes: Vec<AttributeProto>) {
-        if let Some(last) = self.nodes.last_mut() {
+        if let Some(last) = self.patch.nodes.last_mut() {
             last.attribute.extend(attributes);
         }
     }
@@ -191,9 +181,7 @@ impl<'a> Emitter<'a> {
     /// Adds a constant under a fresh name and returns its name.
     pub fn add_constant(&mut self, mut tensor: TensorProto) -> String {
         tensor.name = self.fresh_name("constant");
-        let name = tensor.name.clone();
-        self.constants.push(tensor);
-        name
+        self.patch.constant(tensor)
     }
 
     /// A constant scalar of the floating-point type `elem`.
@@ -203,14 +191,14 @@ impl<'a> Emitter<'a> {
 
     /// A constant 1-D int64 tensor.
     pub fn ints(&mut self, values: &[i64]) -> String {
-        self.add_constant(TensorProto::from_i64("", &[values.len() as i64], values))
+        self.add_constant(TensorProto::int_list("", values))
     }
 
     /// A fresh name. It contains the name of an output of the fused node, which no other node has.
     fn fresh_name(&self, what: &str) -> String {
         let output = self.node.output.iter().find(|name| !name.is_empty());
         let output = output.map_or("", String::as_str);
-        let number = self.nodes.len() + self.constants.len() + 1;
+        let number = self.patch.nodes.len() + self.patch.constants.len() + 1;
         format!("{INTERNAL_PREFIX}{output}/{what}_{number}")
     }
 }

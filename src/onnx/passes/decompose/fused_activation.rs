@@ -119,9 +119,10 @@ fn factor(e: &mut Emitter, index: usize, flags: [&str; 2]) -> Result<String, Ski
     if transposed && rank > 1 {
         order.swap(rank - 2, rank - 1);
     }
-    Ok(match order.is_sorted() {
-        true => value.to_owned(),
-        false => e.emit("Transpose", &[value], &[("perm", order.into())]),
+    Ok(if order.is_sorted() {
+        value.to_owned()
+    } else {
+        e.emit("Transpose", &[value], &[("perm", order.into())])
     })
 }
 

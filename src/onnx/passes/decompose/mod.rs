@@ -18,9 +18,8 @@ mod quantized;
 mod recurrent;
 mod rotary_embedding;
 
-use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Error, Graph, Types};
+use crate::onnx::{Error, Graph, Patch, Types};
 use emitter::{Emitter, Skipped, Source};
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -34,6 +33,7 @@ const MAX_NODES: usize = 1 << 18;
 pub struct Fusion {
     /// `com.microsoft`, or empty for the standard domain.
     pub domain: &'static str,
+    /// The operator.
     pub op: &'static str,
     /// What is supported; empty for everything.
     pub note: &'static str,
@@ -45,11 +45,7 @@ type Decomposition = fn(&mut Emitter) -> Result<(), Skipped>;
 
 impl Fusion {
     fn matches(&self, node: &NodeProto) -> bool {
-        let domain = match is_default_domain(&node.domain) {
-            true => "",
-            false => node.domain.as_str(),
-        };
-        (self.domain, self.op) == (domain, node.op_type.as_str())
+        (self.domain, self.op) == node.op_key()
     }
 }
 
@@ -153,20 +149,9 @@ pub fn decompose(graph: &Graph, shapes: &Types) -> Result<Graph, Error> {
     for node in graph.nodes() {
         let fusion = fusion(node).filter(|_| count < MAX_NODES);
         let emitted = fusion.and_then(|fusion| emit(fusion, source, node).ok());
-        let Some(Emitter {
-            nodes, constants, ..
-        }) = emitted
-        else {
-            result.insert_node(node.clone())?;
-            continue;
-        };
-        count += nodes.len();
-        for constant in constants {
-            result.insert_constant(constant)?;
-        }
-        for node in nodes {
-            result.insert_node(node)?;
-        }
+        count += emitted.as_ref().map_or(0, |patch| patch.nodes.len());
+        let patch = emitted.unwrap_or_else(|| node.clone().into());
+        patch.insert_into(&mut result)?;
     }
     result.set_outputs(graph.outputs().to_vec());
     Ok(result)
@@ -202,21 +187,17 @@ impl<'a> SkipReasons<'a> {
     }
 }
 
-fn emit<'a>(
-    fusion: &Fusion,
-    source: Source<'a>,
-    node: &'a NodeProto,
-) -> Result<Emitter<'a>, Skipped> {
+fn emit(fusion: &Fusion, source: Source, node: &NodeProto) -> Result<Patch, Skipped> {
     let mut emitter = Emitter::new(source, node);
     (fusion.decompose)(&mut emitter)?;
-    Ok(emitter)
+    Ok(emitter.patch)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::onnx::types::{fixed_dims, untyped_value};
-    use crate::onnx::{Attribute, Builder, ElementType, INTERNAL_PREFIX, ValueType, builder};
+    use crate::onnx::{Attribute, Builder, ElementType, INTERNAL_PREFIX, ValueType};
 
     /// A node `op` that reads `x` (2, 3, 4, 4) and a weight and produces `y`, which a Relu reads.
     fn graph(op: &str, attributes: &[(&str, Attribute)]) -> (Graph, Types) {
@@ -226,8 +207,8 @@ mod tests {
             .input("x", ElementType::F32, &fixed_dims(&dims))
             .unwrap();
         let weight = builder.floats(&[1, 3, 1, 1], &[1.0, 2.0, 3.0]);
-        let mut node = builder::node("fused", op, &["x", &weight], &["y".into()], attributes);
-        node.domain = "com.microsoft".into();
+        let node = NodeProto::new(op, &["x", &weight], &["y"]).in_domain("com.microsoft");
+        let node = node.with_name("fused").attrs(attributes);
         builder.append(node).unwrap();
         builder.emit_named("z", "Relu", &["y"], &[]).unwrap();
         let mut graph = builder.into_graph();

@@ -56,12 +56,11 @@ fn rotate(e: &mut Emitter, [cos, sin, positions]: [usize; 3]) -> Result<(), Skip
     let [cos, sin] = [cos, sin].map(|index| angles(e, index, positions, length));
     let (cos, sin) = (cos?, sin?);
     // (batch, length, heads, size)
-    let split = match is_3d {
-        true => {
-            let dims = e.ints(&[0, 0, heads as i64, size as i64]);
-            e.emit("Reshape", &[input, &dims], &[])
-        }
-        false => e.emit("Transpose", &[input], &[("perm", SWAP_HEADS.into())]),
+    let split = if is_3d {
+        let dims = e.ints(&[0, 0, heads as i64, size as i64]);
+        e.emit("Reshape", &[input, &dims], &[])
+    } else {
+        e.emit("Transpose", &[input], &[("perm", SWAP_HEADS.into())])
     };
     let last = [("axis", (-1i64).into())];
     let sizes = e.ints(&[rotated as i64, (size - rotated) as i64]);
@@ -84,12 +83,11 @@ fn rotate(e: &mut Emitter, [cos, sin, positions]: [usize; 3]) -> Result<(), Skip
     if rotated < size {
         parts = vec![e.emit("Concat", &[&parts[0], &parts[1]], &last)];
     }
-    match is_3d {
-        true => {
-            let dims = e.ints(&[0, 0, heads.saturating_mul(size) as i64]);
-            e.emit_output("Reshape", &[&parts[0], &dims], &[]);
-        }
-        false => e.emit_output("Transpose", &[&parts[0]], &[("perm", SWAP_HEADS.into())]),
+    if is_3d {
+        let dims = e.ints(&[0, 0, heads.saturating_mul(size) as i64]);
+        e.emit_output("Reshape", &[&parts[0], &dims], &[]);
+    } else {
+        e.emit_output("Transpose", &[&parts[0]], &[("perm", SWAP_HEADS.into())]);
     }
     Ok(())
 }
@@ -132,9 +130,10 @@ struct Pairs {
 impl Pairs {
     /// The first and the second members of the pairs, each (batch, length, heads, half).
     fn split(&self, e: &mut Emitter, value: &str) -> [String; 2] {
-        let (axis, dims) = match self.interleaved {
-            true => (4i64, [0, 0, self.heads, self.half, 2]),
-            false => (3, [0, 0, self.heads, 2, self.half]),
+        let (axis, dims) = if self.interleaved {
+            (4i64, [0, 0, self.heads, self.half, 2])
+        } else {
+            (3, [0, 0, self.heads, 2, self.half])
         };
         let dims = e.ints(&dims);
         let pairs = e.emit("Reshape", &[value, &dims], &[]);

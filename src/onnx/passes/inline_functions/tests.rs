@@ -2,13 +2,7 @@ use crate::onnx::passes::inline_functions::*;
 use crate::onnx::proto::{OperatorSetIdProto, ValueInfoProto};
 
 fn call(function: &str, input: &str, output: &str) -> NodeProto {
-    NodeProto {
-        op_type: function.into(),
-        domain: "local".into(),
-        input: vec![input.into()],
-        output: vec![output.into()],
-        ..Default::default()
-    }
+    NodeProto::new(function, &[input], &[output]).in_domain("local")
 }
 
 fn function(name: &str, nodes: Vec<NodeProto>) -> FunctionProto {

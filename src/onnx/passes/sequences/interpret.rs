@@ -2,8 +2,9 @@
 
 use crate::onnx::passes::sequences::{Rewrite, SequenceValue, is_sequence_op};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Graph, Types, builder, names};
-use std::collections::{HashMap, HashSet};
+use crate::onnx::types::{from_front, resolve_index};
+use crate::onnx::{Graph, NameScope, Patch, Types, names};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Visits the nodes of a graph in order and tracks the values of sequences and optionals.
@@ -13,8 +14,7 @@ pub struct Interpreter<'a> {
     pub shapes: &'a [Types],
     /// The known sequences and optionals, by name.
     pub values: HashMap<&'a str, SequenceValue>,
-    /// The names of all values, including new ones.
-    pub taken: HashSet<String>,
+    pub scope: NameScope,
     /// Remaining budget: list elements, and the cost of new nodes (see [`names::cost`]).
     pub budget: usize,
 }
@@ -29,8 +29,8 @@ impl<'a> Interpreter<'a> {
         let value = match &rewrite {
             Rewrite::Known(value) => Some(value.clone()),
             // The last of the new nodes is a SequenceConstruct.
-            Rewrite::Replace(nodes, _) if node.is_op("SplitToSequence") => {
-                let last = nodes.last().map(|last| last.input.as_slice());
+            Rewrite::Replace(patch) if node.is_op("SplitToSequence") => {
+                let last = patch.nodes.last().map(|last| last.input.as_slice());
                 let elements = last.unwrap_or_default().iter();
                 Some(SequenceValue::List(
                     elements.map(|name| name.as_str().into()).collect(),
@@ -76,15 +76,13 @@ impl<'a> Interpreter<'a> {
                 let list = self.list(node)?;
                 node.input_at(1)?;
                 let position = self.position(node, 1, 0, list.len())?;
-                Some(replace(names::identity_node(
-                    &list[position],
-                    node.output.first()?,
-                )))
+                let element = NodeProto::identity(&list[position], node.output.first()?);
+                Some(Rewrite::Replace(element.into()))
             }
             "SequenceLength" => {
                 let length = self.list(node)?.len() as i64;
                 let length = TensorProto::from_i64(node.output.first()?, &[], &[length]);
-                Some(Rewrite::Replace(Vec::new(), vec![length]))
+                Some(Rewrite::Replace(length.into()))
             }
             "ConcatFromSequence" => self.concat(node),
             "SplitToSequence" => self.split(node),
@@ -99,14 +97,15 @@ impl<'a> Interpreter<'a> {
                     Some(value) => !matches!(self.value(value)?, SequenceValue::Empty),
                 };
                 let constant = TensorProto::from_bool(node.output.first()?, has_element);
-                Some(Rewrite::Replace(Vec::new(), vec![constant]))
+                Some(Rewrite::Replace(constant.into()))
             }
             "OptionalGetElement" => match self.value(node.input_at(0)?)? {
                 SequenceValue::Tensor(value) => {
-                    Some(replace(names::identity_node(&value, node.output.first()?)))
+                    let element = NodeProto::identity(&value, node.output.first()?);
+                    Some(Rewrite::Replace(element.into()))
                 }
                 SequenceValue::Empty => None,
-                list => Some(Rewrite::Known(list)),
+                list @ SequenceValue::List(_) => Some(Rewrite::Known(list)),
             },
             "Identity" => {
                 let value = self.values.get(node.input_at(0)?)?;
@@ -154,11 +153,7 @@ impl<'a> Interpreter<'a> {
         let position = *self.graph.constant(name)?.to_i64().ok()?.first()?;
         // SequenceInsert has one position more than the list has elements.
         let length = count - usize::from(node.is_op("SequenceInsert"));
-        let position = if position < 0 {
-            position + length as i64
-        } else {
-            position
-        };
+        let position = from_front(position, length);
         usize::try_from(position)
             .ok()
             .filter(|position| *position < count)
@@ -175,26 +170,13 @@ impl<'a> Interpreter<'a> {
         // Per element: an Unsqueeze with two inputs and an output, and an input of the Concat.
         self.spend(5 * list.len())?;
         let mut elements: Vec<String> = list.iter().map(|name| name.to_string()).collect();
-        let (mut nodes, mut constants) = (Vec::new(), Vec::new());
+        let mut patch = Patch::default();
         if node.int("new_axis").unwrap_or(0) != 0 {
-            let axes = self.fresh_name(node, "axes");
-            constants.push(TensorProto::from_i64(&axes, &[1], &[axis]));
-            for element in &mut elements {
-                let inputs = [element.as_str(), &axes];
-                let unsqueezed = self.fresh_name(node, "layer");
-                let outputs = std::slice::from_ref(&unsqueezed);
-                nodes.push(new_node("Unsqueeze", &inputs, outputs, &[]));
-                *element = unsqueezed;
-            }
+            self.each_along(node, axis, "Unsqueeze", "layer", &mut elements, &mut patch);
         }
-        let inputs: Vec<&str> = elements.iter().map(String::as_str).collect();
-        nodes.push(new_node(
-            "Concat",
-            &inputs,
-            &[output],
-            &[("axis", axis.into())],
-        ));
-        Some(Rewrite::Replace(nodes, constants))
+        let concat = NodeProto::new("Concat", &elements, &[output]);
+        patch.nodes.push(concat.attr("axis", axis));
+        Some(Rewrite::Replace(patch))
     }
 
     /// SplitToSequence as a Split and a SequenceConstruct.
@@ -210,48 +192,53 @@ impl<'a> Interpreter<'a> {
         let squeezes = is_unbind && node.int("keepdims").unwrap_or(1) == 0;
         // Per element: an output of the Split, a Squeeze, and an input of the SequenceConstruct.
         self.spend(6 * sizes.len())?;
-        let mut elements: Vec<String> = sizes
-            .iter()
-            .map(|_| self.fresh_name(node, "part"))
-            .collect();
-        let count = [sizes.len() as i64];
-        let [sizes_name, axes] = ["sizes", "axes"].map(|what| self.fresh_name(node, what));
-        let mut constants = vec![TensorProto::from_i64(&sizes_name, &count, &sizes)];
-        let attributes = [("axis", axis.into())];
-        let inputs = [value, sizes_name.as_str()];
-        let mut nodes = vec![new_node("Split", &inputs, &elements, &attributes)];
+        let prefix = names::prefix(node);
+        let parts = sizes.iter().map(|_| self.scope.fresh(&prefix, "part"));
+        let mut elements: Vec<String> = parts.collect();
+        let mut patch = Patch::default();
+        let sizes = TensorProto::int_list(&self.scope.fresh(&prefix, "sizes"), &sizes);
+        let sizes = patch.constant(sizes);
+        let split = NodeProto::new("Split", &[value, &sizes], &elements);
+        patch.nodes.push(split.attr("axis", axis));
         if squeezes {
-            constants.push(TensorProto::from_i64(&axes, &[1], &[axis]));
-            for element in &mut elements {
-                let squeezed = self.fresh_name(node, "element");
-                let outputs = std::slice::from_ref(&squeezed);
-                nodes.push(new_node("Squeeze", &[element, &axes], outputs, &[]));
-                *element = squeezed;
-            }
+            self.each_along(node, axis, "Squeeze", "element", &mut elements, &mut patch);
         }
-        let inputs: Vec<&str> = elements.iter().map(String::as_str).collect();
-        nodes.push(new_node("SequenceConstruct", &inputs, &node.output, &[]));
-        Some(Rewrite::Replace(nodes, constants))
+        let list = NodeProto::new("SequenceConstruct", &elements, &node.output);
+        patch.nodes.push(list);
+        Some(Rewrite::Replace(patch))
+    }
+
+    /// Applies `op` along `axis` to each of `elements`, and replaces them by the results, called `what`.
+    fn each_along(
+        &mut self,
+        node: &NodeProto,
+        axis: i64,
+        op: &str,
+        what: &str,
+        elements: &mut [String],
+        patch: &mut Patch,
+    ) {
+        let prefix = names::prefix(node);
+        let axes = TensorProto::int_list(&self.scope.fresh(&prefix, "axes"), &[axis]);
+        let axes = patch.constant(axes);
+        for element in elements {
+            let result = self.scope.fresh(&prefix, what);
+            let applied = NodeProto::new(op, &[&*element, &axes], &[&result]);
+            patch.nodes.push(applied);
+            *element = result;
+        }
     }
 
     /// The non-negative index and the size of an axis, if they are the same for all choices of the input dimensions.
     fn axis_of(&self, value: &str, axis: i64) -> Option<(i64, usize)> {
-        let all: Vec<Vec<usize>> = match self.graph.constant(value) {
-            Some(constant) => vec![constant.shape().ok()?],
-            None => {
-                let types = self.shapes.iter().map(|shapes| shapes.find(value));
-                types
-                    .map(|value_type| Some(value_type?.dims.clone()))
-                    .collect::<Option<_>>()?
-            }
-        };
-        let rank = all.first()?.len() as i64;
-        let axis = if axis < 0 { axis + rank } else { axis };
-        let index = usize::try_from(axis).ok()?;
-        let sizes: Option<Vec<usize>> = all.iter().map(|dims| dims.get(index).copied()).collect();
+        let types = self.shapes.iter();
+        let all = types.map(|types| self.graph.dims(value, types).ok());
+        let all: Vec<Vec<usize>> = all.collect::<Option<_>>()?;
+        let axis = resolve_index(axis, all.first()?.len())?;
+        let sizes: Option<Vec<usize>> = all.iter().map(|dims| dims.get(axis).copied()).collect();
         let sizes = sizes?;
         let all_equal = sizes.iter().all(|size| *size == sizes[0]);
-        all_equal.then(|| (axis, sizes[0]))
+        all_equal.then(|| (axis as i64, sizes[0]))
     }
 
     /// The split sizes of a SplitToSequence along an axis of size `length`: at least one.
@@ -282,21 +269,4 @@ impl<'a> Interpreter<'a> {
                 .collect(),
         )
     }
-
-    fn fresh_name(&mut self, node: &NodeProto, what: &str) -> String {
-        names::fresh_name(&mut self.taken, &names::prefix(node), what)
-    }
-}
-
-fn replace(node: NodeProto) -> Rewrite {
-    Rewrite::Replace(vec![node], Vec::new())
-}
-
-fn new_node(
-    op: &str,
-    inputs: &[&str],
-    outputs: &[String],
-    attributes: &[(&str, Attribute)],
-) -> NodeProto {
-    builder::node("", op, inputs, outputs, attributes)
 }

@@ -5,9 +5,8 @@
 
 mod interpret;
 
-use crate::onnx::node::is_default_domain;
-use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Error, Graph, Types, names};
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Error, Graph, NameScope, Patch, Types, names};
 use interpret::Interpreter;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -47,8 +46,7 @@ enum Rewrite {
     Keep,
     /// The value of its output is known. The node is removed if nothing reads the output any more.
     Known(SequenceValue),
-    /// Replaced by these nodes and constants.
-    Replace(Vec<NodeProto>, Vec<TensorProto>),
+    Replace(Patch),
 }
 
 /// The graph with all known sequences resolved, or `None` if nothing changes. `shapes` holds the types of the values
@@ -60,15 +58,11 @@ pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> 
     if !graph.nodes().iter().any(is_sequence_op) {
         return Ok(None);
     }
-    let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
-    names::for_each_output(graph.nodes(), &mut |name| {
-        taken.insert(name.to_owned());
-    });
     let mut interpreter = Interpreter {
         graph,
         shapes,
         values: HashMap::new(),
-        taken,
+        scope: NameScope::from_graph(graph),
         budget: MAX_COST.saturating_sub(names::cost(graph.nodes())),
     };
     let nodes = graph.nodes().iter();
@@ -82,14 +76,7 @@ pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> 
     let mut result = graph.without_nodes();
     for ((node, rewrite), kept) in graph.nodes().iter().zip(rewrites).zip(kept) {
         match rewrite {
-            Rewrite::Replace(nodes, constants) => {
-                for constant in constants {
-                    result.insert_constant(constant)?;
-                }
-                for node in nodes {
-                    result.insert_node(node)?;
-                }
-            }
+            Rewrite::Replace(patch) => patch.insert_into(&mut result)?,
             _ if kept => result.insert_node(node.clone())?,
             _ => {}
         }
@@ -99,7 +86,8 @@ pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> 
 }
 
 fn is_sequence_op(node: &NodeProto) -> bool {
-    is_default_domain(&node.domain) && OPERATORS.binary_search(&node.op_type.as_str()).is_ok()
+    let op = node.standard_op();
+    op.is_some_and(|op| OPERATORS.binary_search(&op).is_ok())
 }
 
 /// Whether each node is kept: all except those of known value that nothing reads any more.
@@ -109,7 +97,7 @@ fn kept(graph: &Graph, rewrites: &[Rewrite]) -> Vec<bool> {
     let mut kept = vec![true; rewrites.len()];
     for (index, (node, rewrite)) in graph.nodes().iter().zip(rewrites).enumerate().rev() {
         let readers: &[NodeProto] = match rewrite {
-            Rewrite::Replace(nodes, _) => nodes,
+            Rewrite::Replace(patch) => &patch.nodes,
             Rewrite::Known(_) if !node.output.iter().any(|name| read.contains(name.as_str())) => {
                 kept[index] = false;
                 &[]

@@ -13,7 +13,7 @@ pub fn image_scaler(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), 
     let bias = bias.unwrap_or_default();
     let name = rewriter.fresh_name("bias");
     let tensor = TensorProto::from_f32(&name, &[bias.len() as i64, 1, 1], &bias);
-    rewriter.constants.push(tensor);
+    rewriter.patch.constants.push(tensor);
     let scale = rewriter.float("scale", scale);
     let scaled = emit_first(&node, rewriter, "Mul", &scale)?;
     emit_output(node, rewriter, "Add", [scaled, name]);
@@ -62,7 +62,8 @@ fn scaled_function(
     });
     let scaled = emit_first(&node, rewriter, "Mul", &beta)?;
     let result = rewriter.fresh_name(function);
-    rewriter.nodes.push(new_node(function, [scaled], &result));
+    let applied = NodeProto::new(function, &[scaled], &[&result]);
+    rewriter.patch.nodes.push(applied);
     emit_output(node, rewriter, "Mul", [result, alpha]);
     Ok(())
 }
@@ -89,8 +90,8 @@ fn emit_first(
     other: &str,
 ) -> Result<String, Error> {
     let output = rewriter.fresh_name(op);
-    let first = new_node(op, [input(node)?, other.to_owned()], &output);
-    rewriter.nodes.push(first);
+    let first = NodeProto::new(op, &[&input(node)?, other], &[&output]);
+    rewriter.patch.nodes.push(first);
     Ok(output)
 }
 
@@ -99,14 +100,5 @@ fn emit_output(mut node: NodeProto, rewriter: &mut Rewriter, op: &str, inputs: [
     node.op_type = op.into();
     node.input = inputs.into();
     node.attribute.clear();
-    rewriter.nodes.push(node);
-}
-
-fn new_node<const N: usize>(op: &str, inputs: [String; N], output: &str) -> NodeProto {
-    NodeProto {
-        op_type: op.into(),
-        input: inputs.into(),
-        output: vec![output.into()],
-        ..Default::default()
-    }
+    rewriter.patch.nodes.push(node);
 }

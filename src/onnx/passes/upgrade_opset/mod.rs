@@ -9,8 +9,7 @@ use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto,
 };
-use crate::onnx::{Error, INTERNAL_PREFIX};
-use std::collections::HashSet;
+use crate::onnx::{Error, INTERNAL_PREFIX, NameScope, Patch};
 
 /// The oldest supported opset: the first with multidirectional broadcasting.
 const MIN_OPSET: i64 = 7;
@@ -91,25 +90,10 @@ pub fn upgrade(mut model: ModelProto) -> Result<ModelProto, Error> {
     }
     opset.version = OPSET;
     if let Some(graph) = &mut model.graph {
-        let mut names = HashSet::new();
-        collect_names(graph, &mut names);
+        let mut names = NameScope::from_proto(graph);
         upgrade_graph(graph, from, &mut names)?;
     }
     Ok(model)
-}
-
-/// Adds the names of all values of a graph and its subgraphs to `names`.
-pub(super) fn collect_names(graph: &GraphProto, names: &mut HashSet<String>) {
-    names.extend(graph.initializer.iter().map(|tensor| tensor.name.clone()));
-    names.extend(graph.input.iter().map(|value| value.name.clone()));
-    for node in &graph.node {
-        names.extend(node.output.iter().cloned());
-        let inner = node
-            .attribute
-            .iter()
-            .flat_map(|a| a.g.as_deref().into_iter().chain(&a.graphs));
-        inner.for_each(|graph| collect_names(graph, names));
-    }
 }
 
 /// Converts the nodes of a graph and its subgraphs from opset `from` to [`OPSET`]. New values get names that are not in
@@ -120,24 +104,18 @@ pub(super) fn collect_names(graph: &GraphProto, names: &mut HashSet<String>) {
 pub(super) fn upgrade_graph(
     graph: &mut GraphProto,
     from: i64,
-    names: &mut HashSet<String>,
+    names: &mut NameScope,
 ) -> Result<(), Error> {
     let initializers = std::mem::take(&mut graph.initializer);
     let mut rewriter = Rewriter {
         initializers: &initializers,
-        nodes: Vec::new(),
-        constants: Vec::new(),
+        patch: Patch::default(),
         names,
         from,
     };
     for mut node in std::mem::take(&mut graph.node) {
         for attribute in &mut node.attribute {
-            for inner in attribute
-                .g
-                .as_deref_mut()
-                .into_iter()
-                .chain(&mut attribute.graphs)
-            {
+            for inner in attribute.graphs_mut() {
                 upgrade_graph(inner, from, rewriter.names)?;
             }
         }
@@ -145,10 +123,10 @@ pub(super) fn upgrade_graph(
             .iter()
             .find(|(op, since, _)| node.is_op(op) && from < *since);
         match change {
-            None => rewriter.nodes.push(node),
+            None => rewriter.patch.nodes.push(node),
             Some((_, _, AttributeToInput(attribute, position))) => {
                 rewriter.attribute_to_input(&mut node, attribute, *position);
-                rewriter.nodes.push(node);
+                rewriter.patch.nodes.push(node);
             }
             Some((_, _, Rewrite(rewrite))) => rewrite(node, &mut rewriter)?,
             Some((op, _, Unsupported)) => {
@@ -159,12 +137,10 @@ pub(super) fn upgrade_graph(
             }
         }
     }
-    let Rewriter {
-        nodes, constants, ..
-    } = rewriter;
-    graph.node = nodes;
+    let patch = rewriter.patch;
+    graph.node = patch.nodes;
     graph.initializer = initializers;
-    graph.initializer.extend(constants);
+    graph.initializer.extend(patch.constants);
     Ok(())
 }
 
@@ -172,58 +148,46 @@ pub(super) fn upgrade_graph(
 struct Rewriter<'a> {
     /// The initializers of the original graph.
     initializers: &'a [TensorProto],
-    nodes: Vec<NodeProto>,
-    /// New initializers.
-    constants: Vec<TensorProto>,
-    /// The names of all values.
-    names: &'a mut HashSet<String>,
+    /// The nodes, and new initializers.
+    patch: Patch,
+    names: &'a mut NameScope,
     /// The original opset.
     from: i64,
 }
 
 impl Rewriter<'_> {
     fn fresh_name(&mut self, what: &str) -> String {
-        let mut number = self.names.len();
-        loop {
-            let name = format!("{INTERNAL_PREFIX}upgrade/{what}_{number}");
-            if self.names.insert(name.clone()) {
-                return name;
-            }
-            number += 1;
-        }
+        self.names
+            .numbered(&format!("{INTERNAL_PREFIX}upgrade/{what}"))
     }
 
     fn ints(&mut self, what: &str, values: &[i64]) -> String {
         let name = self.fresh_name(what);
-        self.constants
-            .push(TensorProto::from_i64(&name, &[values.len() as i64], values));
-        name
+        self.patch.constant(TensorProto::int_list(&name, values))
     }
 
     fn floats(&mut self, what: &str, values: &[f32]) -> String {
         let name = self.fresh_name(what);
-        self.constants
-            .push(TensorProto::from_f32(&name, &[values.len() as i64], values));
-        name
+        let dims = [values.len() as i64];
+        self.patch
+            .constant(TensorProto::from_f32(&name, &dims, values))
     }
 
     /// The constant `name` of this graph: an initializer or `Constant` node.
     fn constant(&self, name: &str) -> Option<TensorProto> {
-        let mut tensors = self.initializers.iter().chain(&self.constants);
+        let mut tensors = self.initializers.iter().chain(&self.patch.constants);
         let tensor = tensors.find(|tensor| tensor.name == name).cloned();
         let producer = || {
-            self.nodes
-                .iter()
-                .find(|node| node.output.iter().any(|output| output == name))
+            let mut nodes = self.patch.nodes.iter();
+            nodes.find(|node| node.output.iter().any(|output| output == name))
         };
         tensor.or_else(|| producer()?.constant_value())
     }
 
     fn float(&mut self, what: &str, value: f32) -> String {
         let name = self.fresh_name(what);
-        self.constants
-            .push(TensorProto::from_f32(&name, &[], &[value]));
-        name
+        self.patch
+            .constant(TensorProto::from_f32(&name, &[], &[value]))
     }
 
     fn attribute_to_input(&mut self, node: &mut NodeProto, attribute: &str, index: usize) {

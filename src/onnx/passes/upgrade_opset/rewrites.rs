@@ -1,8 +1,8 @@
 //! Conversions of operators from older opsets.
 
-use crate::onnx::passes::upgrade_opset::{Rewriter, take_attribute};
+use crate::onnx::Error;
+use crate::onnx::passes::upgrade_opset::{Rewriter, set_input, take_attribute};
 use crate::onnx::proto::{AttributeProto, AttributeType, NodeProto};
-use crate::onnx::{Attribute, Error};
 use crate::text::printable;
 
 /// Drops the outputs of training mode. `spatial = 0`, which opset 9 removed, is not supported.
@@ -17,7 +17,7 @@ pub fn batch_normalization(mut node: NodeProto, rewriter: &mut Rewriter) -> Resu
     }
     // The other outputs were running statistics, which are unused at inference.
     node.output.truncate(1);
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
@@ -25,7 +25,7 @@ pub fn batch_normalization(mut node: NodeProto, rewriter: &mut Rewriter) -> Resu
 pub fn clip(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     rewriter.float_to_input(&mut node, "min", 1);
     rewriter.float_to_input(&mut node, "max", 2);
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
@@ -33,7 +33,7 @@ pub fn clip(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
 pub fn dropout(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     // The ratio has no effect at inference.
     take_attribute(&mut node, "ratio", AttributeType::Float);
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
@@ -41,16 +41,14 @@ pub fn dropout(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error
 pub fn pad(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     rewriter.attribute_to_input(&mut node, "pads", 1);
     rewriter.float_to_input(&mut node, "value", 2);
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
 /// Before opset 16, coordinates were not shifted by half a pixel.
-pub fn roi_align(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
-    let mode = Attribute::String("output_half_pixel".into());
-    node.attribute
-        .push(mode.named("coordinate_transformation_mode"));
-    rewriter.nodes.push(node);
+pub fn roi_align(node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
+    let node = node.attr("coordinate_transformation_mode", "output_half_pixel");
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
@@ -59,7 +57,7 @@ pub fn slice(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> 
     for (position, attribute) in ["starts", "ends", "axes"].into_iter().enumerate() {
         rewriter.attribute_to_input(&mut node, attribute, position + 1);
     }
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
@@ -70,10 +68,9 @@ pub fn split(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> 
     }
     if node.input_at(1).is_none() {
         let count = node.output.len() as i64;
-        node.attribute
-            .push(Attribute::Int(count).named("num_outputs"));
+        node = node.attr("num_outputs", count);
     }
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
@@ -89,23 +86,15 @@ pub fn softmax(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error
     };
     let output = output.clone();
     let [shape, flat, result] = ["shape", "flat", "softmax"].map(|what| rewriter.fresh_name(what));
-    // Nodes without names: the original node may be called like its output, and node names must be unique.
-    let new_node = |op: &str, input: &[&str], output: &str| NodeProto {
-        op_type: op.into(),
-        input: input.iter().map(|input| (*input).into()).collect(),
-        output: vec![output.into()],
-        ..Default::default()
-    };
-    let axis_attribute = |axis: i64| Attribute::Int(axis).named("axis");
-    let mut flatten = new_node("Flatten", &[&input], &flat);
-    flatten.attribute.push(axis_attribute(axis));
     node.input = vec![flat.clone()];
     node.output = vec![result.clone()];
-    node.attribute.push(axis_attribute(-1));
-    let reshape = new_node("Reshape", &[&result, &shape], &output);
-    rewriter
-        .nodes
-        .extend([new_node("Shape", &[&input], &shape), flatten, node, reshape]);
+    // Nodes without names: the original node may be called like its output, and node names must be unique.
+    rewriter.patch.nodes.extend([
+        NodeProto::new("Shape", &[&input], &[&shape]),
+        NodeProto::new("Flatten", &[&input], &[&flat]).attr("axis", axis),
+        node.attr("axis", -1i64),
+        NodeProto::new("Reshape", &[&result, &shape], &[&output]),
+    ]);
     Ok(())
 }
 
@@ -137,11 +126,10 @@ pub fn resize(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error>
     node.input.truncate(1);
     node.input.extend([String::new(), scales]);
     let nearest = if shrinks { "ceil" } else { "floor" };
-    node.attribute.extend([
-        Attribute::from("asymmetric").named("coordinate_transformation_mode"),
-        Attribute::from(nearest).named("nearest_mode"),
-    ]);
-    rewriter.nodes.push(node);
+    let node = node
+        .attr("coordinate_transformation_mode", "asymmetric")
+        .attr("nearest_mode", nearest);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
@@ -149,15 +137,15 @@ pub fn resize(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error>
 pub fn top_k(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     if let Some(AttributeProto { i, .. }) = take_attribute(&mut node, "k", AttributeType::Int) {
         let count = rewriter.ints("k", &[i]);
-        crate::onnx::passes::upgrade_opset::set_input(&mut node, 1, count);
+        set_input(&mut node, 1, count);
     }
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }
 
 /// Renamed to ScatterElements in opset 11.
 pub fn scatter(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     node.op_type = "ScatterElements".into();
-    rewriter.nodes.push(node);
+    rewriter.patch.nodes.push(node);
     Ok(())
 }

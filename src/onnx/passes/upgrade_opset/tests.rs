@@ -18,11 +18,8 @@ fn model(opset: i64, op: &str, attributes: Vec<AttributeProto>) -> ModelProto {
                 ..Default::default()
             }],
             node: vec![NodeProto {
-                input: vec!["x".into()],
-                output: vec!["y".into()],
-                op_type: op.into(),
                 attribute: attributes,
-                ..Default::default()
+                ..NodeProto::new(op, &["x"], &["y"])
             }],
             ..Default::default()
         }),

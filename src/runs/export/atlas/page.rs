@@ -138,9 +138,10 @@ fn summary(
 ) -> String {
     let shown = records.iter().flatten().count();
     let mut parts = vec![model.to_string()];
-    parts.push(match shown == records.len() {
-        true => format!("{shown} channels"),
-        false => format!("{shown} of {} channels", records.len()),
+    parts.push(if shown == records.len() {
+        format!("{shown} channels")
+    } else {
+        format!("{shown} of {} channels", records.len())
     });
     if let Some(typical) = typical {
         parts.push(format!("seed {}", typical.seed));

@@ -131,9 +131,10 @@ fn nothing(channels: &[&HistoryEntry], layer: &str, seed: Option<u64>) -> Error 
         return Error::Export(why);
     }
     let near = suggest::suggestions(layer, layers.into_iter());
-    let advice = match near.is_empty() {
-        true => "; `ziggurat run --all LAYER` makes them".into(),
-        false => suggest::did_you_mean(&near),
+    let advice = if near.is_empty() {
+        "; `ziggurat run --all LAYER` makes them".into()
+    } else {
+        suggest::did_you_mean(&near)
     };
     let why = format!("no channel of {name} has a finished run among those selected{advice}");
     Error::Export(why)

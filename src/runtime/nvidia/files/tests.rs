@@ -34,9 +34,12 @@ impl Tree {
 
     /// Where each library of a CUDA is found, when every file can be loaded and the loader itself knows none.
     fn found(&self, cuda: &'static Cuda) -> Vec<Located> {
-        let open = |path: &Path| match path.is_absolute() {
-            true => Ok(path.to_path_buf()),
-            false => Err("cannot open shared object file".to_string()),
+        let open = |path: &Path| {
+            if path.is_absolute() {
+                Ok(path.to_path_buf())
+            } else {
+                Err("cannot open shared object file".to_string())
+            }
         };
         let around = self.around();
         let needed = cuda.libraries.iter();
@@ -186,9 +189,12 @@ fn a_file_that_cannot_be_loaded_is_passed_over_and_named() {
         "data/nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9",
     ]);
     let around = tree.around();
-    let open = |path: &Path| match path.starts_with(&around.data) {
-        true => Ok(path.to_path_buf()),
-        false => Err("file too short".to_string()),
+    let open = |path: &Path| {
+        if path.starts_with(&around.data) {
+            Ok(path.to_path_buf())
+        } else {
+            Err("file too short".to_string())
+        }
     };
     let located = locate(CUDNN, cudnn_package(), &CUDA_13, &around, &open);
     assert_eq!(located.found.as_ref().unwrap().0, Place::Data);

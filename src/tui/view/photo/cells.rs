@@ -86,10 +86,7 @@ fn one(
     let value = format!(" · {value}");
     let room = usize::from(cell.width).saturating_sub(value.chars().count());
     let name = fit_end(&title, room);
-    let role = match is_cursor {
-        true => Role::Cursor,
-        false => Role::Dim,
-    };
+    let role = if is_cursor { Role::Cursor } else { Role::Dim };
     let line = Rect { height: 1, ..cell };
     frame.buffer.set_style(line, app.theme.style(role));
     Line::styled(format!("{name}{value}"), app.theme.style(role)).render(line, frame.buffer);

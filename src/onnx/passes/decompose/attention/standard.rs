@@ -92,9 +92,10 @@ fn mask(e: &mut Emitter, keys: usize) -> Result<(Option<String>, Option<String>)
     };
     let (elem, dims) = (e.elem(mask)?, e.dims(mask)?);
     let last = dims.last().copied().unwrap_or(1);
-    let padded = match last == 1 || last >= keys {
-        true => mask.to_owned(),
-        false => pad(e, mask, &dims, keys - last),
+    let padded = if last == 1 || last >= keys {
+        mask.to_owned()
+    } else {
+        pad(e, mask, &dims, keys - last)
     };
     if elem == ElementType::Bool {
         return Ok((None, Some(padded)));

@@ -108,8 +108,9 @@ pub fn activations(
         });
     }
     let (first, others) = activations.split_at(default.len());
-    match others.is_empty() || first == others {
-        true => Ok(first.to_vec()),
-        false => Err("its directions have different activations".into()),
+    if others.is_empty() || first == others {
+        Ok(first.to_vec())
+    } else {
+        Err("its directions have different activations".into())
     }
 }

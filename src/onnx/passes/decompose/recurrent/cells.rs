@@ -1,6 +1,8 @@
 //! The RNN, LSTM and GRU cells.
 
-use crate::onnx::passes::decompose::recurrent::{Emitter, Recurrence, Skipped, matrices, run};
+use crate::onnx::passes::decompose::recurrent::{
+    Emitter, Recurrence, Skipped, biases, matrices, run,
+};
 
 /// `h' = f(X Wᵀ + h Rᵀ + B)`.
 pub fn rnn(e: &mut Emitter) -> Result<(), Skipped> {
@@ -79,7 +81,7 @@ pub fn gru(e: &mut Emitter) -> Result<(), Skipped> {
     let two_and_one = e.ints(&[2 * hidden, hidden]);
     let halves = e.ints(&[hidden; 2]);
     let mut reset_bias = None;
-    let inputs = match layer.biases(e)? {
+    let inputs = match biases(e)? {
         Some([input_bias, recurrent_bias]) if linear_before_reset => {
             // The recurrent bias of n is scaled by r, and therefore added later.
             let parts = e.emit_many("Split", &[&recurrent_bias, &two_and_one], &last, 2);

@@ -152,24 +152,9 @@ impl Recurrence {
         self.activations[index].emit(e, &clipped, self.elem)
     }
 
-    /// The biases of `X Wᵀ` and `h Rᵀ`, (directions, 1, gates · hidden) each.
-    fn biases(&self, e: &mut Emitter) -> Result<Option<[String; 2]>, Skipped> {
-        let Some(bias) = e.optional_input(3) else {
-            return Ok(None);
-        };
-        let &[_, both] = e.dims(bias)?.as_slice() else {
-            return Err("its bias does not have rank 2".into());
-        };
-        let halves = e.ints(&[(both / 2) as i64; 2]);
-        let halves = e.emit_many("Split", &[bias, &halves], &[("axis", 1i64.into())], 2);
-        let one = e.ints(&[1]);
-        let column = |half: &String| e.emit("Unsqueeze", &[half, &one], &[]);
-        Ok(<[String; 2]>::try_from(halves.iter().map(column).collect::<Vec<_>>()).ok())
-    }
-
     /// `X Wᵀ + B` of all time steps, in the order of each direction.
     fn inputs(&self, e: &mut Emitter) -> Result<String, Skipped> {
-        let bias = self.biases(e)?;
+        let bias = biases(e)?;
         let bias = bias.map(|[outer, inner]| e.emit("Add", &[&outer, &inner], &[]));
         self.inputs_with(e, bias.as_deref())
     }
@@ -235,6 +220,21 @@ fn run(
     }
     e.name_last();
     Ok(())
+}
+
+/// The biases of `X Wᵀ` and `h Rᵀ`, (directions, 1, gates · hidden) each.
+fn biases(e: &mut Emitter) -> Result<Option<[String; 2]>, Skipped> {
+    let Some(bias) = e.optional_input(3) else {
+        return Ok(None);
+    };
+    let &[_, both] = e.dims(bias)?.as_slice() else {
+        return Err("its bias does not have rank 2".into());
+    };
+    let halves = e.ints(&[(both / 2) as i64; 2]);
+    let halves = e.emit_many("Split", &[bias, &halves], &[("axis", 1i64.into())], 2);
+    let one = e.ints(&[1]);
+    let column = |half: &String| e.emit("Unsqueeze", &[half, &one], &[]);
+    Ok(<[String; 2]>::try_from(halves.iter().map(column).collect::<Vec<_>>()).ok())
 }
 
 /// Input `index`, one matrix per direction, transposed.
