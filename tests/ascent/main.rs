@@ -1,6 +1,7 @@
 //! The ascent on a real network: what it promises its callers.
 
 mod batching;
+mod cam_model;
 mod class_activation_maps;
 mod layers;
 #[path = "../common/networks.rs"]
