@@ -87,6 +87,7 @@ pub struct CamModel {
 /// let network = Network::open(&source.open(&home, &|_| {})?)?;
 /// let request = CamRequest {
 ///     map: CamOptions { method: Method::LayerCam, layer: None },
+///     class_required: true,
 ///     ..CamRequest::default()
 /// };
 /// let result = cam_model(&network, &request)?;

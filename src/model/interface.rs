@@ -69,7 +69,8 @@ impl Interface {
         }
     }
 
-    /// Whether the file or the network's graph has a value of this name, apart from those of `graph`.
+    /// Whether an input, an output, or a value from which an output is computed has this name. The other values are those
+    /// of the network's graph.
     pub fn contains(&self, name: &str) -> bool {
         let values = self.inputs.iter().chain(&self.outputs);
         let mut made = self.nodes.iter().flat_map(|node| &node.output);

@@ -1,10 +1,5 @@
 //! Classifiers with their class activation map as an output: the same map as the program computes itself, in a plain session.
 
-// Those of the tests on GPUs, which use more of them.
-#[allow(dead_code, unused_imports)]
-#[path = "../gpu/networks.rs"]
-mod architectures;
-
 use super::*;
 use ndarray::{Array1, ArrayD, s};
 use std::num::NonZeroUsize;
@@ -87,10 +82,10 @@ fn farthest(found: &ArrayD<f32>, expected: &ArrayD<f32>) -> f32 {
 
 #[test]
 fn an_exported_map_equals_that_of_the_command_line() {
-    let [residual, dense, transformer] = architectures::architectures();
+    let [residual, dense, transformer] = networks::architectures();
     let mut maps = 0;
     for network in [
-        architectures::small(),
+        networks::small(),
         &residual,
         &dense,
         &transformer,
@@ -158,7 +153,7 @@ fn an_exported_map_equals_that_of_the_command_line() {
 
 #[test]
 fn without_a_class_the_map_is_that_of_the_highest_score() {
-    let [residual, _, transformer] = architectures::architectures();
+    let [residual, _, transformer] = networks::architectures();
     for network in [&residual, &transformer] {
         let optional = CamRequest::default();
         let result = cam_model(network, &optional).unwrap();
@@ -182,7 +177,7 @@ fn without_a_class_the_map_is_that_of_the_highest_score() {
 
 #[test]
 fn one_class_holds_for_all_pictures_and_an_unknown_one_is_an_error() {
-    let [residual, ..] = architectures::architectures();
+    let [residual, ..] = networks::architectures();
     let result = cam_model(&residual, &required(Method::GradCam)).unwrap();
     let images = Tensor::from(pictures(&residual, 2));
     let run = |classes: &[i64]| {

@@ -1,5 +1,6 @@
 // Models of `ziggurat gradient --export` and `ziggurat cam --export` in a browser: onnxruntime-web (WebAssembly, one thread) in headless Chromium, beside
-// the numbers of `ziggurat gradient` and `ziggurat cam`. Prints the largest differences; the status is 1 if one is above 1e-5.
+// the numbers of `ziggurat gradient` and `ziggurat cam`. Prints the largest differences, relative to the largest element; the status is 1 if one is above
+// 1e-5 and above twice the difference that onnxruntime makes in Python, by its optimizations alone or if the picture changes in its last bits (rounding).
 //
 // Setting up (any folder outside the repository)
 //     npm install onnxruntime-web playwright-core; a Chromium
@@ -85,7 +86,8 @@ async function compare() {
     ];
     for (const [kind, expected, feeds, output] of parts) {
       const [found, open, ran] = await run(kind, feeds, output);
-      results.push({ network: test.name, kind, difference: farthest(found, await numbers(`${test.name}-${expected}`)), open, run: ran });
+      const difference = farthest(found, await numbers(`${test.name}-${expected}`));
+      results.push({ network: test.name, kind, difference, rounding: test.rounding[expected], open, run: ran });
     }
   }
   return { version: ort.env.versions?.web ?? ort.env.versions?.common, results };
@@ -104,11 +106,13 @@ try {
   await page.goto(address);
   const { version, results } = await page.evaluate(compare);
   console.log(`Chromium ${browser.browser()?.version() ?? ""}, onnxruntime-web ${version}`);
-  for (const { network, kind, difference, open, run } of results) {
-    const bad = difference <= CLOSE ? "" : "   more than 1e-5";
-    console.log(`${network.padEnd(40)} ${kind.padEnd(9)} ${difference.toExponential(1)}   opened ${open} ms, ran ${run} ms${bad}`);
+  const passes = ({ difference, rounding }) => difference <= Math.max(CLOSE, 2 * rounding);
+  for (const result of results) {
+    const { network, kind, difference, rounding, open, run } = result;
+    const numbers = `${difference.toExponential(1)} (rounding ${rounding.toExponential(1)})`;
+    console.log(`${network.padEnd(36)} ${kind.padEnd(9)} ${numbers}   opened ${open} ms, ran ${run} ms${passes(result) ? "" : "   too far"}`);
   }
-  status = results.every(({ difference }) => difference <= CLOSE) ? 0 : 1;
+  status = results.every(passes) ? 0 : 1;
   await browser.close();
 } finally {
   server.close();
