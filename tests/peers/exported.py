@@ -73,6 +73,9 @@ NETWORKS = """
 """
 # Every method is tried with these.
 ALL_METHODS = {("resnet18", "old:17"), ("timm:vit_tiny_patch16_224", "dynamo:20")}
+# The layer of HiResCAM. The gradient of a value that only a layer normalization reads is orthogonal to it: there, the sum of their products is zero but for
+# rounding. So the map is taken behind the normalization.
+NORMALIZED = {"timm:vit_tiny_patch16_224": {"dynamo:20": "layer_norm_22", "old:17": "/blocks/blocks.11/norm1/LayerNormalization_output_0"}}
 # These go to the browser.
 WEB = [
     ("resnet18", "old:17"),
@@ -302,6 +305,12 @@ def card(path, form):
     path.with_suffix(".toml").write_text("\n".join(["[preprocessing]", "crop = 1.0", *numbers]) + "\n")
 
 
+def chosen_layer(name, form, method):
+    """The options of the program for a method."""
+    layer = NORMALIZED.get(name, {}).get(form) if method == "hires-cam" else None
+    return ["--method", method, *(["--layer", layer] if layer else [])]
+
+
 def attempt(name, form, options, folder):
     """The figures of one network."""
     import numpy as np
@@ -346,7 +355,7 @@ def attempt(name, form, options, folder):
     if (name, form) in ALL_METHODS:
         found["methods"] = {}
         for method in METHODS:
-            choice = ["--method", method]
+            choice = chosen_layer(name, form, method)
             try:
                 expected = own_maps(options, path, pixels, classes, choice)
             except RuntimeError as why:
@@ -370,39 +379,43 @@ def beside_grad_cam(options, folder):
         side = int((value.shape[1] - 1) ** 0.5)
         return value[:, 1:].reshape(len(value), side, side, -1).permute(0, 3, 1, 2)
 
-    class Loud(torch.nn.Module):
-        """Large scores. The peer adds 1e-6 to a denominator of Grad-CAM++, which is as large as the gradients of random weights."""
+    class PlusPlus(peer.GradCAMPlusPlus):
+        """Without the 1e-6 that the peer adds to the denominator: it outweighs the squares of the gradients of random weights."""
 
-        def __init__(self, model):
-            super().__init__()
-            self.model = model
+        def get_cam_weights(self, picture, layers, targets, activations, gradients, *rest):
+            activations, gradients = activations.astype("f8"), gradients.astype("f8")
+            square = gradients**2
+            below = 2 * square + activations.sum((2, 3), keepdims=True) * square * gradients
+            alpha = np.where(below == 0, 0, square / np.where(below == 0, 1, below))
+            return (alpha * np.maximum(gradients, 0)).sum((2, 3))
 
-        def forward(self, picture):
-            return 1000 * self.model(picture)
+    def cosine(mine, theirs):
+        sizes = np.linalg.norm(mine), np.linalg.norm(theirs)
+        return float((mine * theirs).sum() / sizes[0] / sizes[1]) if all(sizes) else float(sizes[0] == sizes[1])
 
     layers = {
         "resnet18": (lambda model: model.layer4[-1], None),
         "mobilenet_v3_small": (lambda model: model.features[-1], None),
         "timm:vit_tiny_patch16_224": (lambda model: model.blocks[-2], tokens),
     }
-    methods = {"grad-cam": peer.GradCAM, "grad-cam++": peer.GradCAMPlusPlus, "layer-cam": peer.LayerCAM, "hires-cam": peer.HiResCAM}
+    methods = {"grad-cam": peer.GradCAM, "grad-cam++": PlusPlus, "layer-cam": peer.LayerCAM, "hires-cam": peer.HiResCAM}
     found = {}
     for name, (layer, reshape) in layers.items():
         path = folder / "model.onnx"
         model, size = build(name)
         pixels = pictures(size)
-        target, model = layer(model), Loud(model).eval()
         export(model, pixels, path, "old:17")
         x = units(pixels)
         best = model(torch.from_numpy(x)).argmax(1).numpy()
         classes = np.array([best[0] // 2, best[1]])
         for method, peer_class in methods.items():
-            maps, _, said = exported_map(options, path, "old:17", x, classes, ["--method", method])
+            maps, _, said = exported_map(options, path, "old:17", x, classes, chosen_layer(name, "old:17", method))
+            target = model.blocks[-1].norm1 if method == "hires-cam" and name in NORMALIZED else layer(model)
             with peer_class(model=model, target_layers=[target], reshape_transform=reshape) as cam:
                 theirs = cam(torch.from_numpy(x), [ClassifierOutputTarget(int(index)) for index in classes])
             # The peer also subtracts the minimum.
             mine = maps - maps.min((1, 2), keepdims=True)
-            cosines = [float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in zip(mine, theirs)]
+            cosines = [cosine(*pair) for pair in zip(mine, theirs)]
             found[f"{name} {method}"] = round(min(cosines), 6)
             print(name, method, said, cosines, flush=True)
     return found

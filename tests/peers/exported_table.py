@@ -29,9 +29,10 @@ def table(results, close, alike):
             parts.append(f"| {line['network']} | {line['form']} | *failed* | | {line['failed']} |")
         else:
             notes = [*line["notes"], *([f"optimizations change it by {line['rounding']:.1e}"] if "rounding" in line else [])]
+            notes += [f"{line['zero']} of 2 maps are zero"] if line["zero"] else []
             gradient = f"{line['gradient']:.1e} ¹" if line.get("fixed", 1) <= close else _cell(line.get("gradient"), close)
             parts.append(f"| {line['network']} | {line['form']} | {gradient} | {_cell(line['map'], close)} | {'; '.join(notes)} |")
-    parts += ["", "## Every method", "", "Heat maps as above.", ""]
+    parts += ["", "## Every method", "", "Heat maps as above. HiResCAM of the transformer behind its last normalization: before that, it is zero but for rounding.", ""]
     methods = list(dict.fromkeys(method for line in lines for method in line.get("methods", {})))
     parts += [f"| network | {' | '.join(methods)} |", "| --- " * (len(methods) + 1) + "|"]
     for line in lines:
@@ -40,7 +41,7 @@ def table(results, close, alike):
             parts.append(f"| {line['network']} | {' | '.join(cells)} |")
     peer = results.get(("pytorch-grad-cam", ""))
     if peer:
-        parts += ["", "## Beside pytorch-grad-cam", "", "The smaller cosine of two heat maps of the same layer and weights.", ""]
+        parts += ["", "## Beside pytorch-grad-cam", "", "The smaller cosine of two heat maps of the same layer and weights. Grad-CAM++ without the 1e-6 that the peer adds to its denominator, which outweighs the squares of these gradients.", ""]
         parts += ["| network and method | cosine |", "| --- | --- |"]
         parts += [f"| {name} | {cosine if cosine >= alike else f'**{cosine}**'} |" for name, cosine in peer["cosines"].items()]
     return "\n".join(parts) + "\n"
