@@ -39,24 +39,24 @@ pub struct CamRequest<'a> {
 pub struct CamModel {
     /// The model. It has the inputs and outputs of the file, the class and the map.
     pub model: ModelProto,
-    /// The input of the class, `class`, or `class2` and so on if the model has a value of that name: int64 (N), the class of
-    /// each picture, counted from 0. A negative one stands for the class with the highest score. A single class holds for
-    /// all pictures.
+    /// The input of the class, `class`, or `class2` and so on if the model has a value of that name: int64 (N), the
+    /// class of each picture, counted from 0. A negative one stands for the class with the highest score. A single
+    /// class holds for all pictures.
     pub class: String,
-    /// The output of the map, `heatmap`, or `heatmap2` and so on: float32 (N, height, width), of the picture's height and
-    /// width, 0 to 1. The maximum of each picture is 1, unless no region supports the class: then all values are 0.
+    /// The output of the map, `heatmap`, or `heatmap2` and so on: float32 (N, height, width), of the picture's height
+    /// and width, 0 to 1. The maximum of each picture is 1, unless no region supports the class: then all values are 0.
     pub heatmap: String,
     /// In what the interface of the file was not kept, one line each.
     pub notes: Vec<String>,
 }
 
-/// Adds a class activation map to a classifier, as an output: the same as [`Mapper`](super::evaluate::Mapper) computes, at
-/// the size of the picture and scaled to its maximum.
+/// Adds a class activation map to a classifier, as an output: the same as [`Mapper`](super::evaluate::Mapper) computes,
+/// at the size of the picture and scaled to its maximum.
 ///
-/// The model has opset 18 or newer and computes in float32; names, other opset imports and metadata are those of the file.
-/// Operators are standard ones, except where the file itself has others that cannot be replaced. The batch size stays open
-/// if the graph is the same for every batch size; otherwise it is 1, or as requested, and [`CamModel::notes`] says so. A
-/// class that does not exist is an error of the runtime (on the CPU).
+/// The model has opset 18 or newer and computes in float32; names, other opset imports and metadata are those of the
+/// file. Operators are standard ones, except where the file itself has others that cannot be replaced. The batch size
+/// stays open if the graph is the same for every batch size; otherwise it is 1, or as requested, and
+/// [`CamModel::notes`] says so. A class that does not exist is an error of the runtime (on the CPU).
 ///
 /// ```
 /// use ziggurat::ascent::cam::Method;
@@ -107,9 +107,9 @@ pub struct CamModel {
 /// ```
 ///
 /// # Errors
-/// [`Error::NoClassScores`] if the network has none; [`Error::NoMap`] as for [`Mapper::open`](super::evaluate::Mapper::open);
-/// [`Error::NotDifferentiable`] with the node without a gradient rule; [`Error::FixedBatch`] if another batch size than that
-/// of the model is requested.
+/// [`Error::NoClassScores`] if the network has none; [`Error::NoMap`] as for
+/// [`Mapper::open`](super::evaluate::Mapper::open); [`Error::NotDifferentiable`] with the node without a gradient rule;
+/// [`Error::FixedBatch`] if another batch size than that of the model is requested.
 pub fn cam_model(network: &Network, request: &CamRequest) -> Result<CamModel, Error> {
     let logits = match &network.scores {
         Ok(scores) => scores.value.clone(),

@@ -1,6 +1,6 @@
-//! What a model file takes and returns, where the graph of its [`Network`](super::Network) differs: the graph has one input,
-//! float32 (N, channels, height, width), and may lack outputs, because class scores are read before labels, top scores
-//! and dictionaries.
+//! What a model file takes and returns, where the graph of its [`Network`](super::Network) differs: the graph has one
+//! input, float32 (N, channels, height, width), and may lack outputs, because class scores are read before labels, top
+//! scores and dictionaries.
 
 use super::axis_order::AxisOrder;
 use super::image_input::ImageInput;
@@ -36,8 +36,8 @@ pub struct Extension {
 }
 
 impl Interface {
-    /// The interface of a file, which `declared` its inputs with these element types (ONNX codes). `file` is its graph at
-    /// opset 18 or newer, `graph` that of the network.
+    /// The interface of a file, which `declared` its inputs with these element types (ONNX codes). `file` is its graph
+    /// at opset 18 or newer, `graph` that of the network.
     pub(super) fn new(
         declared: &[(String, i32)],
         file: &Graph,
@@ -69,8 +69,8 @@ impl Interface {
         }
     }
 
-    /// Whether an input, an output, or a value from which an output is computed has this name. The other values are those
-    /// of the network's graph.
+    /// Whether an input, an output, or a value from which an output is computed has this name. The other values are
+    /// those of the network's graph.
     pub fn contains(&self, name: &str) -> bool {
         let values = self.inputs.iter().chain(&self.outputs);
         let mut made = self.nodes.iter().flat_map(|node| &node.output);
@@ -235,8 +235,8 @@ impl Interface {
     }
 }
 
-/// The nodes and constants of `file` that compute those of its outputs which `graph` lacks, from values that it has, from
-/// inputs, and from the `given` values of inputs.
+/// The nodes and constants of `file` that compute those of its outputs which `graph` lacks, from values that it has,
+/// from inputs, and from the `given` values of inputs.
 fn missing(
     file: &Graph,
     graph: &Graph,

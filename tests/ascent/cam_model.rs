@@ -1,4 +1,5 @@
-//! Classifiers with their class activation map as an output: the same map as the program computes itself, in a plain session.
+//! Classifiers with their class activation map as an output: the same map as the program computes itself, in a plain
+//! session.
 
 use super::*;
 use ndarray::{Array1, ArrayD, s};
