@@ -15,6 +15,53 @@
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
 //! | – | [`home`], [`setting_value`], [`text`], [`files`], [`suggest`], `catch_panic` | for all modules: folders, setting values, text from outside, bounded reads and atomic writes, suggestions for mistyped names, panics as errors |
+//!
+//! # As a library
+//! - [`autodiff::gradient_model()`]: any model with its gradient as further outputs
+//! - [`ascent::cam_model()`]: a classifier with its class activation map as a further output
+//! - [`ascent::Ascent`]: the method; [`ascent::evaluate`]: gradients and maps of pictures
+//!
+//! Activation maximization in its simplest form, by the gradient alone:
+//!
+//! ```
+//! use ndarray::{Array2, ArrayD};
+//! use ziggurat::autodiff::{GradientRequest, gradient_model};
+//! use ziggurat::onnx::file;
+//! use ziggurat::runtime::{OnnxRuntime, Options, Provider, Session, Tensor};
+//! # use ziggurat::onnx::types::untyped_value;
+//! # use ziggurat::onnx::{Builder, ElementType, proto::Dim};
+//! # ziggurat::runtime::testing::library();
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("classifier.onnx");
+//! # let mut builder = Builder::empty(18, "");
+//! # builder.input("image", ElementType::F32, &[1, 3, 8, 8].map(Dim::DimValue))?;
+//! # let wave: Vec<f32> = (0..120).map(|place| (place as f32 * 1.7).sin()).collect();
+//! # let filters = builder.floats(&[10, 3, 2, 2], &wave);
+//! # let features = builder.emit("Conv", &["image", &filters], &[]);
+//! # let features = builder.emit("Tanh", &[&features], &[]);
+//! # let pooled = builder.emit("GlobalAveragePool", &[&features], &[]);
+//! # builder.emit_named("logits", "Flatten", &[&pooled], &[])?;
+//! # file::write(builder.graph().to_model(&[untyped_value("logits")])?, &path, None)?;
+//!
+//! let request = GradientRequest { seeds: true, ..GradientRequest::default() };
+//! let result = gradient_model(file::read(&path)?, &request, &OnnxRuntime)?;
+//! let mut session = Session::open_model(&result.model, Provider::Cpu, &Options::default())?;
+//! let mut class = Array2::<f32>::zeros((1, 10));
+//! class[[0, 7]] = 1.0;
+//! let class = Tensor::from(class);
+//! let mut image = ArrayD::<f32>::zeros(vec![1, 3, 8, 8]);
+//! let mut scores = Vec::new();
+//! for _ in 0..20 {
+//!     let inputs = [("image", &Tensor::from(image.clone())), ("seed/logits", &class)];
+//!     let found = session.run(&inputs, &["logits", "grad/image"])?;
+//!     scores.push(found[0].as_f32().unwrap()[[0, 7]]);
+//!     let gradient = found[1].as_f32().unwrap();
+//!     let size = gradient.mapv(f32::abs).mean().unwrap();
+//!     image += &(gradient * (0.05 / size));
+//! }
+//! assert!(scores[19] > scores[0] + 0.2, "{scores:?}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod ascent;
 pub mod autodiff;

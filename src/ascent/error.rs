@@ -15,6 +15,9 @@ pub enum Error {
     /// The network has no class scores.
     #[error("the model has no class scores: {0}")]
     NoClassScores(String),
+    /// A batch size is requested of a model that has another one.
+    #[error("the model's batch size is fixed: no other one can be set")]
+    FixedBatch,
     /// The target has no class activation map.
     #[error("{0}")]
     NoMap(String),

@@ -4,11 +4,10 @@
 //! For the command line and the explorer, and for comparing gradients with other programs.
 
 use super::cam_layer::{self, CamOptions};
-use super::objective::{self, ClassScore};
+use super::scored::{self, Scored};
 use super::step_session::{lowering, placeable};
 use super::unit::{check_unit, flat_position};
 use super::{Error, Kind, Objective, Unit, not_finite};
-use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
@@ -122,21 +121,12 @@ pub fn input_gradient(
     pictures: Array4<f32>,
     device: Device,
 ) -> Result<Array4<f32>, Error> {
-    let scored = scored_graph(
-        network,
-        target,
-        unit,
-        pictures.dim().0,
-        &network.input,
-        device,
-    )?;
-    let mut session = session(scored.builder.graph(), &[&scored.gradient], device)?;
+    let runs = pictures.dim().0;
+    let graph = scored_graph(network, target, unit, runs, &network.input, device)?;
+    let gradient = graph.scored.gradient;
+    let mut session = session(graph.builder.graph(), &[&gradient], device)?;
     let pictures = Tensor::from(pictures);
-    let [found] = run(
-        &mut session,
-        &[(&network.input, &pictures)],
-        [&scored.gradient],
-    )?;
+    let [found] = run(&mut session, &[(&network.input, &pictures)], [&gradient])?;
     Ok(found
         .into_dimensionality::<Ix4>()
         .expect("a gradient has its source's dimensions"))
@@ -187,9 +177,12 @@ impl<'a> Mapper<'a> {
         let site = site.into();
         let device = site.device;
         let map = cam_layer::resolve(network, target, choice)?.ok_or_else(|| no_map(target))?;
-        let mut scored = scored_graph(network, target, unit, 1, &map.layer, device)?;
-        let builder = &mut scored.builder;
-        let map = map.emit(builder, &mut scored.shapes, &scored.gradient)?;
+        let ScoredGraph {
+            mut builder,
+            mut shapes,
+            scored,
+        } = scored_graph(network, target, unit, 1, &map.layer, device)?;
+        let map = map.emit(&mut builder, &mut shapes, &scored.gradient)?;
         let axes = builder.ints(&[0, 1]);
         let map = builder.emit("Squeeze", &[&map, &axes], &[]);
         let score = if target.kind.is_of_class() {
@@ -249,7 +242,8 @@ pub(super) fn first_not_finite(
     })
 }
 
-fn no_map(target: &Objective) -> Error {
+/// The error of a target without a class activation map.
+pub(super) fn no_map(target: &Objective) -> Error {
     let value = printable(&target.value);
     Error::NoMap(match target.kind {
         Kind::Neuron | Kind::Layer => format!(
@@ -264,13 +258,11 @@ fn no_map(target: &Objective) -> Error {
 }
 
 /// A network with the score of a target and its gradient.
-struct Scored {
+struct ScoredGraph {
     builder: Builder,
     /// The types of all values.
     shapes: Types,
-    /// Names of the gradient with respect to the source, and of the score.
-    gradient: String,
-    score: String,
+    scored: Scored,
 }
 
 /// Appends the score of a target for `runs` pictures, and its gradient with respect to `source`.
@@ -281,7 +273,7 @@ fn scored_graph(
     runs: usize,
     source: &str,
     device: Device,
-) -> Result<Scored, Error> {
+) -> Result<ScoredGraph, Error> {
     check_unit(network, target, unit)?;
     let mut shapes = network.shapes_for(runs)?;
     let mut graph = network.graph.clone();
@@ -294,34 +286,19 @@ fn scored_graph(
     let position = flat_position(network, target, unit)?;
     let pair = [unit.index as i64, position as i64].repeat(runs);
     let units = builder.constant(TensorProto::from_i64("", &[runs as i64, 2], &pair));
-    let scored = objective::Scored {
-        kind: target.kind,
-        value: &target.value,
-        layout: network.layout(&target.value),
-        leak: 0.0,
-        class: (ClassScore::Logit, network.activation()),
-    };
-    let parts = objective::emit(&mut builder, &mut shapes, scored, &units)?;
-    let options = autodiff::Options {
-        device: lowering(device),
-        redirect: None,
-    };
-    let found = gradient(
+    let scored = scored::append(
         &mut builder,
-        &shapes,
-        &parts.seeds,
-        &[source.to_string()],
-        &options,
-    );
-    let mut gradients = found.map_err(|problem| Error::NotDifferentiable {
-        what: printable(&target.value),
-        source: problem,
-    })?;
-    Ok(Scored {
+        &mut shapes,
+        network,
+        target,
+        &units,
+        source,
+        lowering(device),
+    )?;
+    Ok(ScoredGraph {
         builder,
         shapes,
-        gradient: gradients.remove(0),
-        score: parts.score,
+        scored,
     })
 }
 

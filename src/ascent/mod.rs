@@ -14,6 +14,7 @@
 //! - [`evaluate`]: probabilities, gradients and class activation maps of existing pictures
 //! - [`layer_probe`]: the channels of a layer that a picture activates most
 //! - [`photo_map`]: the class activation map of an entire photo
+//! - [`cam_model()`]: a classifier with its class activation map as a further output
 //! - [`measurement`]: the speed and accuracy of a device
 //! - [`heatmap`]: class activation maps in colour
 //!
@@ -44,6 +45,7 @@
 mod batch_invariance;
 pub mod cam;
 mod cam_layer;
+mod cam_model;
 mod canvas;
 pub mod decorrelation;
 mod driver;
@@ -62,6 +64,7 @@ mod preparation;
 pub mod random;
 pub mod resampling;
 mod run;
+mod scored;
 pub mod settings;
 pub mod spectrum;
 mod state;
@@ -74,6 +77,7 @@ mod unrectified;
 pub mod views;
 
 pub use cam_layer::CamOptions;
+pub use cam_model::{CamModel, CamRequest, cam_model};
 pub use driver::{Ascent, Outcome, Prediction, StepReport, TOP_CLASSES};
 pub use error::Error;
 pub use objective::{ClassScore, Kind, Objective, Unit};

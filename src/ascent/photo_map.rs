@@ -14,7 +14,7 @@ use super::evaluate::{Mapper, Site};
 use super::{CamOptions, Error, Objective, Unit};
 use crate::model::{Fit, Network, Window};
 use image::{RgbImage, imageops};
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use std::iter;
 use std::ops::Range;
 
@@ -153,6 +153,19 @@ impl PhotoMap {
             }
         }
         resized
+    }
+
+    /// The map at each pixel of the photo, (height, width), divided by its maximum; zero if nothing supports the target.
+    pub fn scaled(&self) -> Array2<f32> {
+        let mut scaled = Array2::zeros((self.height as usize, self.width as usize));
+        for (y, mut line) in (0..self.height).zip(scaled.rows_mut()) {
+            line.assign(&Array1::from_vec(self.row(y)));
+        }
+        let largest = scaled.fold(0.0, |most: f32, &value| most.max(value));
+        match largest > 0.0 {
+            true => scaled / largest,
+            false => scaled,
+        }
     }
 
     /// The map at each pixel of a row of the photo; non-negative, not scaled.

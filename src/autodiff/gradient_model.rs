@@ -1,6 +1,6 @@
 //! A model with its gradient as further outputs: from a [`ModelProto`] to a [`ModelProto`], in standard operators.
 
-mod batch;
+pub(crate) mod batch;
 mod dimensions;
 mod source;
 
@@ -19,7 +19,7 @@ const PREFIX: &str = "gradient/";
 
 /// Three batch sizes for which the gradient must be the same graph. They are prime and uncommon, so that no other dimension
 /// is mistaken for the batch.
-const BATCHES: [usize; 3] = [19, 23, 29];
+pub(crate) const BATCHES: [usize; 3] = [19, 23, 29];
 
 /// Which gradient [`gradient_model`] adds to a model.
 #[derive(Debug, Clone, Default)]

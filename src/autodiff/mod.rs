@@ -34,6 +34,7 @@ pub mod rules;
 
 pub use backward::gradient;
 pub use context::Context;
+pub(crate) use gradient_model::{BATCHES, batch};
 pub use gradient_model::{GradientError, GradientModel, GradientRequest, gradient_model};
 pub use lowering::{Device, Options};
 

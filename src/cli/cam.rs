@@ -1,4 +1,6 @@
-//! `ziggurat cam`: the regions of a picture that support a target.
+//! `ziggurat cam`: the regions of a picture that support a target; or a classifier that computes them, as a model.
+
+mod export;
 
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
@@ -9,6 +11,7 @@ use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use image::{DynamicImage, ImageFormat};
+use ndarray_npy::WriteNpyExt;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use ziggurat::ascent::{CamOptions, heatmap, photo_map};
@@ -18,53 +21,69 @@ use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Path or name of a model, then the picture. The model may be omitted if the picture's name ends in .png, .jpg,
-    /// .jpeg or .webp
+    /// Path or name of a model, then the picture; with --export the model alone. The model may be omitted if the
+    /// picture's name ends in .png, .jpg, .jpeg or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<PathBuf>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    target: String,
+    #[arg(long, required_unless_present = "export", value_parser = NonEmptyStringValueParser::new())]
+    target: Option<String>,
     /// Layer of the map [default: the last layer before the score with spatial dimensions]
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     layer: Option<String>,
     /// Method: grad-cam, grad-cam++, layer-cam, hires-cam or cam
     #[arg(long, default_value = "grad-cam")]
     method: String,
-    /// Write the picture with its heat map to this PNG file or folder
-    #[arg(long, value_name = "PATH")]
-    out: PathBuf,
+    /// Write the picture with its heat map to this PNG file or folder; as .npy,
+    /// the heat map alone: float32 (height, width), 0 to 1
+    #[arg(long, value_name = "PATH", required_unless_present = "export")]
+    out: Option<PathBuf>,
     #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
+    #[command(flatten)]
+    export: export::Export,
     #[command(flatten)]
     model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = startup::home()?;
-    let preferences = Preferences::load(&home, &["model", "provider"]);
-    let provider = preferences.provider(arguments.provider.as_deref())?;
     let method = arguments
         .method
         .parse()
         .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
+    let layer = arguments.layer.as_deref();
+    if let Some(path) = &arguments.export.export {
+        let (given, options) = (&arguments.model_and_image, &arguments.model_options);
+        return arguments
+            .export
+            .run(&home, path, given, (method, layer), options);
+    }
+    // The parser requires them without --export.
+    let (Some(target), Some(out)) = (&arguments.target, &arguments.out) else {
+        return Err(Failure::usage(anyhow!(
+            "--target and --out are required, or --export"
+        )));
+    };
+    let preferences = Preferences::load(&home, &["model", "provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let (model, images) = model_and_images(&arguments.model_and_image)?;
     let [image] = images else {
         return Err(Failure::usage(anyhow!(
             "one picture at a time: expected MODEL IMAGE"
         )));
     };
-    if !is_folder(&arguments.out) && !is_png(&arguments.out) {
-        return Err(neither_png_nor_folder(&arguments.out));
+    let is_array = is_array(out);
+    if !is_folder(out) && !is_png(out) && !is_array {
+        return Err(neither_png_nor_folder(out));
     }
     let name = image.to_string_lossy();
     let picture = photo::bounded(picture::read(image)?, &name);
-    let out = OutputFile::new(&file_in(&arguments.out, image, &arguments.target)?)?;
+    let out = OutputFile::new(&file_in(out, image, target)?)?;
     let image = name;
     let model = preferences.model(&home, model)?;
     let network = startup::network(&home, model, &arguments.model_options)?;
-    let target = startup::target(&network, &arguments.target)?;
-    let layer = arguments.layer.as_deref();
+    let target = startup::target(&network, target)?;
     let layer = layer
         .map(|name| startup::layer(&network, name))
         .transpose()?;
@@ -89,10 +108,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             target.title
         ));
     }
+    if is_array {
+        return Ok(out.finish(|writer| Ok(map.scaled().write_npy(writer)?))?);
+    }
     let mut png = Cursor::new(Vec::new());
     let overlaid = heatmap::overlay_rows(&picture, |row| map.row(row));
     DynamicImage::from(overlaid).write_to(&mut png, ImageFormat::Png)?;
     Ok(out.finish(|writer| Ok(writer.write_all(png.get_ref())?))?)
+}
+
+/// Whether a path is that of an array, by its name.
+fn is_array(path: &Path) -> bool {
+    let ending = path.extension();
+    !is_folder(path) && ending.is_some_and(|ending| ending.eq_ignore_ascii_case("npy"))
 }
 
 /// The output file: `out`, or a file in that folder, named after picture and target.

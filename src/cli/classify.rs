@@ -96,7 +96,7 @@ fn is_onnx(file: &str) -> bool {
 }
 
 /// A model as given: a card's name, or a path in UTF-8.
-fn text(model: &Path) -> Result<&str, Failure> {
+pub fn text(model: &Path) -> Result<&str, Failure> {
     model.to_str().ok_or_else(|| {
         let model = model.display();
         Failure::usage(anyhow!(

@@ -14,6 +14,7 @@ mod layers;
 mod log;
 mod man;
 mod model_options;
+mod model_output;
 mod output;
 mod output_file;
 mod photo;
@@ -57,6 +58,9 @@ enum Command {
     /// The heat map is drawn over the picture at its full size. A picture much longer than the network's input is
     /// divided into overlapping views along its longer side. Each view is prepared as `classify` prepares a picture,
     /// and the maps are merged. The narrow border that preprocessing crops away takes the nearest values.
+    ///
+    /// With --export: the classifier as an ONNX model whose further input is a class, and whose further output is the
+    /// heat map of the network's input.
     Cam(cam::Arguments),
     /// List the layers of a model, or the channels that a photo activates most
     ///

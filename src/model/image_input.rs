@@ -105,6 +105,16 @@ impl ImageInput {
         })
     }
 
+    /// The order of its axes in the file.
+    pub(super) fn axes(&self) -> AxisOrder {
+        self.axes
+    }
+
+    /// The model's other inputs, as constants.
+    pub(super) fn extra_inputs(&self) -> &[TensorProto] {
+        &self.extra_inputs
+    }
+
     /// The graph with this input as float32 (N, channels, height, width) under the same name, as its only input.
     /// Integer pixels become floating-point numbers, so that they are differentiable.
     ///

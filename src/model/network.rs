@@ -4,6 +4,7 @@ use super::class_scores::{self, ClassScores, Known};
 use super::fused_ops::FusedOps;
 use super::image_input::ImageInput;
 use super::input_scaling::InputScaling;
+use super::interface::Interface;
 use super::layers::Layer;
 use super::layout::{Layout, LayoutMap};
 use super::metadata::ExporterMetadata;
@@ -12,6 +13,7 @@ use super::receptive_field::{self, ReceptiveField};
 use super::{
     Activation, Affine, Classes, Error, ImageSize, InputSize, ModelFile, Origin, Preprocessing,
 };
+use crate::onnx::graph::declared_dims;
 use crate::onnx::passes::Passes;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{ElementType, Graph, Types, file};
@@ -49,6 +51,8 @@ pub struct Network {
     pub shapes: Types,
     /// The layouts of values.
     pub grids: LayoutMap,
+    /// The inputs and outputs of the file.
+    pub interface: Interface,
     /// Ignored metadata; one line each.
     remarks: Vec<String>,
     /// The fused operators of the file, which the graph has decomposed.
@@ -84,14 +88,22 @@ impl Network {
     /// The network of a file after `passes`.
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
         let hints = ExporterMetadata::of(&model, &file.path);
-        let graph = passes.normalize(model)?;
-        let content = content_hash(file, &graph)?;
-        let sources = class_scores::sources(&graph);
-        let graph = class_scores::reduced(graph, &sources, file)?;
+        let declared = declared_types(&model);
+        let whole = passes.normalize(model)?;
+        let content = content_hash(file, &whole)?;
+        let sources = class_scores::sources(&whole);
+        let graph = class_scores::reduced(whole.clone(), &sources, file)?;
         let size = hints.size.as_ref().map(|hint| hint.value);
         let picture = ImageInput::find(&graph, file, size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
-        Self::of(file, content, (&graph, &sources), picture, hints, passes).map_err(|problem| {
+        let parts = Parts {
+            content,
+            declared,
+            whole: &whole,
+            reduced: &graph,
+            sources: &sources,
+        };
+        Self::of(file, parts, picture, hints, passes).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Runtime(_) | Error::NoClassScores { .. });
             match ImageSize::try_from([size.height, size.width]) {
                 Ok(sides) if is_of_size && size_origin == Origin::Assumed => Error::AssumedSize {
@@ -106,15 +118,14 @@ impl Network {
     /// The network of a file's graph for the image input `picture`.
     fn of(
         file: &ModelFile,
-        content: blake3::Hasher,
-        (graph, sources): (&Graph, &[class_scores::ScoreSource]),
+        parts: Parts<'_>,
         picture: ImageInput,
         hints: ExporterMetadata,
         passes: Passes,
     ) -> Result<Self, Error> {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
-        let graph = picture.to_input(graph)?;
-        let (input, raw) = (picture.name, picture.elem == ElementType::U8);
+        let graph = picture.to_input(parts.reduced)?;
+        let (input, raw) = (picture.name.clone(), picture.elem == ElementType::U8);
         let fused_ops = FusedOps::of(&graph);
         let spec = passes::InputSpec {
             input: &input,
@@ -134,7 +145,7 @@ impl Network {
         let named = file.card.classes()?;
         let known = Known {
             file,
-            sources,
+            sources: parts.sources,
             input: &input,
             size,
             affine: &preprocessing.affine(size.channels()),
@@ -157,9 +168,10 @@ impl Network {
             Origin::Card => hints.unmet,
             _ => hints.remarks(classes.len()),
         };
-        let hash = network_hash(content, &input, size, &preprocessing);
-        let picture = (size.height as usize, size.width as usize);
-        let grids = LayoutMap::of(&graph, &shapes, &input, picture);
+        let interface = Interface::new(&parts.declared, parts.whole, &graph, &picture);
+        let hash = network_hash(parts.content, &input, size, &preprocessing);
+        let sides = (size.height as usize, size.width as usize);
+        let grids = LayoutMap::of(&graph, &shapes, &input, sides);
         Ok(Self {
             name: file.name.clone(),
             hash,
@@ -175,6 +187,7 @@ impl Network {
             batchable,
             shapes,
             grids,
+            interface,
             remarks,
             fused_ops,
             left_out: Vec::new(),
@@ -273,6 +286,25 @@ impl Network {
             sum.saturating_add(super::layers::parameters(&self.graph, node))
         })
     }
+}
+
+/// The graph of a model file, and what was found in it before its image input is known.
+struct Parts<'a> {
+    /// See [`content_hash`].
+    content: blake3::Hasher,
+    /// See [`declared_types`].
+    declared: Vec<(String, i32)>,
+    /// The graph with all outputs, and pruned to class scores.
+    whole: &'a Graph,
+    reduced: &'a Graph,
+    sources: &'a [class_scores::ScoreSource],
+}
+
+/// The inputs of a model with their declared element types (ONNX codes).
+fn declared_types(model: &ModelProto) -> Vec<(String, i32)> {
+    let inputs = model.graph.iter().flat_map(|graph| &graph.input);
+    let known = inputs.filter_map(|input| Some((input.name.clone(), declared_dims(input)?.0)));
+    known.collect()
 }
 
 /// The class names of a model, and their origin: the card, the graph, or the exporter.

@@ -4,7 +4,7 @@
 
 use super::node::is_default_domain;
 use super::proto::{
-    Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
+    Dim, Dimension, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
 };
 use super::{ElementType, Error, Types, validate};
 use crate::text::printable;
@@ -412,5 +412,16 @@ pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> 
             ))
         }
         _ => None,
+    }
+}
+
+/// The declared dimensions of a tensor, to be changed; none if it is not a tensor or has no shape.
+pub fn declared_dims_mut(value: &mut ValueInfoProto) -> &mut [Dimension] {
+    match value.r#type.as_mut().and_then(|known| known.value.as_mut()) {
+        Some(TypeValue::TensorType(tensor)) => match &mut tensor.shape {
+            Some(shape) => &mut shape.dim,
+            None => &mut [],
+        },
+        _ => &mut [],
     }
 }

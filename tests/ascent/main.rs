@@ -1,9 +1,12 @@
 //! The ascent on a real network: what it promises its callers.
 
 mod batching;
+mod cam_model;
 mod class_activation_maps;
 mod layers;
-#[path = "../common/networks.rs"]
+// Those of the tests on GPUs, which use more of them.
+#[allow(dead_code, unused_imports)]
+#[path = "../gpu/networks.rs"]
 mod networks;
 mod positions;
 mod rescue;

@@ -95,3 +95,117 @@ fn a_heat_map_is_written_only_as_png_and_into_a_folder_that_exists() {
     );
     assert_eq!(sandbox.files().len(), 1);
 }
+
+/// A classifier of 32 × 32 pixels without preprocessing, and a picture of this size.
+fn small(sandbox: &Sandbox) -> [String; 2] {
+    let mut b = Builder::empty(18, "");
+    let size = |size| Dim::DimValue(size);
+    let dims = [Dim::DimParam("N".into()), size(3), size(32), size(32)];
+    b.input("image", ElementType::F32, &dims).unwrap();
+    let wave = |count: usize, frequency: f32| -> Vec<f32> {
+        (0..count)
+            .map(|place| (place as f32 * frequency).sin())
+            .collect()
+    };
+    let filters = b.floats(&[6, 3, 4, 4], &wave(288, 1.7));
+    let strides = [("strides", vec![4i64, 4].into())];
+    let features = b.emit("Conv", &["image", &filters], &strides);
+    b.emit_named("features", "Relu", &[&features], &[]).unwrap();
+    let pooled = b.emit("GlobalAveragePool", &["features"], &[]);
+    let pooled = b.emit("Flatten", &[&pooled], &[]);
+    let weights = b.floats(&[5, 6], &wave(30, 2.3));
+    b.emit_named(
+        "logits",
+        "Gemm",
+        &[&pooled, &weights],
+        &[("transB", 1i64.into())],
+    )
+    .unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
+    let path = sandbox.path("small.onnx");
+    file::write(model, Path::new(&path), None).unwrap();
+    let card = "[preprocessing]\nmean = [0, 0, 0]\nstd = [1, 1, 1]\ncrop = 1.0\n";
+    fs::write(sandbox.path("small.toml"), card).unwrap();
+    let picture = sandbox.path("small.png");
+    let noise = |x: u32, y: u32| ((x * 7919 + y * 104_729) * 31 % 251) as u8;
+    let pixels = RgbImage::from_fn(32, 32, |x, y| Rgb([noise(x, y), noise(y, x), noise(x, x)]));
+    pixels.save(&picture).unwrap();
+    [path, picture]
+}
+
+#[test]
+fn the_exported_heat_map_of_a_model_equals_the_computed_one() {
+    let sandbox = Sandbox::with_shared_home();
+    let [model, picture] = small(&sandbox);
+    let (array, export) = (sandbox.path("map.npy"), sandbox.path("m.onnx"));
+    let pixels = image::open(&picture).unwrap().into_rgb8();
+    let image = Array4::from_shape_fn((1, 3, 32, 32), |(_, channel, y, x)| {
+        f32::from(pixels.get_pixel(x as u32, y as u32).0[channel]) / 255.0
+    });
+    for method in ["grad-cam", "grad-cam++", "layer-cam", "hires-cam", "cam"] {
+        let choice = ["--method", method, "--layer", "features"];
+        let computed = [
+            "cam", &model, &picture, "--target", "class:3", "--out", &array,
+        ];
+        output(&[&computed[..], &choice].concat());
+        let expected: ndarray::Array2<f32> = read_npy(&array).unwrap();
+        let exported = ["cam", &model, "--export", &export, "--require-class"];
+        let (printed, notices) = sandbox.printed(&[&exported[..], &choice].concat());
+        assert_eq!((printed.as_str(), notices.as_str()), ("", ""));
+        testing::library();
+        let bytes = fs::read(&export).unwrap();
+        let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+        let class = Tensor::from(ndarray::arr1(&[3i64]));
+        let given = [("image", &Tensor::from(image.clone())), ("class", &class)];
+        let found = session.run(&given, &["heatmap"]).unwrap().remove(0);
+        let difference = found.as_f32().unwrap() - &expected.clone().insert_axis(ndarray::Axis(0));
+        let most = difference.fold(0f32, |most, value| most.max(value.abs()));
+        assert!(most < 1e-5, "{method}: {most:e}");
+        let (least, most) = expected.iter().fold((1f32, 0f32), |(least, most), &value| {
+            (least.min(value), most.max(value))
+        });
+        assert!(least < 0.5 && most == 1.0, "{method}: {least} to {most}");
+    }
+}
+
+#[test]
+fn mistakes_about_an_exported_heat_map_are_one_line() {
+    let sandbox = with_picture();
+    let out = sandbox.path("m.onnx");
+    let picture = sandbox.path("picture.png");
+    let export =
+        |more: &[&str]| complaint(2, &[&["cam", MODEL, "--export", &out][..], more].concat());
+    for (more, expected) in [
+        (&["--layer", "blocks.10/expand/cov"][..], "did you mean"),
+        (&["--layer", "logits"], "no rows and columns"),
+        (&["--method", "gradcam"], "grad-cam, grad-cam++, layer-cam"),
+        (
+            &["--method", "cam", "--layer", "blocks.10/expand/conv"],
+            "use grad-cam",
+        ),
+        (&[&picture], "--export takes a model and no picture"),
+        (
+            &["--target", "1"],
+            "'--export <M.onnx>' cannot be used with",
+        ),
+        (
+            &["--out", "x.png"],
+            "'--export <M.onnx>' cannot be used with",
+        ),
+        (&["--batch", "0"], "invalid value '0' for '--batch <N>'"),
+    ] {
+        let why = export(more);
+        assert!(
+            why.contains(expected) && why.trim_end().lines().count() == 1,
+            "{why}"
+        );
+    }
+    let why = complaint(2, &["cam", MODEL, &picture, "--target", "1"]);
+    assert!(why.contains("--out <PATH>"), "{why}");
+    let why = complaint(2, &["cam", MODEL, &picture, "--require-class"]);
+    assert!(why.contains("--export"), "{why}");
+    let nowhere = sandbox.path("nowhere/m.onnx");
+    let why = complaint(1, &["cam", MODEL, "--export", &nowhere]);
+    assert!(why.contains("cannot be written"), "{why}");
+    assert!(!sandbox.exists("m.onnx"));
+}

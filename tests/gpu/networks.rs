@@ -3,6 +3,8 @@
 #[path = "../common/networks.rs"]
 mod common;
 
+#[allow(unused_imports)]
+pub use common::built;
 pub use common::open;
 
 use std::sync::OnceLock;

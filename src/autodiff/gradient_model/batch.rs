@@ -4,8 +4,10 @@
 //! elements in dimensions that are; two batch sizes determine the line, the third one confirms it. They are replaced by
 //! nodes that compute them from the dimensions of an input.
 
-use crate::onnx::proto::TensorProto;
-use crate::onnx::{Builder, ElementType, Error, Graph, ValueType};
+use crate::onnx::graph::declared_dims_mut;
+use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
+use crate::onnx::types::{fixed_dims, value_info};
+use crate::onnx::{Builder, ElementType, Error, Graph, Types, ValueType};
 use crate::text::printable;
 use std::collections::HashMap;
 
@@ -203,6 +205,25 @@ fn compute(
         Some(name) => builder.emit_named(name, "Add", &[&product, &offset], &[]),
         None => Ok(builder.emit("Add", &[&product, &offset], &[])),
     }
+}
+
+/// The declaration of a value whose types for the first two compared batch sizes are these; `None` if they are unknown.
+/// Where they differ, the dimension is open; where it is that of the batch, it is `batch`.
+pub fn declared(name: &str, types: [&Types; 2], batch: Option<&Dim>) -> Option<ValueInfoProto> {
+    let [first, second] = types.map(|types| types.find(name));
+    let (first, second) = (first?, second?);
+    if first.dims.len() != second.dims.len() {
+        return None;
+    }
+    let mut value = value_info(name, first.elem, &fixed_dims(&first.dims));
+    let sizes = first.dims.iter().zip(&second.dims);
+    for (dim, (first, second)) in declared_dims_mut(&mut value).iter_mut().zip(sizes) {
+        if first != second {
+            let is_batch = [*first, *second] == [super::BATCHES[0], super::BATCHES[1]];
+            dim.value = batch.filter(|_| is_batch).cloned();
+        }
+    }
+    Some(value)
 }
 
 /// The dimensions of a value for a batch size, from its types for the first two of `batches`.

@@ -1,9 +1,9 @@
 //! The dimensions of a model's inputs: which are fixed, which are given, and which are the batch.
 
+use super::batch;
 use super::{GradientError, GradientRequest};
-use crate::onnx::graph::declared_dims;
-use crate::onnx::proto::{Dim, Dimension, TypeValue, ValueInfoProto};
-use crate::onnx::types::{fixed_dims, value_info};
+use crate::onnx::graph::{declared_dims, declared_dims_mut};
+use crate::onnx::proto::{Dim, ValueInfoProto};
 use crate::onnx::{Graph, Types};
 use crate::text::printable;
 
@@ -147,7 +147,7 @@ impl Dimensions {
             if name != input.name {
                 continue;
             }
-            for ((dim, size), axis) in dims_mut(input).iter_mut().zip(sizes).zip(axes) {
+            for ((dim, size), axis) in declared_dims_mut(input).iter_mut().zip(sizes).zip(axes) {
                 if batch || *axis != Axis::Batch {
                     dim.value = Some(Dim::DimValue(size as i64));
                 }
@@ -156,35 +156,9 @@ impl Dimensions {
         }
     }
 
-    /// The declaration of a value whose types for the first two compared batch sizes are these; `None` if they are unknown.
-    /// Where they differ, the dimension is open.
+    /// The declaration of a value whose types for the first two compared batch sizes are these, see [`batch::declared`].
     pub fn declared(&self, name: &str, types: [&Types; 2]) -> Option<ValueInfoProto> {
-        let [first, second] = types.map(|types| types.find(name));
-        let (first, second) = (first?, second?);
-        if first.dims.len() != second.dims.len() {
-            return None;
-        }
-        let mut value = value_info(name, first.elem, &fixed_dims(&first.dims));
-        let sizes = first.dims.iter().zip(&second.dims);
-        for (dim, (first, second)) in dims_mut(&mut value).iter_mut().zip(sizes) {
-            if first != second {
-                let is_batch = [*first, *second] == [super::BATCHES[0], super::BATCHES[1]];
-                let name = self.batch_name.clone().filter(|_| is_batch);
-                dim.value = name.map(Dim::DimParam);
-            }
-        }
-        Some(value)
+        let batch = self.batch_name.clone().map(Dim::DimParam);
+        batch::declared(name, types, batch.as_ref())
     }
-}
-
-fn dims_mut(value: &mut ValueInfoProto) -> &mut [Dimension] {
-    let shape = match value
-        .r#type
-        .as_mut()
-        .and_then(|r#type| r#type.value.as_mut())
-    {
-        Some(TypeValue::TensorType(tensor)) => tensor.shape.as_mut(),
-        _ => None,
-    };
-    shape.map_or(&mut [], |shape| &mut shape.dim)
 }

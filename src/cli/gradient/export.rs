@@ -1,9 +1,8 @@
 //! `ziggurat gradient --export`: writes a model with its gradient as further outputs.
 
-use crate::cli::output_file::OutputFile;
+use crate::cli::model_output::ModelOutput;
 use crate::cli::{Failure, output, startup};
 use anyhow::anyhow;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use ziggurat::autodiff::{GradientError, GradientRequest, gradient_model};
@@ -11,9 +10,6 @@ use ziggurat::home::Home;
 use ziggurat::model::ModelSource;
 use ziggurat::onnx::file;
 use ziggurat::runtime::OnnxRuntime;
-
-/// Weights of at least this many bytes are written beside a model that is too large for one file.
-const EXTERNAL_FROM: usize = 1024;
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "The gradient as a model")]
@@ -62,22 +58,14 @@ impl Export {
 pub fn run(home: &Home, model: &str, path: &Path, options: &Export) -> Result<(), Failure> {
     let request = options.request()?;
     let source = ModelSource::resolve(home, Some(model)).map_err(startup::unresolved)?;
-    let written = OutputFile::new(path)?;
+    let written = ModelOutput::new(path)?;
     startup::library(home)?;
     let model = startup::model_file(home, source)?.path;
     let result = gradient_model(file::read(&model)?, &request, &OnnxRuntime).map_err(failure)?;
     for note in &result.notes {
         output::notice(&format!("{}: {note}", path.display()));
     }
-    match file::encode(&result.model) {
-        Ok(bytes) => Ok(written.finish(|writer| Ok(writer.write_all(&bytes)?))?),
-        // Too large for one file.
-        Err(ziggurat::onnx::Error::Unsupported(_)) => {
-            drop(written);
-            Ok(file::write(result.model, path, Some(EXTERNAL_FROM))?)
-        }
-        Err(problem) => Err(problem.into()),
-    }
+    written.finish(result.model)
 }
 
 /// A name or size that the model does not have is a mistake on the command line.

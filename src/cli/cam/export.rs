@@ -1,0 +1,65 @@
+//! `ziggurat cam --export`: writes a classifier with its class activation map as a further output.
+
+use crate::cli::model_options::ModelOptions;
+use crate::cli::model_output::ModelOutput;
+use crate::cli::{Failure, classify, output, startup};
+use anyhow::anyhow;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use ziggurat::ascent::cam::Method;
+use ziggurat::ascent::{self, CamOptions, CamRequest, cam_model};
+use ziggurat::home::Home;
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "The heat map as a model")]
+pub struct Export {
+    /// Write the model with an input class and an output heatmap
+    #[arg(long, value_name = "M.onnx", conflicts_with_all = ["target", "out", "provider"])]
+    pub export: Option<PathBuf>,
+    /// Fix the batch size [default: any, if the graph allows]
+    #[arg(long, value_name = "N", requires = "export")]
+    batch: Option<NonZeroUsize>,
+    /// Make the input class mandatory: onnxruntime-web needs that to set it
+    #[arg(long, requires = "export")]
+    require_class: bool,
+}
+
+impl Export {
+    /// Writes the model to `path`. `arguments` are the model alone.
+    pub fn run(
+        &self,
+        home: &Home,
+        path: &Path,
+        arguments: &[PathBuf],
+        (method, layer): (Method, Option<&str>),
+        model_options: &ModelOptions,
+    ) -> Result<(), Failure> {
+        let [model] = arguments else {
+            return Err(Failure::usage(anyhow!(
+                "--export takes a model and no picture"
+            )));
+        };
+        let model = classify::text(model)?;
+        let written = ModelOutput::new(path)?;
+        let network = startup::quiet_network(home, Some(model), model_options)?;
+        let layer = layer.map(|name| startup::layer(&network, name));
+        let layer = layer.transpose()?;
+        let request = CamRequest {
+            map: CamOptions {
+                method,
+                layer: layer.as_deref(),
+            },
+            batch: self.batch,
+            class_required: self.require_class,
+        };
+        let result = cam_model(&network, &request).map_err(|problem| match problem {
+            wrong @ ascent::Error::NoMap(_) => Failure::usage(wrong),
+            wrong @ ascent::Error::FixedBatch => Failure::usage(anyhow!("--batch: {wrong}")),
+            other => other.into(),
+        })?;
+        for note in &result.notes {
+            output::notice(&format!("{}: {note}", path.display()));
+        }
+        written.finish(result.model)
+    }
+}
