@@ -162,9 +162,10 @@ impl PhotoMap {
             line.assign(&Array1::from_vec(self.row(y)));
         }
         let largest = scaled.fold(0.0, |most: f32, &value| most.max(value));
-        match largest > 0.0 {
-            true => scaled / largest,
-            false => scaled,
+        if largest > 0.0 {
+            scaled / largest
+        } else {
+            scaled
         }
     }
 
