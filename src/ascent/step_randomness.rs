@@ -4,7 +4,7 @@
 use super::random::{Noise, Random};
 use super::settings::Settings;
 use super::step_graph::names;
-use super::views::{Frame, Line, View};
+use super::views::{AxisView, Frame, View};
 use crate::model::InputSize;
 use crate::runtime::Tensor;
 use ndarray::{Array2, Array4};
@@ -74,7 +74,7 @@ pub(super) fn inputs(
 }
 
 /// The views of all runs along one axis, (N, 3, 1, 1).
-fn lines(draws: &[StepRandomness], axis: fn(&View) -> Line) -> Tensor {
+fn lines(draws: &[StepRandomness], axis: fn(&View) -> AxisView) -> Tensor {
     let mut numbers = Array4::<f32>::zeros((draws.len(), 3, 1, 1));
     for (draw, mut row) in draws.iter().zip(numbers.outer_iter_mut()) {
         let line = axis(&draw.view);

@@ -9,8 +9,8 @@
 //! randomized-smoothing classifier (Cohen, Rosenfeld and Kolter 2019), whose gradients are perceptually aligned (Kaur,
 //! Cohen and Lipton 2019). The amount of noise depends on the network's response: see `run`.
 //!
-//! Along each axis a view has three parameters, [`Line`], from which the step graph computes a resampling matrix (see
-//! [`super::step_graph`]); [`Line::matrix`] is the reference.
+//! Along each axis a view has three parameters, [`AxisView`], from which the step graph computes a resampling matrix (see
+//! [`super::step_graph`]); [`AxisView::matrix`] is the reference.
 
 use super::random::Random;
 use super::settings::Settings;
@@ -19,7 +19,7 @@ use ndarray::Array2;
 /// A view along one axis. Sample `i` of the network's input is the mean of the canvas around
 /// `start + (i + 1/2) · scale - 1/2`, weighted by a triangle of half-width `support`. Pixel centres are integers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
+pub struct AxisView {
     /// The start of the view in pixels of the canvas; negative before its first pixel.
     pub start: f32,
     /// Pixels of the canvas per sample.
@@ -29,7 +29,7 @@ pub struct Line {
     pub support: f32,
 }
 
-impl Line {
+impl AxisView {
     /// The centre crop of a canvas of `canvas` pixels: the fraction `share` of it, in `samples` samples.
     pub fn middle(canvas: usize, samples: usize, share: f64) -> Self {
         let scale = share * canvas as f64 / samples as f64;
@@ -54,8 +54,8 @@ impl Line {
 /// A view along both axes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
-    pub rows: Line,
-    pub columns: Line,
+    pub rows: AxisView,
+    pub columns: AxisView,
 }
 
 /// The geometry of the canvas, the network's input, and the centre crop.
@@ -84,8 +84,8 @@ impl Frame {
     /// The centre crop.
     pub fn middle(&self) -> View {
         View {
-            rows: Line::middle(self.canvas.0, self.input.0, self.share),
-            columns: Line::middle(self.canvas.1, self.input.1, self.share),
+            rows: AxisView::middle(self.canvas.0, self.input.0, self.share),
+            columns: AxisView::middle(self.canvas.1, self.input.1, self.share),
         }
     }
 
@@ -116,7 +116,7 @@ impl Frame {
             };
             // A triangle of half-width s has the variance s² / 6; the variances of successive blurs add up.
             let support = (scale.max(1.0).powi(2) + 6.0 * (sigma * scale).powi(2)).sqrt();
-            Line {
+            AxisView {
                 start: start as f32,
                 scale: scale as f32,
                 // Stochastic rounding keeps the mean correct.

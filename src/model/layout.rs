@@ -4,7 +4,7 @@
 //!
 //! Used to list layers, to address a channel or neuron, and for class activation maps.
 
-use super::propagation::{self, Axis, Of};
+use super::propagation::{self, Axis, DigitKind};
 use crate::onnx::{Builder, Error, Graph, Types, ValueType};
 use std::collections::HashMap;
 
@@ -274,11 +274,11 @@ impl LayoutMap {
         let is_placed = axes.iter().any(Axis::has_places);
         let fits = |channels: usize, rows: usize, columns: usize| {
             let is_line = |axis: &Axis, rows: bool| match axis.line() {
-                Some(Of::Rows(_)) => rows,
-                Some(Of::Columns(_)) => !rows,
+                Some(DigitKind::Rows(_)) => rows,
+                Some(DigitKind::Columns(_)) => !rows,
                 _ => axis.extent() == 1,
             };
-            axes[0].is_runs()
+            axes[0].is_batch()
                 && !is_coarse(&axes[channels])
                 && is_line(&axes[rows], true)
                 && is_line(&axes[columns], false)
@@ -313,12 +313,12 @@ impl LayoutMap {
 /// window.
 fn is_coarse(axis: &Axis) -> bool {
     let mut digits = axis.pieces().iter().flat_map(|piece| &piece.digits);
-    digits.any(|digit| digit.coarse().is_some() || matches!(digit.of, Of::Pieces(_)))
+    digits.any(|digit| digit.coarse().is_some() || matches!(digit.kind, DigitKind::Pieces(_)))
 }
 
 /// The layout of three axes with tokens.
 fn tokens(axes: &[Axis]) -> Option<Layout> {
-    let runs = axes.iter().position(Axis::is_runs)?;
+    let runs = axes.iter().position(Axis::is_batch)?;
     let mut others = (0..3).filter(|&axis| axis != runs);
     let (one, other) = (others.next()?, others.next()?);
     let (channels, row) = match (grid(&axes[one]), grid(&axes[other])) {
@@ -346,11 +346,11 @@ fn grid(axis: &Axis) -> Option<(usize, usize, usize)> {
     let mut placed = placed.by_ref().filter(|(_, piece)| piece.has_places());
     let (at, piece) = placed.next()?;
     let is_only = placed.next().is_none() && piece.is_full();
-    let coarse: Option<Vec<Of>> = piece.digits.iter().map(|digit| digit.coarse()).collect();
+    let coarse: Option<Vec<DigitKind>> = piece.digits.iter().map(|digit| digit.coarse()).collect();
     let (rows, columns) = match coarse?.as_slice() {
-        [Of::Rows(rows), Of::Columns(columns)] => (*rows, *columns),
-        [Of::Rows(rows)] => (*rows, 1),
-        [Of::Columns(columns)] => (1, *columns),
+        [DigitKind::Rows(rows), DigitKind::Columns(columns)] => (*rows, *columns),
+        [DigitKind::Rows(rows)] => (*rows, 1),
+        [DigitKind::Columns(columns)] => (1, *columns),
         _ => return None,
     };
     let before = axis.pieces()[..at].iter().map(|piece| piece.length).sum();
@@ -359,7 +359,7 @@ fn grid(axis: &Axis) -> Option<(usize, usize, usize)> {
 
 /// The layout of axes without positions, if their channels are known.
 fn non_spatial(axes: &[Axis]) -> Option<Layout> {
-    let runs = axes.iter().position(Axis::is_runs)?;
+    let runs = axes.iter().position(Axis::is_batch)?;
     let others = || (0..axes.len()).filter(|&axis| axis != runs);
     // Heads, of (N, heads, tokens, channels).
     let is_head = |axis: &usize| axes.len() == 4 && *axis == 1 && !axes[1].has_places();

@@ -9,7 +9,7 @@ use ziggurat::ascent::cam::{Map, Method};
 use ziggurat::ascent::decorrelation::ColourBasis;
 use ziggurat::ascent::random::Random;
 use ziggurat::ascent::step_graph::{self, Request, Terms, names};
-use ziggurat::ascent::views::{Anchor, Frame, Line, View};
+use ziggurat::ascent::views::{Anchor, AxisView, Frame, View};
 use ziggurat::ascent::{ClassScore, Kind, Settings};
 use ziggurat::autodiff::Device;
 use ziggurat::model::Activation;
@@ -80,7 +80,7 @@ impl Step {
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
         let scalars = |value: f32| Array4::from_elem((runs, 1, 1, 1), value);
         let pixels = |size: usize| Array1::from_iter((0..size).map(|pixel| pixel as f32));
-        let numbers = |line: fn(&View) -> Line| {
+        let numbers = |line: fn(&View) -> AxisView| {
             let all = self.views.iter().map(line);
             let all = all.flat_map(|line| [line.start - 0.5, line.scale, 1.0 / line.support]);
             Array4::from_shape_vec((runs, 3, 1, 1), all.collect()).unwrap()
@@ -201,7 +201,7 @@ fn four(tensor: &Tensor) -> Array4<f32> {
 /// Views of a canvas of `height` × `width`: the middle, random ones, and ones that lie on each border, beyond it, or
 /// show the canvas as small as a few samples.
 fn views(height: usize, width: usize) -> Vec<View> {
-    let line = |start: f32, scale: f32, support: f32| Line {
+    let line = |start: f32, scale: f32, support: f32| AxisView {
         start,
         scale,
         support,
@@ -401,7 +401,7 @@ fn the_mask_follows_the_view() {
 }
 
 /// Which of `cells` a pixel lies in, as a position between their centres, and how much of it lies in the view.
-fn place(line: Line, pixel: usize, samples: usize, cells: usize) -> (f32, f32) {
+fn place(line: AxisView, pixel: usize, samples: usize, cells: usize) -> (f32, f32) {
     let at = (pixel as f32 + 0.5 - line.start) / line.scale;
     let cell = at / samples as f32 * cells as f32 - 0.5;
     let inside = at.min(samples as f32 - at) * line.scale + 0.5;
@@ -436,7 +436,7 @@ fn views_keep_an_anchor_in_place() {
             (view.rows, frame.middle().rows, 0.25, 224.0),
             (view.columns, frame.middle().columns, 0.9, 112.0),
         ] {
-            let on_canvas = |line: Line| line.start + at * side * line.scale;
+            let on_canvas = |line: AxisView| line.start + at * side * line.scale;
             let slack = 0.05 * side * line.scale + 1e-3;
             assert!((on_canvas(line) - on_canvas(middle)).abs() <= slack);
         }

@@ -2,7 +2,7 @@
 //! the class activation map to the canvas.
 //!
 //! A view is separable: along each axis a matrix `kernel(centre of the sample - pixel)` with a triangle kernel, see
-//! [`crate::ascent::views::Line`]. The graph computes it from a few numbers, so that nothing large is uploaded per
+//! [`crate::ascent::views::AxisView`]. The graph computes it from a few numbers, so that nothing large is uploaded per
 //! step. Its transpose gives the exact gradient.
 
 use super::names::*;

@@ -11,9 +11,9 @@ const MAX_PIECES: usize = 32;
 
 /// The meaning of a digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Of {
+pub enum DigitKind {
     /// The batch, of size 1.
-    Runs,
+    Batch,
     Channels,
     /// The rows of a grid, with their number.
     Rows(usize),
@@ -25,7 +25,7 @@ pub enum Of {
     Other,
 }
 
-impl Of {
+impl DigitKind {
     /// Whether it is a position in the image.
     fn is_place(self) -> bool {
         matches!(self, Self::Rows(_) | Self::Columns(_) | Self::Pieces(_))
@@ -35,26 +35,30 @@ impl Of {
 /// A digit of an index: `(count / stride) % extent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digit {
-    pub of: Of,
+    pub kind: DigitKind,
     pub stride: usize,
     pub extent: usize,
 }
 
 impl Digit {
     /// The only digit of an axis of `extent`.
-    fn only(of: Of, extent: usize) -> Self {
+    fn only(kind: DigitKind, extent: usize) -> Self {
         Self {
-            of,
+            kind,
             stride: 1,
             extent,
         }
     }
 
     /// The rows or columns of the grid, if this is their most significant digit, which is the index in a coarser grid.
-    pub fn coarse(self) -> Option<Of> {
-        match self.of {
-            Of::Rows(all) if self.stride * self.extent == all => Some(Of::Rows(self.extent)),
-            Of::Columns(all) if self.stride * self.extent == all => Some(Of::Columns(self.extent)),
+    pub fn coarse(self) -> Option<DigitKind> {
+        match self.kind {
+            DigitKind::Rows(all) if self.stride * self.extent == all => {
+                Some(DigitKind::Rows(self.extent))
+            }
+            DigitKind::Columns(all) if self.stride * self.extent == all => {
+                Some(DigitKind::Columns(self.extent))
+            }
             _ => None,
         }
     }
@@ -86,11 +90,13 @@ impl Piece {
     }
 
     pub fn has_places(&self) -> bool {
-        self.digits.iter().any(|digit| digit.of.is_place())
+        self.digits.iter().any(|digit| digit.kind.is_place())
     }
 
-    fn has_runs(&self) -> bool {
-        self.digits.iter().any(|digit| digit.of == Of::Runs)
+    fn has_batch(&self) -> bool {
+        self.digits
+            .iter()
+            .any(|digit| digit.kind == DigitKind::Batch)
     }
 }
 
@@ -100,8 +106,8 @@ pub struct Axis(Rc<Vec<Piece>>);
 
 impl Axis {
     /// The axis of a single digit.
-    pub fn of(of: Of, extent: usize) -> Self {
-        Self::written(vec![Digit::only(of, extent)])
+    pub fn of(kind: DigitKind, extent: usize) -> Self {
+        Self::written(vec![Digit::only(kind, extent)])
     }
 
     /// The axis of these digits.
@@ -125,7 +131,7 @@ impl Axis {
             }
         }
         // A range without positions is equivalent to a complete axis.
-        let nothing = |piece: &&mut Piece| !piece.has_places() && !piece.has_runs();
+        let nothing = |piece: &&mut Piece| !piece.has_places() && !piece.has_batch();
         for piece in joined.iter_mut().filter(nothing) {
             let digit = Digit::only(kind(piece.digits.iter()), piece.length);
             *piece = Piece::all(merged(vec![digit]));
@@ -133,7 +139,7 @@ impl Axis {
         let length: usize = joined.iter().map(|piece| piece.length).sum();
         match joined.len() {
             1..=MAX_PIECES => Self(Rc::new(joined)),
-            _ => Self::of(Of::Other, length),
+            _ => Self::of(DigitKind::Other, length),
         }
     }
 
@@ -154,8 +160,14 @@ impl Axis {
     }
 
     /// Whether it is the batch axis.
-    pub fn is_runs(&self) -> bool {
-        matches!(self.digits(), Some([Digit { of: Of::Runs, .. }]))
+    pub fn is_batch(&self) -> bool {
+        matches!(
+            self.digits(),
+            Some([Digit {
+                kind: DigitKind::Batch,
+                ..
+            }])
+        )
     }
 
     /// Whether any digit is a position in the image.
@@ -167,11 +179,11 @@ impl Axis {
     pub fn is_channels(&self) -> bool {
         let pieces = self.0.iter();
         let mut digits = pieces.flat_map(|piece| &piece.digits).peekable();
-        digits.peek().is_some() && digits.all(|digit| digit.of == Of::Channels)
+        digits.peek().is_some() && digits.all(|digit| digit.kind == DigitKind::Channels)
     }
 
     /// The grid dimension, if it only has rows or only columns, possibly padded or cropped.
-    pub fn line(&self) -> Option<Of> {
+    pub fn line(&self) -> Option<DigitKind> {
         let mut placed = self.0.iter().filter(|piece| piece.has_places());
         match (placed.next()?.digits.as_slice(), placed.next()) {
             ([digit], None) => digit.coarse(),
@@ -212,17 +224,17 @@ impl Axis {
 
 /// Whether a piece continues another one.
 fn continues(last: &Piece, next: &Piece) -> bool {
-    let nothing = |piece: &Piece| !piece.has_places() && !piece.has_runs();
+    let nothing = |piece: &Piece| !piece.has_places() && !piece.has_batch();
     let goes_on = last.digits == next.digits && last.start + last.length == next.start;
     (nothing(last) && nothing(next)) || (goes_on && last.has_places())
 }
 
 /// The meaning of digits without positions: channels if any of them is.
-fn kind<'a>(mut digits: impl Iterator<Item = &'a Digit>) -> Of {
-    if digits.any(|digit| digit.of == Of::Channels) {
-        Of::Channels
+fn kind<'a>(mut digits: impl Iterator<Item = &'a Digit>) -> DigitKind {
+    if digits.any(|digit| digit.kind == DigitKind::Channels) {
+        DigitKind::Channels
     } else {
-        Of::Other
+        DigitKind::Other
     }
 }
 
@@ -230,11 +242,11 @@ fn kind<'a>(mut digits: impl Iterator<Item = &'a Digit>) -> Of {
 fn merged(digits: Vec<Digit>) -> Vec<Digit> {
     let mut few: Vec<Digit> = Vec::with_capacity(digits.len());
     for digit in digits {
-        if digit.extent == 1 && digit.of != Of::Runs {
+        if digit.extent == 1 && digit.kind != DigitKind::Batch {
             continue;
         }
-        match few.last_mut().filter(|last| last.of == digit.of) {
-            Some(last) if !digit.of.is_place() => last.extent *= digit.extent,
+        match few.last_mut().filter(|last| last.kind == digit.kind) {
+            Some(last) if !digit.kind.is_place() => last.extent *= digit.extent,
             Some(last) if last.stride == digit.stride * digit.extent => {
                 last.stride = digit.stride;
                 last.extent *= digit.extent;
@@ -270,7 +282,7 @@ impl Pieces {
             is_lost = taken.is_none();
             reshaped.push(match taken {
                 Some(taken) => self.written(taken),
-                None => Axis::of(Of::Other, extent),
+                None => Axis::of(DigitKind::Other, extent),
             });
         }
         reshaped
@@ -289,7 +301,7 @@ impl Pieces {
                 self.axes.len() - 1
             }
         };
-        vec![Digit::only(Of::Pieces(number), axis.extent())]
+        vec![Digit::only(DigitKind::Pieces(number), axis.extent())]
     }
 
     /// The axis of these digits; restores an axis of several pieces once all of its digits are rejoined.
@@ -297,7 +309,7 @@ impl Pieces {
         let axis = Axis::written(digits);
         let digits = axis.digits().unwrap_or_default();
         if let [digit] = digits
-            && let Of::Pieces(number) = digit.of
+            && let DigitKind::Pieces(number) = digit.kind
             && digit.extent == self.axes[number].extent()
         {
             return self.axes[number].clone();
@@ -312,8 +324,10 @@ fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec
     let mut taken = Vec::new();
     let mut rest = extent;
     loop {
-        let is_runs = digits.last().is_some_and(|digit| digit.of == Of::Runs);
-        if is_runs && (rest > 1 || taken.is_empty() || !next_is_one) {
+        let is_batch = digits
+            .last()
+            .is_some_and(|digit| digit.kind == DigitKind::Batch);
+        if is_batch && (rest > 1 || taken.is_empty() || !next_is_one) {
             taken.extend(digits.pop());
         } else if rest == 1 {
             return Some(taken);
@@ -325,7 +339,7 @@ fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec
             } else if digit.extent.is_multiple_of(rest) {
                 digit.extent /= rest;
                 taken.push(Digit {
-                    of: digit.of,
+                    kind: digit.kind,
                     stride: digit.stride * digit.extent,
                     extent: rest,
                 });
@@ -342,15 +356,15 @@ fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec
 pub fn coarsen(axes: &mut [Axis]) {
     let pieces = axes.iter().flat_map(|axis| axis.pieces());
     let digits: Vec<Digit> = pieces.flat_map(|piece| &piece.digits).copied().collect();
-    let is_known = |digit: &Digit| !matches!(digit.of, Of::Pieces(_));
+    let is_known = |digit: &Digit| !matches!(digit.kind, DigitKind::Pieces(_));
     if !digits.iter().all(is_known) {
         return;
     }
     let coarse = |digit: &Digit| {
-        let mut same = digits.iter().filter(|other| other.of == digit.of);
-        let of = digit.coarse().filter(|_| digit.stride > 1)?;
+        let mut same = digits.iter().filter(|other| other.kind == digit.kind);
+        let kind = digit.coarse().filter(|_| digit.stride > 1)?;
         same.all(|other| other == digit)
-            .then(|| Digit::only(of, digit.extent))
+            .then(|| Digit::only(kind, digit.extent))
     };
     if digits.iter().all(|digit| coarse(digit).is_none()) {
         return;

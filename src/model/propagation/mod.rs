@@ -11,7 +11,7 @@ mod indices;
 mod rules;
 
 use crate::onnx::{Graph, Types};
-pub use axis::{Axis, Of};
+pub use axis::{Axis, DigitKind};
 use axis::{Pieces, coarsen};
 use std::collections::HashMap;
 
@@ -21,10 +21,10 @@ pub fn propagate_axes(graph: &Graph, shapes: &Types, input: &str) -> HashMap<Str
     let mut known = HashMap::new();
     if let Some([runs, channels, rows, columns]) = dims(shapes, input) {
         let axes = vec![
-            Axis::of(Of::Runs, *runs),
-            Axis::of(Of::Channels, *channels),
-            Axis::of(Of::Rows(*rows), *rows),
-            Axis::of(Of::Columns(*columns), *columns),
+            Axis::of(DigitKind::Batch, *runs),
+            Axis::of(DigitKind::Channels, *channels),
+            Axis::of(DigitKind::Rows(*rows), *rows),
+            Axis::of(DigitKind::Columns(*columns), *columns),
         ];
         known.insert(input.to_owned(), axes);
     }
@@ -64,8 +64,8 @@ fn unknown(dims: &[usize]) -> Vec<Axis> {
         .iter()
         .enumerate()
         .map(|(at, &extent)| match (at, extent) {
-            (0, 1) => Axis::of(Of::Runs, 1),
-            _ => Axis::of(Of::Other, extent),
+            (0, 1) => Axis::of(DigitKind::Batch, 1),
+            _ => Axis::of(DigitKind::Other, extent),
         });
     axes.collect()
 }

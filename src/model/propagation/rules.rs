@@ -1,6 +1,6 @@
 //! The rule of each operator: its output axes from its input axes.
 
-use super::axis::{Axis, Of, Pieces};
+use super::axis::{Axis, DigitKind, Pieces};
 use super::indices::{Cut, MAX_PICKED, resolve_indices};
 use super::{dims, unknown};
 use crate::onnx::proto::NodeProto;
@@ -145,14 +145,18 @@ impl Context<'_> {
             };
             axes[at] = match (at, axis.line()) {
                 (0, _) => axis.clone(),
-                (1, _) => Axis::of(Of::Channels, extent),
-                (_, Some(Of::Rows(_))) => Axis::of(Of::Rows(extent), extent),
-                (_, Some(Of::Columns(_))) => Axis::of(Of::Columns(extent), extent),
+                (1, _) => Axis::of(DigitKind::Channels, extent),
+                (_, Some(DigitKind::Rows(_))) => Axis::of(DigitKind::Rows(extent), extent),
+                (_, Some(DigitKind::Columns(_))) => Axis::of(DigitKind::Columns(extent), extent),
                 _ if extent == axis.extent() && (extent == 1 || is_narrow()) => axis.clone(),
                 // After an unknown operator: input and output are feature maps.
-                (2, _) if !is_placed && from.len() == 4 => Axis::of(Of::Rows(extent), extent),
-                (3, _) if !is_placed && from.len() == 4 => Axis::of(Of::Columns(extent), extent),
-                _ => Axis::of(Of::Other, extent),
+                (2, _) if !is_placed && from.len() == 4 => {
+                    Axis::of(DigitKind::Rows(extent), extent)
+                }
+                (3, _) if !is_placed && from.len() == 4 => {
+                    Axis::of(DigitKind::Columns(extent), extent)
+                }
+                _ => Axis::of(DigitKind::Other, extent),
             };
         }
         Some(axes)
@@ -162,7 +166,7 @@ impl Context<'_> {
         let axes = self.first()?.into_iter().enumerate();
         let axes = axes.map(|(at, axis)| match at {
             0 | 1 => axis,
-            _ => Axis::of(Of::Other, 1),
+            _ => Axis::of(DigitKind::Other, 1),
         });
         Some(axes.collect())
     }
@@ -179,7 +183,7 @@ impl Context<'_> {
         for (at, axis) in axes.into_iter().enumerate() {
             match (over.contains(&at), is_set("keepdims", 1)) {
                 (false, _) => kept.push(axis),
-                (true, true) => kept.push(Axis::of(Of::Other, 1)),
+                (true, true) => kept.push(Axis::of(DigitKind::Other, 1)),
                 (true, false) => {}
             }
         }
@@ -208,7 +212,7 @@ impl Context<'_> {
         let mut new = resolve_indices(&new, self.dims.len())?;
         new.sort_unstable();
         for at in new {
-            (at <= axes.len()).then(|| axes.insert(at, Axis::of(Of::Other, 1)))?;
+            (at <= axes.len()).then(|| axes.insert(at, Axis::of(DigitKind::Other, 1)))?;
         }
         Some(axes)
     }
@@ -230,13 +234,13 @@ impl Context<'_> {
             let known = self.input(index);
             let dims = self.constant_dims(index)?;
             let part = known.as_ref().and_then(|axes| axes.get(along).cloned());
-            parts.push(
-                part.unwrap_or_else(|| Axis::of(Of::Other, dims.get(along).copied().unwrap_or(0))),
-            );
+            parts.push(part.unwrap_or_else(|| {
+                Axis::of(DigitKind::Other, dims.get(along).copied().unwrap_or(0))
+            }));
             others.extend(known);
         }
         for axes in &mut others {
-            *axes.get_mut(along)? = Axis::of(Of::Other, 1);
+            *axes.get_mut(along)? = Axis::of(DigitKind::Other, 1);
         }
         let mut axes = aligned(&others, self.dims);
         axes[along] = Axis::concat(&parts);
@@ -260,7 +264,7 @@ impl Context<'_> {
             if axis.extent() == extent {
                 axis.clone()
             } else {
-                Axis::of(Of::Other, extent)
+                Axis::of(DigitKind::Other, extent)
             }
         };
         let count = self.constant_dims(1)?.iter().product::<usize>();
@@ -294,8 +298,8 @@ impl Context<'_> {
                 (1, _) => axes[at].slice(cut.first, cut.first + cut.count),
                 // Every second row is a row of a coarser grid.
                 (2.., Some(of)) if cut.covers(extent) => match of {
-                    Of::Rows(_) => Axis::of(Of::Rows(cut.count), cut.count),
-                    _ => Axis::of(Of::Columns(cut.count), cut.count),
+                    DigitKind::Rows(_) => Axis::of(DigitKind::Rows(cut.count), cut.count),
+                    _ => Axis::of(DigitKind::Columns(cut.count), cut.count),
                 },
                 _ => axes[at].pick(&cut.indices()?),
             };
@@ -317,7 +321,7 @@ impl Context<'_> {
             Some(axis) => vec![axis],
             None => indices
                 .iter()
-                .map(|&extent| Axis::of(Of::Other, extent))
+                .map(|&extent| Axis::of(DigitKind::Other, extent))
                 .collect(),
         };
         axes.splice(along..=along, new);
@@ -335,7 +339,7 @@ impl Context<'_> {
             let less = |pad: i64| usize::try_from(pad.min(0).unsigned_abs()).ok();
             let more = |pad: i64| usize::try_from(pad.max(0)).ok();
             let is_small = |pad: &usize| self.dims.get(at).is_some_and(|dim| pad <= dim);
-            let margin = |pad: i64| Some(Axis::of(Of::Other, more(pad).filter(is_small)?));
+            let margin = |pad: i64| Some(Axis::of(DigitKind::Other, more(pad).filter(is_small)?));
             let end = axes[at].extent().saturating_sub(less(behind)?);
             let inner = axes[at].slice(less(before)?, end);
             let (before, behind) = (margin(before)?, margin(behind)?);
@@ -360,7 +364,7 @@ impl Context<'_> {
         if rank < 2 || !is_matrix(0) || !is_matrix(1) {
             return None;
         }
-        let weights = |at: usize| Axis::of(Of::Channels, self.dims[at]);
+        let weights = |at: usize| Axis::of(DigitKind::Channels, self.dims[at]);
         let row = left
             .as_ref()
             .and_then(|axes| axes.iter().nth_back(1).cloned());
@@ -382,7 +386,7 @@ impl Context<'_> {
             let axes = self.input(index)?;
             axes.get(if is_turned { 1 - kept } else { kept }).cloned()
         };
-        let weights = |at: usize| Some(Axis::of(Of::Channels, *self.dims.get(at)?));
+        let weights = |at: usize| Some(Axis::of(DigitKind::Channels, *self.dims.get(at)?));
         let row = of(0, "transA", 0).or_else(|| weights(0))?;
         let column = of(1, "transB", 1).or_else(|| weights(1))?;
         Some(vec![row, column])
@@ -402,7 +406,7 @@ impl Context<'_> {
             let of = |(term, axes): &(&str, Vec<Axis>)| axes.get(term.find(letter)?).cloned();
             let found: Vec<Axis> = named.iter().filter_map(of).collect();
             if found.is_empty() {
-                Axis::of(Of::Channels, extent)
+                Axis::of(DigitKind::Channels, extent)
             } else {
                 agreed(&found, extent)
             }
@@ -426,14 +430,15 @@ fn aligned(values: &[Vec<Axis>], dims: &[usize]) -> Vec<Axis> {
 fn agreed(axes: &[Axis], extent: usize) -> Axis {
     let mut best: Option<&Axis> = None;
     for axis in axes.iter().filter(|axis| axis.extent() == extent) {
-        let rank = |axis: &Axis| (axis.has_places(), axis.is_runs(), axis.is_channels());
+        let rank = |axis: &Axis| (axis.has_places(), axis.is_batch(), axis.is_channels());
         match best {
             Some(other) if rank(other) > rank(axis) => {}
             Some(other) if rank(other) == rank(axis) && other != axis && axis.has_places() => {
-                return Axis::of(Of::Other, extent);
+                return Axis::of(DigitKind::Other, extent);
             }
             _ => best = Some(axis),
         }
     }
-    best.cloned().unwrap_or_else(|| Axis::of(Of::Other, extent))
+    best.cloned()
+        .unwrap_or_else(|| Axis::of(DigitKind::Other, extent))
 }

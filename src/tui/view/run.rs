@@ -41,12 +41,12 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let title = title.unwrap_or_else(|| subject::title(app));
     let inner = bordered(app, frame, area, &title, false);
     match live {
-        Some(live) => under_way(app, frame, inner, live),
+        Some(live) => active_run(app, frame, inner, live),
         None => subject::draw(app, frame, inner),
     }
 }
 
-fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
+fn active_run(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
     let [progress, rest] =
         Layout::vertical([Constraint::Length(2), Constraint::Min(0)]).areas(area);
     self::progress(app, frame, progress, live);
