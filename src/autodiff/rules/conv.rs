@@ -207,7 +207,7 @@ fn zero_inserted(
 /// too, because a convolution spreads them over the channels. Its input is multiplied by a 1 that ONNX Runtime does not
 /// know in advance: it would compute the convolution when the model is opened, and store the result unblocked.
 fn insert_zeros(cx: &mut Context, value: &str, dims: &[usize]) -> String {
-    let [batch, channels] = [dims[0] as i64, dims[1] as i64];
+    let channels = dims[1] as i64;
     let [height, width] = [2 * dims[2], 2 * dims[3]];
     let nearest = [
         ("mode", "nearest".into()),
@@ -217,13 +217,7 @@ fn insert_zeros(cx: &mut Context, value: &str, dims: &[usize]) -> String {
     let scales = cx.builder.floats(&[4], &[1.0, 1.0, 2.0, 2.0]);
     let repeated = cx.emit("Resize", &[value, "", &scales], &nearest);
 
-    let unknown_one = [
-        ("low", 1f32.into()),
-        ("high", 1f32.into()),
-        ("seed", 0f32.into()),
-        ("shape", vec![batch, 1, 1, 1].into()),
-    ];
-    let one = cx.emit("RandomUniform", &[], &unknown_one);
+    let one = unknown_one(cx);
     let alternating = |size: usize| [1.0, 0.0].repeat(size / 2);
     let rows = cx
         .builder
@@ -231,11 +225,27 @@ fn insert_zeros(cx: &mut Context, value: &str, dims: &[usize]) -> String {
     let columns = cx
         .builder
         .floats(&[1, 1, 1, width as i64], &alternating(width));
+    let rows = cx.expand(&rows, &[dims[0], 1, height, 1]);
     let rows = cx.mul(&rows, &one);
     let places = cx.mul(&rows, &columns);
     let ones = cx.builder.floats(&[channels, 1, 1, 1], &vec![1.0; dims[1]]);
     let places = cx.emit("Conv", &[&places, &ones], &[]);
     cx.mul(&repeated, &places)
+}
+
+/// A 1 (1, 1, 1, 1) that depends on an input of the graph as far as ONNX Runtime can tell, whatever the input is.
+/// (`RandomUniform` from 1 to 1 would do, but ONNX Runtime 1.32 lacks it at opset 22.)
+fn unknown_one(cx: &mut Context) -> String {
+    let input = cx.builder.graph().inputs()[0].name.clone();
+    let all = cx.ints(&[-1]);
+    let flat = cx.op("Reshape", &[&input, &all]);
+    let [start, end] = [0, 1].map(|place| cx.ints(&[place]));
+    let first = cx.op("Slice", &[&flat, &start, &end]);
+    let first = cx.cast(&first, ElementType::Bool);
+    let first = cx.cast(&first, ElementType::F32);
+    let first = cx.reshape(&first, &[1, 1, 1, 1]);
+    let always_one = [("alpha", 0f32.into()), ("beta", 1f32.into())];
+    cx.emit("HardSigmoid", &[&first], &always_one)
 }
 
 /// Whether a convolution halves height and width: `dims` are those of its input, `out` of its output.
