@@ -1,13 +1,13 @@
-//! How a file appears: whole or not at all; and how one is opened to be read. For every room that writes or reads one.
+//! Reading and atomic writing of files, used by every module with files.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Writes a file so that it appears whole or not at all. One that is replaced keeps its permissions.
+/// Writes a file atomically. A replaced file keeps its permissions.
 ///
 /// # Errors
-/// What the system says; an old file is then as it was.
+/// The system's error; an existing file is then unchanged.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -26,10 +26,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file to read it. Something else in its place, a pipe say, is not waited for: every file is opened by this.
+/// Opens a regular file for reading. All files are opened with this function, because opening a pipe could block.
 ///
 /// # Errors
-/// What the system says; or that it is no regular file, and what it is.
+/// The system's error, or that the path is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let found = fs::metadata(path)?;
     match found.is_file() {
@@ -41,7 +41,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads all of a file that is opened by [`open`].
+/// Reads a file opened by [`open`].
 ///
 /// # Errors
 /// As [`open`].
@@ -51,7 +51,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What there is at a path that is no regular file.
+/// The kind of a path that is not a regular file.
 fn kind(found: &fs::Metadata) -> &'static str {
     #[cfg(unix)]
     {
@@ -71,7 +71,7 @@ fn kind(found: &fs::Metadata) -> &'static str {
     }
 }
 
-/// Temporary files are the user's alone; finished ones are as readable as any other file.
+/// Temporary files are private; finished files get the usual permissions.
 pub(crate) fn make_readable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -81,8 +81,8 @@ pub(crate) fn make_readable(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until no other process changes a file of `folder`, until what is returned is dropped: of two that save at once, neither is
-/// lost. Where a folder cannot be locked (some network drives), the file is whole all the same.
+/// Locks `folder` until the result is dropped, so that no write of two concurrent ones is lost. Folders that
+/// cannot be locked (some network drives) are written without a lock; each file is still complete.
 pub(crate) fn turn(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     folder.lock().ok()?;
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    fn opening_a_pipe_fails_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_leaves_nothing_behind() {
+    fn a_failed_write_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::create_dir(&path).unwrap();

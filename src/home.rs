@@ -1,8 +1,9 @@
-//! Where Ziggurat keeps its files: one place that knows the folders, used by every room that reads or writes one.
+//! Paths of Ziggurat's files and folders, used by every module that reads or writes them.
 
 use std::path::{Path, PathBuf};
 
-/// The folders Ziggurat uses: three that it owns, and one of the user's own for favourites. Nothing is created until something is written.
+/// The folders of Ziggurat: data, configuration and state, and one of the user's for favourites. Nothing is
+/// created before the first write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     data: PathBuf,
@@ -11,7 +12,7 @@ pub struct Home {
     favourites: PathBuf,
 }
 
-/// Neither `ZIGGURAT_HOME` nor a home folder of the user is known.
+/// Neither `ZIGGURAT_HOME` is set nor is the user's home folder known.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no home folder is known for this user: set ZIGGURAT_HOME to a folder that Ziggurat may write to"
@@ -19,10 +20,11 @@ pub struct Home {
 pub struct NoHome;
 
 impl Home {
-    /// The folders of this user: below `ZIGGURAT_HOME` if that is set (and not empty), else the platform's own.
+    /// The folders of this user: below `ZIGGURAT_HOME` if that is set and not empty, otherwise the platform's
+    /// standard folders.
     ///
     /// # Errors
-    /// [`NoHome`] if the variable is not set and the platform names no home folder.
+    /// [`NoHome`] if the variable is not set and the platform reports no home folder.
     pub fn locate() -> Result<Self, NoHome> {
         if let Some(root) = std::env::var_os("ZIGGURAT_HOME").filter(|root| !root.is_empty()) {
             return Ok(Self::at(Path::new(&root)));
@@ -36,7 +38,7 @@ impl Home {
         })
     }
 
-    /// All folders below one root, as `ZIGGURAT_HOME` asks for.
+    /// All folders below one root, as for `ZIGGURAT_HOME`.
     pub fn at(root: &Path) -> Self {
         Self {
             data: root.join("data"),
@@ -46,22 +48,22 @@ impl Home {
         }
     }
 
-    /// ONNX Runtime libraries, one folder a build.
+    /// ONNX Runtime libraries, one folder per build.
     pub fn runtime(&self) -> PathBuf {
         self.data.join("runtime")
     }
 
-    /// Fetched and converted models.
+    /// Downloaded and converted models.
     pub fn models(&self) -> PathBuf {
         self.data.join("models")
     }
 
-    /// Finished runs, one folder each.
+    /// Finished runs, one folder per run.
     pub fn history(&self) -> PathBuf {
         self.data.join("history")
     }
 
-    /// Pictures that the user likes, unless the settings name another folder: `Ziggurat` in the user's pictures folder.
+    /// Favourites, unless the settings name another folder: `Ziggurat` in the user's pictures folder.
     pub fn favourites(&self) -> PathBuf {
         self.favourites.clone()
     }
@@ -76,17 +78,17 @@ impl Home {
         self.config.join("models")
     }
 
-    /// Runs that are to be made, one file a process.
+    /// Queued runs, one file per process.
     pub fn queues(&self) -> PathBuf {
         self.state.join("queue")
     }
 
-    /// Runs that were begun, as far as they came.
+    /// Unfinished runs, from which they resume.
     pub fn checkpoints(&self) -> PathBuf {
         self.state.join("checkpoints")
     }
 
-    /// Where the user was in each model the last time.
+    /// The saved view state of each model.
     pub fn explorer(&self) -> PathBuf {
         self.state.join("explorer.json")
     }
@@ -102,7 +104,7 @@ impl Home {
     }
 }
 
-/// `Ziggurat` in the user's pictures folder. A server often names none: then it is called `Pictures`, as desktops do.
+/// `Ziggurat` in the user's pictures folder, or in `Pictures` where none is configured, as on many servers.
 fn pictures(data: &Path) -> PathBuf {
     let Some(user) = directories::UserDirs::new() else {
         return data.join("favourites");
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_root_holds_every_folder_and_none_twice() {
+    fn all_folders_are_distinct_and_below_the_root() {
         let home = Home::at(Path::new("/z"));
         let folders = [
             home.runtime(),

@@ -1,28 +1,27 @@
-//! Text for people: what comes from outside is made harmless here, before it is shown anywhere; plurals, durations and ages
-//! are worded here.
+//! Text for display: escaping of text from files, plurals, durations and ages.
 //!
-//! Names of files, layers, classes and runs may hold anything. One rule ([`is_harmless`]) says which characters may reach a
-//! terminal; what becomes of the others depends on the place:
+//! Names of files, layers, classes and runs may contain any character. [`is_harmless`] defines which characters may
+//! reach a terminal; how the others are replaced depends on the use:
 //!
-//! - [`shown`]: a name within a line: escaped, and of bounded length
-//! - [`printable`]: a name that is quoted in an error: the same, in quotes
-//! - [`one_line`]: a finished line of output: escaped; line breaks become spaces
-//! - [`json`]: a line of JSON: escaped as JSON does it
-//! - [`clean`]: a text of which each character keeps its place on the screen: a dot in the place of each
-//! - [`without`]: a name that is used as a name: left out
+//! - [`shown`]: a name within a line: escaped, of bounded length
+//! - [`printable`]: a name in an error: the same, in quotes
+//! - [`one_line`]: a line of output: escaped; line breaks become spaces
+//! - [`json`]: a line of JSON: escaped as in JSON
+//! - [`clean`]: a text whose characters keep their columns: each is replaced by a dot
+//! - [`without`]: a name: removed
 
 mod amounts;
 
 pub use amounts::{age, counted, span};
 
-/// Longest name that is shown, in characters.
-pub const LONGEST: usize = 200;
+/// Maximum characters of a shown name.
+pub const MAX_SHOWN: usize = 200;
 
-/// Longest name that is quoted, in characters.
-const LONGEST_QUOTED: usize = 80;
+/// Maximum characters of a quoted name.
+const MAX_QUOTED: usize = 80;
 
-/// Whether a character shows as itself. Others steer the terminal (control characters), end the line, change the direction
-/// of the text around them, or cannot be seen at all, so that a name looks like another.
+/// Whether a character is displayed as itself. Others control the terminal, end the line, change the direction of
+/// the surrounding text, or are invisible, so that a name looks like another.
 pub fn is_harmless(c: char) -> bool {
     let is_hidden = matches!(c,
         // Soft hyphen; Arabic letter mark; Mongolian vowel separator.
@@ -38,14 +37,15 @@ pub fn is_harmless(c: char) -> bool {
     !is_hidden && !c.is_control()
 }
 
-/// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`LONGEST`] characters.
+/// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`MAX_SHOWN`]
+/// characters.
 pub fn shown(text: &str) -> String {
-    if text.len() <= LONGEST && text.chars().all(is_harmless) {
+    if text.len() <= MAX_SHOWN && text.chars().all(is_harmless) {
         return text.into();
     }
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
+        if count == MAX_SHOWN {
             out.push('…');
             break;
         }
@@ -54,14 +54,14 @@ pub fn shown(text: &str) -> String {
     out
 }
 
-/// A name in quotes, as errors have it: what is not harmless is escaped, and it has at most 80 characters.
+/// A name in quotes, for errors: unsafe characters are escaped, at most 80 characters.
 pub fn printable(text: &str) -> String {
-    let short: String = text.chars().take(LONGEST_QUOTED).collect();
+    let short: String = text.chars().take(MAX_QUOTED).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{more}")
 }
 
-/// A text on one line: line breaks and tabs become spaces, what else is not harmless is escaped.
+/// A text on one line: line breaks and tabs become spaces, other unsafe characters are escaped.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.trim_end().chars() {
@@ -73,7 +73,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// A line of JSON in which what is not harmless is escaped too: it can stand only within a text.
+/// A line of JSON in which unsafe characters are escaped too: they can occur only within strings.
 pub fn json(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -88,13 +88,14 @@ pub fn json(text: &str) -> String {
     line
 }
 
-/// A text with a dot in the place of each character that is not harmless.
+/// A text in which each unsafe character is replaced by a dot.
 pub fn clean(text: &str) -> String {
     let visible = |c: char| if is_harmless(c) { c } else { '·' };
     text.chars().map(visible).collect()
 }
 
-/// A name without what is not harmless, trimmed, and with at most so many characters. A tab separates as a space does.
+/// A name without unsafe characters, trimmed, and with at most `most` characters. A tab separates words like a
+/// space.
 pub fn without(text: &str, most: usize) -> String {
     let spaced = |c: char| if c == '\t' { ' ' } else { c };
     let kept = text.chars().map(spaced).filter(|c| is_harmless(*c));
@@ -113,7 +114,7 @@ fn escape(c: char, out: &mut String) {
 mod tests {
     use super::*;
 
-    /// What must never reach a terminal, by its properties in Unicode's own words.
+    /// Characters that must never reach a terminal, by Unicode's names.
     const HOSTILE: &[(&str, std::ops::RangeInclusive<char>)] = &[
         ("C0 controls", '\0'..='\u{1f}'),
         ("DEL and C1 controls", '\u{7f}'..='\u{9f}'),
@@ -131,7 +132,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_way_to_show_a_text_lets_a_hostile_character_through() {
+    fn no_function_lets_a_hostile_character_through() {
         let is_hostile = |c: char| HOSTILE.iter().any(|(_, range)| range.contains(&c));
         for c in '\0'..=char::MAX {
             assert!(!(is_harmless(c) && is_hostile(c)), "{c:?}");
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_on_one_line_and_short() {
+    fn shown_text_is_one_short_line() {
         let hostile = "a\u{1b}[2J\u{202e}\u{9b}31m\nb";
         assert_eq!(shown(hostile), "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
         assert_eq!(one_line("a\r\nb\u{2066}c\n"), "a  b\\u{2066}c");
@@ -166,8 +167,8 @@ mod tests {
         assert_eq!(without("abcdef", 3), "abc");
         assert_eq!(json("\"\u{e0041}\u{202e}\""), r#""\udb40\udc41\u202e""#);
         assert_eq!(shown("groß と wide"), "groß と wide");
-        assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), LONGEST + 1);
-        assert_eq!(shown(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+        assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), MAX_SHOWN + 1);
+        assert_eq!(shown(&"x".repeat(MAX_SHOWN)), "x".repeat(MAX_SHOWN));
         assert_eq!(printable(&"x".repeat(1000)).len(), 2 + 80 + "…".len());
     }
 }

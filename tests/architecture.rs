@@ -1,5 +1,5 @@
-//! The structure of the source tree: modules use only modules on floors below their own. The floors are those of the table
-//! in `src/lib.rs`.
+//! The structure of the source tree: modules use only modules on floors below their own, and no modules use each other
+//! in a circle. The floors are those of the table in `src/lib.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -37,6 +37,37 @@ fn modules_use_only_modules_on_lower_floors() {
 }
 
 #[test]
+fn modules_of_a_folder_do_not_use_each_other_in_a_circle() {
+    let sources = Sources::read();
+    let folders: BTreeSet<&[String]> = sources
+        .files
+        .keys()
+        .flat_map(|module| (0..module.len()).map(|depth| &module[..depth]))
+        .collect();
+    let mut circles = Vec::new();
+    for folder in folders {
+        let depth = folder.len();
+        // References between the children of the folder, those of their own children included.
+        let mut uses: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (user, used) in &sources.references {
+            for used in used {
+                let inside = user.starts_with(folder) && used.starts_with(folder);
+                if inside && user.len() > depth && used.len() > depth && user[depth] != used[depth]
+                {
+                    uses.entry(&user[depth]).or_default().insert(&used[depth]);
+                }
+            }
+        }
+        for &module in uses.keys() {
+            if reachable(&uses, module).contains(module) {
+                circles.push(format!("src/{}/{module}", folder.join("/")));
+            }
+        }
+    }
+    assert!(circles.is_empty(), "in a circle:\n{}", circles.join("\n"));
+}
+
+#[test]
 fn every_module_is_on_a_floor() {
     let floors = floors();
     let sources = Sources::read();
@@ -67,6 +98,20 @@ fn the_documents_for_developers_name_files_that_exist() {
             assert!(root().join(path).exists(), "{document} names {path}");
         }
     }
+}
+
+/// The modules that `start` uses, directly or through others.
+fn reachable<'a>(uses: &BTreeMap<&'a str, BTreeSet<&'a str>>, start: &str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut worklist: Vec<&str> = vec![start];
+    while let Some(module) = worklist.pop() {
+        for &next in uses.get(module).into_iter().flatten() {
+            if reached.insert(next) {
+                worklist.push(next);
+            }
+        }
+    }
+    reached
 }
 
 /// The floor of each top-level module, from the table in `src/lib.rs`; modules for all are on floor -1.

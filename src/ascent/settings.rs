@@ -54,21 +54,21 @@ macro_rules! knobs {
 
 knobs! {
     /// Total steps, divided among the octaves.
-    steps: u32 = whole("steps", 176, 1..=100_000);
+    steps: u32 = whole("steps", 176, 1..=100_000).by(16.0);
     /// Longest side of the finished picture; 0 = automatic: the size at which the network's crop needs no resizing.
-    canvas: u32 = whole("px", 0, 0..=2048);
+    canvas: u32 = whole("px", 0, 0..=2048).by(32.0).or_automatic();
     /// Size of the finished picture relative to the automatic size, if `canvas` is 0; at most 2048 px.
-    canvas_scale: f64 = real("×", 1.0, 0.25..=8.0);
+    canvas_scale: f64 = real("×", 1.0, 0.25..=8.0).by(0.25);
     /// Number of canvas sizes, coarse to fine; a canvas larger than the network's input adds more.
     octaves: u32 = whole("", 3, 1..=8);
     /// Size of each octave's canvas relative to the previous one.
     octave_scale: f64 = real("×", 2.2, 1.05..=4.0);
     /// Steps of each octave relative to the next finer one; coarse octaves determine the composition.
-    octave_share: f64 = real("×", 1.7, 0.1..=10.0);
+    octave_share: f64 = real("×", 1.7, 0.1..=10.0).by(0.1);
     /// Objective of a class: its log-probability, which also suppresses rival classes, or its logit.
     objective: ClassScore = knob::CLASS_SCORE;
     /// Step length, relative to the contrast of photographs.
-    step_size: f64 = real("", 0.2, 0.0..=2.0);
+    step_size: f64 = real("", 0.2, 0.0..=2.0).by(0.01);
     /// Step size at the end of each octave, relative to its start (linear).
     step_decay: f64 = real("", 0.1, 0.0..=1.0);
     /// Fraction of the velocity that each step keeps.
@@ -78,7 +78,7 @@ knobs! {
     /// Side of the largest random view, relative to the network's crop; beyond the canvas a view is mid-grey.
     view_max: f64 = real("", 1.4, 0.05..=4.0);
     /// Maximum standard deviation of the Gaussian blur of a view, in pixels of the network's input.
-    blur: f64 = real("px", 3.0, 0.0..=32.0);
+    blur: f64 = real("px", 3.0, 0.0..=32.0).by(0.5);
     /// Fraction of views that are blurred.
     blur_share: f64 = real("", 0.5, 0.0..=1.0);
     /// Maximum standard deviation of the noise in a view (black 0, white 1); it rises with the class probability and
@@ -91,9 +91,9 @@ knobs! {
     /// Gain of each coarser band of the gradient relative to the next finer one, on top of the spectrum of photographs.
     tilt: f64 = real("×", 1.15, 0.1..=10.0);
     /// Gain of the gradient's chroma, relative to photographs; 0 = grey.
-    chroma: f64 = real("×", 1.5, 0.0..=10.0);
+    chroma: f64 = real("×", 1.5, 0.0..=10.0).by(0.1);
     /// Maximum contrast of each colour axis, relative to photographs; 0 = no limit.
-    contrast: f64 = real("", 1.0, 0.0..=10.0);
+    contrast: f64 = real("", 1.0, 0.0..=10.0).by(0.1);
     /// Probability that a step drops a residual branch, so that the picture depends on no single branch.
     stochastic_depth: f64 = real("", 0.2, 0.0..=0.9);
     /// How strongly the class activation map confines the ascent; 0 = everywhere equally.
@@ -107,13 +107,13 @@ knobs! {
     /// Contrast of the initial noise, relative to photographs.
     noise: f64 = real("", 0.1, 0.0..=1.0);
     /// Fraction of the picture's contrast that each step removes.
-    decay: f64 = real("", 0.0, 0.0..=1.0);
+    decay: f64 = real("", 0.0, 0.0..=1.0).by(0.01);
     /// Fraction of the picture's finest detail that each step removes (the first band of its Laplacian pyramid).
     damping: f64 = real("", 0.0, 0.0..=1.0);
     /// Strength of the total-variation penalty, which smooths texture and keeps edges; 1 = the limit of stability.
     total_variation: f64 = real("", 0.0, 0.0..=1.0);
     /// Maximum number of steps during which dead ReLUs pass a gradient, if nothing would move otherwise.
-    rescue: u32 = whole("steps", 16, 0..=1000);
+    rescue: u32 = whole("steps", 16, 0..=1000).by(4.0);
 }
 
 /// Settings of earlier versions that were removed, and what replaces them.

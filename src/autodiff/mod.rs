@@ -8,6 +8,7 @@
 //! Builder (graph so far) + Types + seeds (value, cotangent) + sources ──▶ gradient of each source, as a value name
 //! ```
 //!
+//! - [`gradient_model`] adds gradients to a model as outputs: the entry point for most uses.
 //! - [`gradient`] is the backward pass. It visits only nodes on a path from a source to a seeded value.
 //! - [`rules`] is one table from operator to gradient rule. A rule receives a [`Context`] (node, constants, shapes, the
 //!   gradient of each output, helpers that emit nodes) and returns the gradients of the requested inputs.
@@ -22,12 +23,14 @@
 mod backward;
 mod context;
 pub mod differentiability;
+mod gradient_model;
 pub mod lowering;
 mod rank_check;
 pub mod rules;
 
 pub use backward::gradient;
 pub use context::Context;
+pub use gradient_model::{GradientError, GradientModel, GradientRequest, gradient_model};
 pub use lowering::{Device, Options};
 
 /// Why a graph cannot be differentiated.

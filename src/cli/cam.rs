@@ -1,4 +1,4 @@
-//! `ziggurat cam`: which region of a picture speaks for a target.
+//! `ziggurat cam`: the regions of a picture that support a target.
 
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
@@ -95,7 +95,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(out.finish(|writer| Ok(writer.write_all(png.get_ref())?))?)
 }
 
-/// Where the result goes: `out`, or, if that is a folder, a file in it that is named after the picture and the target.
+/// The output file: `out`, or a file in that folder, named after picture and target.
 fn file_in(out: &Path, image: &Path, target: &str) -> anyhow::Result<PathBuf> {
     if !is_folder(out) {
         return Ok(out.to_path_buf());

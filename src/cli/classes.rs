@@ -1,4 +1,4 @@
-//! `ziggurat classes`: the classes of a model, or those whose name is like what is asked for.
+//! `ziggurat classes`: the classes of a model, optionally filtered by name.
 
 use super::model_options::ModelOptions;
 use super::preferences::Preferences;
@@ -47,7 +47,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let filter = filter.unwrap_or_default();
     let mut lines = matching(classes, &filter);
     if lines.is_empty() {
-        // Perhaps it is an index; else the complaint names what comes near.
+        // It may be an index; otherwise the error suggests similar names.
         let index = classes.find(&filter).map_err(Failure::usage)?;
         let name = classes.name(index).unwrap_or_default();
         lines.push(Line { index, name });
@@ -62,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a word is meant as a model, even as one that cannot be opened.
+/// Whether a word is meant as a model, even if it cannot be opened.
 fn is_model(home: &Home, word: &str) -> bool {
     !matches!(
         ModelSource::resolve(home, Some(word)),
@@ -70,7 +70,7 @@ fn is_model(home: &Home, word: &str) -> bool {
     )
 }
 
-/// The classes whose name contains `filter`, in order; if there are none, those that match it loosely, the best first.
+/// The classes whose name contains `filter`, in order; otherwise fuzzy matches, best first.
 fn matching<'a>(classes: &'a Classes, filter: &str) -> Vec<Line<'a>> {
     let key = filter.to_lowercase();
     let line = |(index, name)| Line { index, name };

@@ -1,4 +1,4 @@
-//! `ziggurat classify`: what a model sees in pictures.
+//! `ziggurat classify`: the classes that a model predicts for pictures.
 
 use super::model_options::ModelOptions;
 use super::preferences::Preferences;
@@ -39,7 +39,7 @@ struct Line<'a> {
 struct Entry<'a> {
     index: usize,
     name: &'a str,
-    /// Nothing where the model's scores are no probabilities.
+    /// `None` where the model's scores are not probabilities.
     #[serde(skip_serializing_if = "Option::is_none")]
     probability: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     })
 }
 
-/// Splits `[MODEL] IMAGE...`: what ends like a picture is no model.
+/// Splits `[MODEL] IMAGE...`: a path with a picture's extension is not a model.
 pub fn model_and_images(given: &[PathBuf]) -> Result<(Option<&str>, &[PathBuf]), Failure> {
     let (model, images) = match given {
         [first, rest @ ..] if !picture::is_named(first) => (Some(text(first)?), rest),
@@ -95,7 +95,7 @@ fn is_onnx(file: &str) -> bool {
     ending.is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
 }
 
-/// A model as it is asked for: a card's name, or a path that is text.
+/// A model as given: a card's name, or a path in UTF-8.
 fn text(model: &Path) -> Result<&str, Failure> {
     model.to_str().ok_or_else(|| {
         let model = model.display();

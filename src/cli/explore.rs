@@ -13,9 +13,9 @@ use ziggurat::model::open::DEFAULT_MODEL;
 use ziggurat::runs::worker::OpenOptions;
 use ziggurat::runtime::device::PROVIDERS;
 use ziggurat::terminal;
+use ziggurat::tui::event_loop;
 use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved::{self, Saved};
-use ziggurat::tui::session::{self, Start};
 use ziggurat::tui::theme::Themes;
 use ziggurat::tui::{App, Environment, keys::Keymap};
 
@@ -115,7 +115,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let name = model.clone().unwrap_or_else(|| DEFAULT_MODEL.into());
     let mut app = App::new(environment, keymap, &theme, name.clone());
-    let problems = app.plan.add_presets(config.presets.clone());
+    let problems = app.next_run.add_presets(config.presets.clone());
     warnings.extend(
         problems
             .into_iter()
@@ -125,15 +125,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     for text in warnings {
         app.messages.say(Level::Warning, text, app.now);
     }
-    let start = Start {
+    let start = event_loop::Options {
         home,
         provider,
-        told: OpenOptions { model: name, ports },
+        model: OpenOptions { model: name, ports },
         judges: config.judge.clone(),
         mouse: config.mouse,
         notify: notify.unwrap_or_default(),
     };
-    session::run(app, start)?;
+    event_loop::run(app, start)?;
     std::io::stdout().flush()?;
     // A thread may still be opening a model. Ending as usual would run ONNX Runtime's
     // destructors beneath it.

@@ -1,4 +1,7 @@
-//! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers.
+//! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers; or the gradient of a model, as a
+//! model.
+
+mod export;
 
 use super::model_options::ModelOptions;
 use super::output_file::OutputFile;
@@ -21,30 +24,43 @@ pub struct Arguments {
     /// Path or name of a model
     model: String,
     /// A class, LAYER:CHANNEL, LAYER:CHANNEL:Y,X or LAYER
-    #[arg(long)]
-    target: String,
+    #[arg(long, required_unless_present = "export")]
+    target: Option<String>,
     /// Input batch: float32 (N, C, H, W), in the units of the model's input
-    #[arg(long, value_name = "X.npy")]
-    input: PathBuf,
+    #[arg(long, value_name = "X.npy", required_unless_present = "export")]
+    input: Option<PathBuf>,
     /// Write the gradient to this file: float32, shape of the input
-    #[arg(long, value_name = "G.npy")]
-    output: PathBuf,
+    #[arg(long, value_name = "G.npy", required_unless_present = "export")]
+    output: Option<PathBuf>,
     #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
+    #[command(flatten)]
+    export: export::Export,
     #[command(flatten)]
     model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = startup::home()?;
+    if let Some(path) = &arguments.export.export {
+        return export::run(&home, &arguments.model, path, &arguments.export);
+    }
+    // The parser requires them without --export.
+    let (Some(target), Some(input), Some(output)) =
+        (&arguments.target, &arguments.input, &arguments.output)
+    else {
+        return Err(Failure::usage(anyhow!(
+            "--target, --input and --output are required, or --export"
+        )));
+    };
     let preferences = Preferences::load(&home, &["provider"]);
     let provider = preferences.provider(arguments.provider.as_deref())?;
-    let pictures = read(&arguments.input)?;
-    let output = OutputFile::new(&arguments.output)?;
+    let pictures = read(input)?;
+    let output = OutputFile::new(output)?;
     let options = arguments.model_options.for_pictures(pictures.shape());
     let network = startup::network(&home, Some(&arguments.model), &options)?;
-    let target = startup::target(&network, &arguments.target)?;
-    let pictures = fitting(&network, pictures, &arguments.input)?;
+    let target = startup::target(&network, target)?;
+    let pictures = fitting(&network, pictures, input)?;
     let device = startup::provider_for_one_shot(provider)?.device;
     let gradient =
         evaluate::input_gradient(&network, &target.objective, target.unit, pictures, device)
@@ -72,7 +88,7 @@ fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
             MAX_BYTES >> 30
         ));
     }
-    // A view is bounded by the file, whatever its header claims.
+    // The view is bounded by the file's size, whatever its header claims.
     match ArrayViewD::<f32>::view_npy(&bytes) {
         Ok(view) => Ok(view.to_owned()),
         Err(ViewNpyError::WrongDescriptor(found)) => Err(anyhow!(
@@ -88,7 +104,7 @@ fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
     }
 }
 
-/// The array, if it holds pictures for this network.
+/// The array, if its shape fits the network's input.
 fn fitting(network: &Network, pictures: ArrayD<f32>, path: &Path) -> anyhow::Result<Array4<f32>> {
     let one = network.input_dims(1);
     let found = pictures.shape().to_vec();

@@ -1,4 +1,4 @@
-//! Pictures among the lines that a command prints.
+//! Pictures between the lines of a command's output.
 
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
@@ -29,12 +29,12 @@ impl FromStr for Graphics {
 }
 
 impl Graphics {
-    /// The protocol that is to be used, if one was named.
+    /// The named protocol, if any.
     pub fn protocol(self) -> Option<Protocol> {
         match self {
             Self::Auto => None,
             Self::Only(protocol) => Some(protocol),
-            // An explorer without pictures shows none better than as text.
+            // The explorer without pictures draws them as text.
             Self::None => Some(Protocol::Blocks),
         }
     }

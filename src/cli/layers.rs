@@ -1,4 +1,4 @@
-//! `ziggurat layers`: what a model is made of, and what of that can be visualised.
+//! `ziggurat layers`: the layers of a model and what can be visualised.
 
 mod of_photo;
 

@@ -7,13 +7,13 @@ use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 use ziggurat::home::Home;
 
-/// The file that is as large as this is set aside at the next start; one older file is kept.
+/// A file of this size is rotated at the next start; one older file is kept.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The default of `ZIGGURAT_LOG`.
 const LEVEL: &str = "warn";
 
-/// Writes what happens from now on to the log file. Where there can be none, there is none: nothing depends on it.
+/// Logs to the file from now on. If it cannot be opened, nothing is logged.
 pub fn start(home: &Home) {
     let Ok(file) = open(&home.log()) else { return };
     let level = std::env::var("ZIGGURAT_LOG").unwrap_or_else(|_| LEVEL.into());

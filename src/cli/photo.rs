@@ -1,14 +1,14 @@
-//! What the user should know of a photo: how much of it the network sees, and when it is written smaller than it was.
+//! Facts about a photo: how much of it the network sees, and when it is written smaller.
 
 use super::output::notice;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use ziggurat::model::Network;
 
-/// Longest side of a picture that is written.
+/// Maximum side of a written picture.
 const MAX_SIDE: u32 = 8192;
 
-/// What of a photo the network sees at once, as "WIDTH × HEIGHT", if it is noticeably less than all.
+/// The part of a photo that the network sees, as "WIDTH × HEIGHT", if noticeably less than all.
 pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
     let preprocessing = network.preprocessing;
     let seen = preprocessing.cropped(photo.dimensions(), network.size)?;
@@ -16,7 +16,7 @@ pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
     Some(format!("{width} × {height}"))
 }
 
-/// Mentions it if the network sees noticeably less than all of the photo at `path`.
+/// Prints a notice if the network sees noticeably less than the full photo at `path`.
 pub fn mention_cropping(photo: &RgbImage, network: &Network, path: &str) {
     if let Some(seen) = seen(photo, network) {
         let (width, height) = photo.dimensions();
@@ -26,7 +26,7 @@ pub fn mention_cropping(photo: &RgbImage, network: &Network, path: &str) {
     }
 }
 
-/// The photo, resized if it is larger than pictures that are written, which is mentioned.
+/// The photo, resized with a notice if it exceeds the maximum size.
 pub fn bounded(photo: RgbImage, path: &str) -> RgbImage {
     let (width, height) = photo.dimensions();
     let longest = width.max(height);

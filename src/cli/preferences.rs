@@ -1,4 +1,4 @@
-//! What the user prefers: an option of the command line, else `config.toml`, else the default.
+//! The user's preferences: an option of the command line, otherwise `config.toml`, otherwise the default.
 
 use super::graphics::{Graphics, Screen};
 use super::{Failure, output};
@@ -23,13 +23,14 @@ impl Preferences {
         (Self { config }, problems)
     }
 
-    /// Reads `config.toml` for a command that uses `keys`. Problems of these keys are printed, and those without a
-    /// line: they may hide any key. The explorer reports the others.
+    /// Reads `config.toml` for a command that uses `keys`. Problems of these keys and of their tables are printed, and
+    /// those that may hide any key. The explorer reports the others.
     pub fn load(home: &Home, keys: &[&str]) -> Self {
         let (preferences, problems) = Self::read(home);
         let is_used = |problem: &&Problem| {
-            let mut keys = keys.iter();
-            problem.line.is_none() || keys.any(|key| is_within(&problem.key, key))
+            let concerns =
+                |key: &&str| is_within(&problem.key, key) || is_within(key, &problem.key);
+            problem.may_hide_keys() || keys.iter().any(concerns)
         };
         for problem in problems.iter().filter(is_used) {
             output::notice(&problem.to_string());

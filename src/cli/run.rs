@@ -134,6 +134,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         arguments: &arguments,
         judges,
         origin,
+        has_saved_part: false,
         delivery: Delivery {
             out: arguments.out.as_deref(),
             screen,
@@ -178,8 +179,8 @@ fn models<'a>(
     }
 }
 
-/// Makes the planned runs, model by model; `network` is that of the first. A failure in one model does not stop the
-/// others; all errors are printed, the last one as the error of the command.
+/// Performs the planned runs, model by model; `network` is that of the first. A failure in one model does not stop
+/// the others; all errors are printed, the last one as the error of the command.
 fn run_all(
     mut session: Session,
     planner: &Planner,
@@ -211,7 +212,11 @@ fn run_all(
                 if let Some(problem) = failed {
                     output::notice(&problem.to_string());
                 }
-                return Err(anyhow!("stopped; unfinished runs are saved as they are").into());
+                let saved = match session.has_saved_part {
+                    true => "; unfinished runs are saved as they are",
+                    false => "; the unfinished runs are not saved",
+                };
+                return Err(anyhow!("stopped{saved}").into());
             }
         }
     }

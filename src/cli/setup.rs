@@ -1,4 +1,4 @@
-//! `ziggurat setup`: downloads what is needed, nothing twice.
+//! `ziggurat setup`: downloads what is missing.
 
 use super::startup::{self, Fetching};
 use super::{Failure, output};
@@ -122,7 +122,7 @@ fn would_fetch(
     Ok(())
 }
 
-/// Bytes as people read them: `1.3 GB`.
+/// A size in bytes: `1.3 GB`.
 fn size(bytes: u64) -> String {
     match bytes {
         1_000_000_000.. => format!("{:.1} GB", bytes as f64 / 1e9),

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use ziggurat::home::Home;
-use ziggurat::model::{ModelSource, Network, layers};
+use ziggurat::model::{ModelFile, ModelSource, Network, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
 use ziggurat::runtime::{Library, Provider, ResolvedProvider, Stage};
 
@@ -90,12 +90,15 @@ pub fn quiet_network(
     let overrides = options.read()?;
     let source = ModelSource::resolve(home, model).map_err(unresolved)?;
     library(home)?;
-    let mut file = {
-        let fetching = Fetching::new();
-        source.open(home, &|stage| fetching.show(stage))?
-    };
+    let mut file = model_file(home, source)?;
     overrides.apply_to(&mut file.card);
     Ok(Network::open(&file)?)
+}
+
+/// The file of a model, downloaded if it is a published one that is not here.
+pub fn model_file(home: &Home, source: ModelSource) -> Result<ModelFile, Failure> {
+    let fetching = Fetching::new();
+    Ok(source.open(home, &|stage| fetching.show(stage))?)
 }
 
 /// The error of a model that cannot be found. A card that does not exist is a usage error.

@@ -1,6 +1,7 @@
-//! A TOML file of the user, read leniently: of bounded size, with line numbers, and past errors.
+//! A TOML file of the user: bounded in size, with line numbers, and parsed past errors.
 
 use super::Problem;
+use super::problem::SYNTAX;
 use crate::setting_value::SettingValue;
 use std::io::Read;
 use std::ops::Range;
@@ -8,10 +9,10 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Largest file that is read, in bytes.
+/// Maximum size of a file, in bytes.
 pub const MAX_FILE: u64 = 64 << 10;
 
-/// Maximum number of problems that are listed of one file.
+/// Maximum number of problems reported per file.
 const MAX_PROBLEMS: usize = 32;
 
 /// The text of a TOML file.
@@ -19,20 +20,20 @@ const MAX_PROBLEMS: usize = 32;
 pub struct Document {
     file: PathBuf,
     text: String,
-    /// Where each line but the first begins.
+    /// Byte offset of every line but the first.
     lines: Vec<usize>,
 }
 
-/// One entry of a table: its key, its value, and where it stands.
+/// An entry of a table: key, value and position.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
     pub key: &'a str,
     pub value: &'a DeValue<'a>,
-    /// The first byte of the key.
+    /// Byte offset of the key.
     pub at: usize,
 }
 
-/// The problems of one file, as they are found: never more than can be shown.
+/// The problems of a file, at most `MAX_PROBLEMS`.
 #[derive(Debug)]
 pub struct Problems<'a> {
     document: &'a Document,
@@ -40,10 +41,10 @@ pub struct Problems<'a> {
 }
 
 impl Document {
-    /// The file at `path`; `None` if there is none.
+    /// The file at `path`; `None` if it does not exist.
     ///
     /// # Errors
-    /// A [`Problem`] if it cannot be read, is larger than [`MAX_FILE`] or is no text.
+    /// A [`Problem`] if it cannot be read, is larger than [`MAX_FILE`] or is not UTF-8.
     pub fn read(path: &Path) -> Result<Option<Self>, Problem> {
         let problem = |why: String| Problem {
             file: path.into(),
@@ -67,27 +68,27 @@ impl Document {
             )));
         }
         let text = String::from_utf8(bytes)
-            .map_err(|_| problem("it is no text in UTF-8 and was not read".into()))?;
+            .map_err(|_| problem("it is not UTF-8 text and was not read".into()))?;
         Ok(Some(Self::new(path.into(), text)))
     }
 
-    /// A document whose text is known; `file` is what problems call it.
+    /// A document with this text; `file` is the path shown in problems.
     pub fn new(file: PathBuf, text: String) -> Self {
         let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         Self { file, text, lines }
     }
 
-    /// All of it, as it was written.
+    /// The complete text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The line, from 1, of the byte at `offset`.
+    /// The line number, from 1, of the byte at `offset`.
     pub fn line(&self, offset: usize) -> usize {
         1 + self.lines.partition_point(|begin| *begin <= offset)
     }
 
-    /// The file's table, and its syntax errors. The rest of the file is read past them.
+    /// The file's table and its syntax errors. Parsing continues after an error.
     pub fn parse(&self) -> (Spanned<DeTable<'_>>, Problems<'_>) {
         let mut problems = Problems {
             document: self,
@@ -97,13 +98,13 @@ impl Document {
         for error in errors {
             let at = error.span().unwrap_or(Range { start: 0, end: 0 }).start;
             problems.add(at, self.key_before(at), || {
-                format!("it is no TOML: {}", error.message())
+                format!("{SYNTAX}: {}", error.message())
             });
         }
         (table, problems)
     }
 
-    /// The key of the line at `offset`, as far as it can be recognised in invalid TOML.
+    /// The key on the line of `offset`, as far as it can be recognised in invalid TOML.
     fn key_before(&self, offset: usize) -> &str {
         let line = self
             .text
@@ -117,7 +118,7 @@ impl Document {
 }
 
 impl Problems<'_> {
-    /// Notes a problem with `key`, which stands at byte `at`.
+    /// Adds a problem with `key` at byte offset `at`.
     pub fn add(&mut self, at: usize, key: &str, why: impl FnOnce() -> String) {
         let why = match self.found.len() {
             0..MAX_PROBLEMS => why(),
@@ -132,19 +133,19 @@ impl Problems<'_> {
         });
     }
 
-    /// The line, from 1, of the byte at `offset`.
+    /// The line number, from 1, of the byte at `offset`.
     pub fn line(&self, offset: usize) -> usize {
         self.document.line(offset)
     }
 
-    /// What was found, in the order of the file.
+    /// The problems, in the order of the file.
     pub fn into_vec(mut self) -> Vec<Problem> {
         self.found.sort_by_key(|problem| problem.line);
         self.found
     }
 }
 
-/// The entries of a table in the order in which they are written.
+/// The entries of a table, in the order of the file.
 pub fn items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
     let mut items: Vec<Item<'a>> = table
         .iter()
@@ -159,24 +160,24 @@ pub fn items<'a>(table: &'a DeTable<'a>) -> Vec<Item<'a>> {
 }
 
 impl<'a> Item<'a> {
-    /// The value as text.
+    /// The value as a string.
     ///
     /// # Errors
-    /// What it is instead; so with the other kinds.
+    /// The expected and the actual type. The other accessors do the same.
     pub fn text(&self) -> Result<&'a str, String> {
         self.value
             .as_str()
             .ok_or_else(|| self.instead("text in quotes"))
     }
 
-    /// The value as yes or no.
+    /// The value as a boolean.
     pub fn flag(&self) -> Result<bool, String> {
         self.value
             .as_bool()
             .ok_or_else(|| self.instead("true or false"))
     }
 
-    /// The value as a table's entries, in the order in which they are written.
+    /// The value as the entries of a table, in the order of the file.
     pub fn table(&self) -> Result<Vec<Item<'a>>, String> {
         self.value
             .as_table()
@@ -198,7 +199,7 @@ impl<'a> Item<'a> {
             .ok_or_else(|| self.instead("a number"))
     }
 
-    /// The value as a finite number or a text.
+    /// The value as a finite number or a string.
     pub fn setting(&self) -> Result<SettingValue, String> {
         match self.value.as_str() {
             Some(text) => Ok(text.into()),
@@ -209,7 +210,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The value as several texts; one alone will do.
+    /// The value as a list of strings; a single string is a list of one.
     pub fn texts(&self) -> Result<Vec<String>, String> {
         let instead = || self.instead("text in quotes, or several in [ ]");
         match self.value {
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn past_an_error_the_rest_is_read() {
+    fn parsing_continues_after_an_error() {
         let document = document("a = 1\nb = = 2\nc = \"3\nd = 4\n");
         let (table, problems) = document.parse();
         let problems = problems.into_vec();
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_is_no_problem_and_a_strange_one_is_not_read() {
+    fn a_missing_file_is_no_problem_and_an_invalid_one_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         assert!(
             Document::read(&folder.path().join("none"))
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_costs_little_and_lists_few_problems() {
+    fn hostile_text_is_parsed_fast_with_few_problems() {
         let size = MAX_FILE as usize;
         for pattern in [
             "[", "a=", "=\n", "[[a]]\n", "a.", "\"\"\"", "{", "a=[", "\u{0}", "'\n",

@@ -1,12 +1,11 @@
-//! The user's settings, `config.toml`: the defaults of the command line and the explorer, which options override.
+//! The user's settings in `config.toml`: defaults for the command line and the explorer; options override them.
 //!
-//! - [`document`]: a TOML file of a user's, read leniently, with the line of everything in it; themes are read with it
-//!   too
-//! - [`preset`]: what Ziggurat writes into `config.toml`
+//! - [`document`]: a lenient TOML reader with line numbers, also used for themes
+//! - [`preset`]: writes to `config.toml`
 //! - [`Problem`]: an error in the file
 //!
-//! This module knows the file and the types of values; which providers, themes, keys and settings exist is known to the
-//! modules above, which report an invalid one with [`Config::problem`].
+//! This module knows the file and the types of values. The modules above know which providers, themes, keys and
+//! settings exist, and report an invalid one with [`Config::problem`].
 
 pub mod document;
 pub mod preset;
@@ -23,34 +22,34 @@ use document::{Item, Problems, items};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The contents of `config.toml`. All of it is optional.
+/// The contents of `config.toml`. Every key is optional.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The model to open: a path or a card's name.
     pub model: Option<String>,
-    /// Where to run, as `--provider` takes it.
+    /// The execution provider, as for `--provider`.
     pub provider: Option<String>,
-    /// The models that judge finished pictures: paths or cards' names.
+    /// The models that judge finished pictures: paths or names of cards.
     pub judge: Vec<String>,
-    /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; detected by default.
+    /// The graphics protocol: `kitty`, `sixel`, `iterm2` or `blocks`; by default it is detected.
     pub graphics: Option<String>,
-    /// The characters of pictures drawn as blocks: `half`, `quadrant`, `sextant` or `octant`; detected by default or
-    /// with `auto`.
+    /// The block characters: `half`, `quadrant`, `sextant` or `octant`; by default, or with `auto`, they are
+    /// detected.
     pub blocks: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
-    /// How the end of the queue is reported to the user: `auto` (as the terminal can), `bell` or `off`.
+    /// How the user is notified when the queue is empty: `auto` (as the terminal can), `bell` or `off`.
     pub notify: Option<String>,
-    /// Whether the mouse is used; by default it is.
+    /// Whether the mouse is used; `true` by default.
     pub mouse: bool,
-    /// The folder where favourites are saved, an absolute path.
+    /// The folder for favourites, an absolute path.
     pub favourites: Option<PathBuf>,
     /// The keys of commands, in the order of the file.
     pub keys: Vec<(String, Vec<String>)>,
-    /// The user's own presets: the values of settings, by name. Which settings there are is not known here.
+    /// The user's presets: values of settings by name. The names are not checked here.
     pub presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
     file: PathBuf,
-    /// The line of every key, with all that it is in.
+    /// The line number of every key, by its full name.
     lines: BTreeMap<String, usize>,
 }
 
@@ -135,8 +134,7 @@ const ENTRIES: [Entry; 11] = [
 ];
 
 impl Config {
-    /// The user's settings, and the problems of the file; keys with problems keep their defaults. Without a file, all
-    /// keys do.
+    /// The user's settings and the problems of the file. Keys with problems keep their defaults.
     pub fn load(home: &Home) -> (Self, Vec<Problem>) {
         let file = home.settings();
         match Document::read(&file) {
@@ -146,7 +144,7 @@ impl Config {
         }
     }
 
-    /// The settings of someone who wrote none.
+    /// The settings without a file.
     fn empty(file: PathBuf) -> Self {
         Self {
             model: None,
@@ -182,7 +180,8 @@ impl Config {
         (config, problems.into_vec())
     }
 
-    /// A problem with the value of `key`, such as `theme` or `keys.quit`, found by a room that knows what it may be.
+    /// A problem with the value of `key`, such as `theme` or `keys.quit`, reported by the module that knows
+    /// the valid values.
     pub fn problem(&self, key: &str, why: impl Into<String>) -> Problem {
         Problem {
             file: self.file.clone(),
@@ -258,7 +257,7 @@ fn take_values(
     taken
 }
 
-/// The folder that `text` names; `~` is the user's own.
+/// The folder `text`; `~` is the user's home folder.
 fn folder(text: &str) -> Result<PathBuf, String> {
     let below_home = match text {
         "~" => Some(""),
@@ -266,7 +265,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
     };
     let path = match below_home {
         Some(rest) => directories::BaseDirs::new()
-            .ok_or("no home folder of the user is known; write a path that begins with `/`")?
+            .ok_or("the home folder is unknown; write a path that begins with `/`")?
             .home_dir()
             .join(rest),
         None => Path::new(text).into(),
@@ -376,7 +375,7 @@ mod tests {
             "config.toml:1: theem: unknown setting; did you mean `theme`?",
             "config.toml:2: mouse: it must be true or false; a value of type string is given",
             "config.toml:3: favourites: it must be an absolute path, or begin with `~/`",
-            "config.toml:4: model: it is no TOML:",
+            "config.toml:4: model: invalid TOML:",
             "config.toml:7: keys.quit: it must be text in quotes",
             "config.toml:8: presets.../x: ",
             "config.toml:10: presets.soft.steps: it must be a number or text in quotes",
@@ -396,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_above_name_the_line_of_what_they_cannot_take() {
+    fn a_problem_of_a_module_above_has_the_line() {
         let (_folder, home) = home("\ntheme = \"mud\"\n[keys]\nquit = \"q\"\n");
         let (config, _) = Config::load(&home);
         assert_eq!(
@@ -408,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_own_folder_may_be_written_short() {
+    fn a_tilde_is_the_home_folder() {
         let own = directories::BaseDirs::new().unwrap();
         assert_eq!(folder("~/a/b").unwrap(), own.home_dir().join("a/b"));
         assert_eq!(folder("~").unwrap(), own.home_dir());

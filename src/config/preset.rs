@@ -1,5 +1,5 @@
-//! What Ziggurat writes into `config.toml`: presets and the chosen theme. The rest of the file stays as the user wrote
-//! it, with comments and order; the file is replaced atomically.
+//! Writes presets and the theme to `config.toml`. Comments, order and everything else stay. The file is replaced
+//! atomically.
 
 use super::document::MAX_FILE;
 use super::{Document, Problem};
@@ -24,15 +24,15 @@ const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 pub enum SaveError {
     #[error("the preset was not saved: {0}")]
     Name(String),
-    #[error("the preset was not saved: {key} = {value} is no finite number")]
+    #[error("the preset was not saved: {key} = {value} is not a finite number")]
     NotFinite { key: String, value: f64 },
-    #[error("nothing was saved, so that nothing of yours is lost; mend the file first: {0}")]
+    #[error("nothing was saved; correct the file first: {0}")]
     Broken(Problem),
     #[error("{}: nothing was saved: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
 }
 
-/// Whether a preset may be called `name`: 1 to 32 letters, digits, `-` or `_`, so that it can be typed anywhere.
+/// Checks the name of a preset: 1 to 32 letters, digits, `-` or `_`, so that it can be typed in a shell.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
@@ -43,10 +43,10 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Saves a preset in `config.toml`; one of the same name is replaced.
+/// Saves a preset in `config.toml`, replacing one of the same name.
 ///
 /// # Errors
-/// [`SaveError`]; the file is then as it was.
+/// [`SaveError`]; the file is then unchanged.
 pub fn save_preset(
     home: &Home,
     name: &str,
@@ -63,7 +63,7 @@ pub fn save_preset(
     }
     change(&home.settings(), |document| {
         let mut heading = Table::new();
-        // Without a value of its own `[presets]` needs no line of its own.
+        // `[presets]` has no values of its own and therefore needs no header.
         heading.set_implicit(true);
         let presets = document
             .entry("presets")
@@ -90,10 +90,10 @@ pub fn save_preset(
     })
 }
 
-/// Saves the name of the theme to begin with.
+/// Saves the name of the theme used at the next start.
 ///
 /// # Errors
-/// [`SaveError`]; the file is then as it was.
+/// [`SaveError`]; the file is then unchanged.
 pub fn save_theme(home: &Home, name: &str) -> Result<(), SaveError> {
     change(&home.settings(), |document| {
         put(document.entry("theme").or_insert(Item::None), name.into());
@@ -113,7 +113,7 @@ fn written(value: &SettingValue) -> toml_edit::Value {
     }
 }
 
-/// Gives `item` another value; the comment behind it stays.
+/// Replaces the value of `item` and keeps the comment after it.
 fn put(item: &mut Item, mut value: toml_edit::Value) {
     if let Some(old) = item.as_value() {
         *value.decor_mut() = old.decor().clone();
@@ -121,7 +121,7 @@ fn put(item: &mut Item, mut value: toml_edit::Value) {
     *item = Item::Value(value);
 }
 
-/// Changes the file at `path` with `edit`, which returns the key and the reason if it fails.
+/// Edits the file at `path` with `edit`, which returns the key and the reason on failure.
 fn change(
     path: &Path,
     edit: impl FnOnce(&mut DocumentMut) -> Result<(), (String, &'static str)>,
@@ -138,7 +138,7 @@ fn change(
             why,
         })
     };
-    // A link, as people keep who share their settings among machines, stays one.
+    // A symbolic link, common where settings are shared between machines, stays a link.
     let file = match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_path_buf(),
         found => found.map_err(failed)?,
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_preset_makes_the_file() {
+    fn the_first_preset_creates_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
         let soft = values(&[("tilt", 1.85), ("steps", 300.0)]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_order_and_everything_else_stay() {
+    fn comments_and_order_are_preserved() {
         let (_folder, home) = home(concat!(
             "# mine\n",
             "theme = 'light' # by day\n\n",
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn presets_may_be_written_in_any_way_that_toml_has() {
+    fn every_toml_syntax_of_presets_is_edited() {
         for before in [
             "presets = { soft = { steps = 1 } }\n",
             "presets.soft.steps = 1\n",
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_changed_safely_is_left_alone() {
+    fn an_invalid_file_is_not_changed() {
         for (before, why) in [
             ("theme = \n", "config.toml:1:"),
             ("presets = 3\n", "presets: it must be a table"),
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_linked_file_is_changed_where_it_lies() {
+    fn a_symbolic_link_stays_a_link() {
         let (folder, home) = home("");
         let real = folder.path().join("dotfiles.toml");
         fs::rename(home.settings(), &real).unwrap();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_that_save_at_once_none_is_lost() {
+    fn concurrent_saves_are_all_kept() {
         let (_folder, home) = home("");
         std::thread::scope(|scope| {
             for thread in 0..4 {

@@ -1,42 +1,55 @@
-//! An error in a file of the user, with its line. It is shown, and the rest of the file is used.
+//! An error in one of the user's files, with its line. It is shown, and the rest of the file is used.
 
 use crate::text::one_line;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Longest text of a file's own that is shown.
-const MAX_SHOWN: usize = 200;
+/// Longest name or key of a file that is shown, in characters.
+const MAX_NAME: usize = 200;
 
-/// Something in a user's file that could not be taken.
+/// Longest reason: it may name a path, and ends with what to do.
+const MAX_REASON: usize = 600;
+
+/// How the reason of a syntax error begins.
+pub const SYNTAX: &str = "invalid TOML";
+
+/// An invalid value or key in one of the user's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub file: PathBuf,
-    /// The line, from 1; `None` if it concerns the whole file.
+    /// The line number, from 1; `None` if the problem concerns the file.
     pub line: Option<usize>,
-    /// The key with all it is in, such as `keys.quit`; empty if none is known.
+    /// The full key, such as `keys.quit`; empty if unknown.
     pub key: String,
     /// What is wrong and what to do.
     pub why: String,
 }
 
+impl Problem {
+    /// Whether it may hide any key of the file: it concerns the whole file, or TOML itself.
+    pub fn may_hide_keys(&self) -> bool {
+        self.line.is_none() || self.why.starts_with(SYNTAX)
+    }
+}
+
 impl fmt::Display for Problem {
-    /// One line, `config.toml:12: keys.quit: …`, harmless to a terminal whatever the file holds.
+    /// One line, `config.toml:12: keys.quit: …`, safe for a terminal whatever the file contains.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.file.file_name().unwrap_or(self.file.as_os_str());
-        write!(out, "{}:", harmless(&name.to_string_lossy()))?;
+        write!(out, "{}:", harmless(&name.to_string_lossy(), MAX_NAME))?;
         if let Some(line) = self.line {
             write!(out, "{line}:")?;
         }
         if !self.key.is_empty() {
-            write!(out, " {}:", harmless(&self.key))?;
+            write!(out, " {}:", harmless(&self.key, MAX_NAME))?;
         }
-        write!(out, " {}", harmless(&self.why))
+        write!(out, " {}", harmless(&self.why, MAX_REASON))
     }
 }
 
-/// The text in one line of bounded length, without control characters and what else has no width of its own.
-fn harmless(text: &str) -> String {
-    let short: String = text.chars().take(MAX_SHOWN).collect();
+/// The text on one line of at most `max` characters, without control and zero-width characters.
+fn harmless(text: &str, max: usize) -> String {
+    let short: String = text.chars().take(max).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{}{more}", one_line(&short))
 }
@@ -56,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_reads_as_one_line_with_file_line_and_key() {
+    fn a_problem_is_one_line_with_file_line_and_key() {
         assert_eq!(
             problem("/h/config.toml", Some(12), "keys.quit", "\"é\" is no key"),
             "config.toml:12: keys.quit: \"é\" is no key"
@@ -68,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_file_reaches_the_terminal_as_it_is() {
+    fn control_characters_of_a_file_are_escaped() {
         let shown = problem(
             "a\u{1b}[2J.toml",
             Some(1),
@@ -77,6 +90,6 @@ mod tests {
         );
         assert!(!shown.contains(char::is_control), "{shown}");
         assert!(!shown.contains('\u{202e}'));
-        assert!(shown.len() < 1000);
+        assert!(shown.len() < 2000);
     }
 }

@@ -7,11 +7,12 @@ use super::input_scaling::InputScaling;
 use super::layers::Layer;
 use super::layout::{Layout, LayoutMap};
 use super::metadata::ExporterMetadata;
-use super::passes::{self, LeftOut, Passes};
+use super::passes::{self, LeftOut};
 use super::receptive_field::{self, ReceptiveField};
 use super::{
     Activation, Affine, Classes, Error, ImageSize, InputSize, ModelFile, Origin, Preprocessing,
 };
+use crate::onnx::passes::Passes;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{ElementType, Graph, Types, file};
 use crate::runtime::{Options, Provider, Session};
@@ -83,7 +84,7 @@ impl Network {
     /// The network of a file after `passes`.
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
         let hints = ExporterMetadata::of(&model, &file.path);
-        let graph = passes.graph(model)?;
+        let graph = passes.normalize(model)?;
         let content = content_hash(file, &graph)?;
         let sources = class_scores::sources(&graph);
         let graph = class_scores::reduced(graph, &sources, file)?;
@@ -120,7 +121,7 @@ impl Network {
             size,
             batchable,
         };
-        let mut graph = passes.specialize(graph, spec)?;
+        let mut graph = spec.specialize(graph, passes)?;
         let mut shapes = spec.infer(&graph, 1)?;
         // A uint8 input takes unscaled pixels.
         let expected = match raw {

@@ -1,57 +1,12 @@
-//! The pass pipeline from a file to a differentiable graph, as a table, and its fallback if ONNX Runtime rejects the
-//! result. The responsible pass is skipped and reported; the model then works with fewer differentiable layers. A model
+//! The pass pipeline of [`crate::onnx::passes`] for a model with an image input, and its fallback if ONNX Runtime rejects
+//! the result. The responsible pass is skipped and reported; the model then works with fewer differentiable layers. A model
 //! is only at fault if ONNX Runtime rejects the unchanged file.
 
 use super::{Error, InputSize};
-use crate::onnx::passes::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
-use crate::onnx::proto::ModelProto;
+use crate::onnx::passes::{PASSES, Pass, Passes, constant_folding};
 use crate::onnx::{Graph, Types};
-use crate::runtime::constant_folding::{self, Parts};
+use crate::runtime::OnnxRuntime;
 use serde::Serialize;
-
-/// A pass over a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
-    Precision,
-    Upgrade,
-    Functions,
-    Fusions,
-    Control,
-    Sequences,
-    Constants,
-}
-
-/// The description of a pass.
-#[derive(Debug)]
-pub struct PassInfo {
-    pub pass: Pass,
-    pub name: &'static str,
-    /// What it does.
-    pub what: &'static str,
-    /// Whether it can be skipped.
-    pub is_optional: bool,
-}
-
-const fn optional(pass: Pass, name: &'static str, what: &'static str) -> PassInfo {
-    PassInfo {
-        pass,
-        name,
-        what,
-        is_optional: true,
-    }
-}
-
-/// Every pass, in order.
-#[rustfmt::skip]
-pub const PASSES: &[PassInfo] = &[
-    optional(Pass::Precision, "precision", "float16, bfloat16 and float64 become float32"),
-    PassInfo { is_optional: false, ..optional(Pass::Upgrade, "upgrade", "older operators take the form of opset 18") },
-    optional(Pass::Functions, "functions", "calls become what their functions are made of"),
-    optional(Pass::Fusions, "fusions", "fused operators are decomposed"),
-    optional(Pass::Control, "control flow", "branches are chosen and loops are unrolled"),
-    optional(Pass::Sequences, "sequences", "lists of known tensors are resolved"),
-    optional(Pass::Constants, "constants", "what does not depend on the picture is computed beforehand"),
-];
 
 /// A pass that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,73 +15,6 @@ pub struct LeftOut {
     pub what: &'static str,
     /// The error of ONNX Runtime for the graph with it.
     pub why: String,
-}
-
-/// A selection of passes.
-#[derive(Debug, Clone, Copy)]
-pub struct Passes<'a> {
-    without: &'a [Pass],
-}
-
-impl Passes<'_> {
-    fn has(self, pass: Pass) -> bool {
-        !self.without.contains(&pass)
-    }
-
-    /// The normalized graph of a model, before the image input is known.
-    ///
-    /// # Errors
-    /// [`Error::Onnx`] if the model is damaged or not supported.
-    pub fn graph(self, mut model: ModelProto) -> Result<Graph, Error> {
-        if self.has(Pass::Precision) {
-            model = to_float32::to_float32(model)?;
-        }
-        model = upgrade_opset::upgrade(model)?;
-        if self.has(Pass::Functions) {
-            model = inline_functions::inline(polyfill::define_missing_ops(model))?;
-        }
-        Ok(Graph::new(model)?)
-    }
-
-    /// The graph for the image input `spec`, with fused operators decomposed and constants folded.
-    ///
-    /// # Errors
-    /// [`Error::Runtime`] if ONNX Runtime rejects the result of a pass.
-    pub fn specialize(self, graph: Graph, spec: InputSpec) -> Result<Graph, Error> {
-        let graph = self.decomposed(graph, spec)?;
-        let graph = self.folded(&graph, spec)?;
-        // Fused operators may have been in a branch or a loop, or had unknown types.
-        let decomposed = self.decomposed(graph.clone(), spec)?;
-        match decomposed.nodes() == graph.nodes() {
-            true => Ok(graph),
-            false => self.folded(&decomposed, spec),
-        }
-    }
-
-    /// The graph with fused operators decomposed.
-    fn decomposed(self, graph: Graph, spec: InputSpec) -> Result<Graph, Error> {
-        if !self.has(Pass::Fusions) || !decompose::is_fused(&graph) {
-            return Ok(graph);
-        }
-        let shapes = spec.infer(&graph, 1)?;
-        Ok(decompose::decompose(&graph, &shapes)?)
-    }
-
-    /// The graph with constants folded that depend neither on the image nor on the batch size.
-    fn folded(self, graph: &Graph, spec: InputSpec) -> Result<Graph, Error> {
-        let (one, two) = (spec.dims(1), spec.dims(2));
-        let choices: [&[(&str, &[usize])]; 2] = [&[(spec.input, &one)], &[(spec.input, &two)]];
-        let choices = match spec.batchable {
-            true => &choices[..],
-            false => &choices[..1],
-        };
-        let parts = Parts {
-            constants: self.has(Pass::Constants),
-            control: self.has(Pass::Control),
-            sequences: self.has(Pass::Sequences),
-        };
-        Ok(constant_folding::fold_parts(graph, choices, parts)?)
-    }
 }
 
 /// The image input.
@@ -153,10 +41,26 @@ impl InputSpec<'_> {
     /// # Errors
     /// [`Error::Runtime`] if ONNX Runtime rejects it for that batch size.
     pub fn infer(self, graph: &Graph, runs: usize) -> Result<Types, Error> {
+        let dims = self.dims(runs);
         Ok(constant_folding::shapes(
+            &OnnxRuntime,
             graph,
-            &[(self.input, &self.dims(runs))],
+            &[(self.input, &dims)],
         )?)
+    }
+
+    /// The graph specialized by `passes` for this input; if it is batchable, for all batch sizes.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if ONNX Runtime rejects the result of a pass.
+    pub fn specialize(self, graph: Graph, passes: Passes) -> Result<Graph, Error> {
+        let (one, two) = (self.dims(1), self.dims(2));
+        let choices: [&[(&str, &[usize])]; 2] = [&[(self.input, &one)], &[(self.input, &two)]];
+        let choices = match self.batchable {
+            true => &choices[..],
+            false => &choices[..1],
+        };
+        Ok(passes.specialize(&OnnxRuntime, graph, choices)?)
     }
 }
 
@@ -170,14 +74,14 @@ pub fn fewest_left_out<T>(
     attempt: impl Fn(Passes) -> Result<T, Error>,
     opens: impl FnOnce() -> bool,
 ) -> Result<(T, Vec<LeftOut>), Error> {
-    let problem = match attempt(Passes { without: &[] }) {
+    let problem = match attempt(Passes::ALL) {
         Ok(made) => return Ok((made, Vec::new())),
         Err(problem) if problem.is_refusal() && opens() => problem,
         Err(problem) => return Err(problem),
     };
     let optional = || PASSES.iter().filter(|entry| entry.is_optional);
     let mut without: Vec<Pass> = optional().map(|entry| entry.pass).collect();
-    let mut made = match attempt(Passes { without: &without }) {
+    let mut made = match attempt(Passes::without(&without)) {
         // No optional pass is responsible.
         Err(all) if all.is_refusal() => return Err(Error::of_passes(problem)),
         made => made.ok(),
@@ -187,14 +91,14 @@ pub fn fewest_left_out<T>(
         for entry in optional() {
             let fewer = without.iter().filter(|pass| **pass != entry.pass);
             let fewer: Vec<Pass> = fewer.copied().collect();
-            if let Ok(better) = attempt(Passes { without: &fewer }) {
+            if let Ok(better) = attempt(Passes::without(&fewer)) {
                 (made, without) = (Some(better), fewer);
             }
         }
     } else {
         for entry in optional().rev() {
             without = vec![entry.pass];
-            made = attempt(Passes { without: &without }).ok();
+            made = attempt(Passes::without(&without)).ok();
             if made.is_some() {
                 break;
             }

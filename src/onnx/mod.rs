@@ -4,6 +4,7 @@
 //! with one is reported as an [`Error`] that names it.
 
 pub mod builder;
+pub mod evaluator;
 pub mod file;
 mod file_buf;
 pub mod graph;
@@ -19,6 +20,7 @@ pub mod types;
 mod validate;
 
 pub use builder::{Attribute, Builder};
+pub use evaluator::{Dims, Evaluator};
 pub use graph::Graph;
 pub use tensor::ElementType;
 pub use types::{Types, ValueType};

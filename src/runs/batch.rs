@@ -231,7 +231,7 @@ impl EndedRun {
     }
 }
 
-/// What ends the name of a provider that computes with TF32, see [`providers::TF32_VARIABLE`].
+/// What ends the name of a provider that computes with TF32, see `ZIGGURAT_TF32`.
 const TF32: &str = " tf32";
 
 /// The name of a device in records and checkpoints: `cpu`, `cuda:0`, or `cuda:0 tf32` where products are rounded to
@@ -239,7 +239,7 @@ const TF32: &str = " tf32";
 pub fn provider_name(device: Device) -> String {
     let name = Provider::from(device).to_string();
     match device {
-        Device::Cuda(_) if registration::is_tf32_allowed() => name + TF32,
+        Device::Cuda(_) | Device::TensorRt(_) if registration::is_tf32_allowed() => name + TF32,
         _ => name,
     }
 }

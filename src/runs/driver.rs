@@ -54,6 +54,10 @@ pub fn drive(
     let ended = loop {
         match observer.before_step(batch)? {
             Next::Step => {}
+            // All steps are taken: what was to be ended is finished.
+            Next::End if batch.ascent().step_count() == batch.ascent().steps() => {
+                break EndReason::Finished;
+            }
             Next::End => break EndReason::Stopped,
             Next::Leave => return Ok(None),
         }
@@ -79,7 +83,7 @@ pub fn drive(
 /// What may help after a batch failed.
 #[derive(Debug)]
 pub enum Retry<'e> {
-    /// At most so many runs at once: the device's memory was too small for all.
+    /// At most so many runs at a time: the device's memory was too small for all, or one of them diverged.
     Fewer(usize),
     /// Another device, if there is one: this one failed before it had taken a step.
     Elsewhere(&'e runtime::Error),
@@ -87,7 +91,7 @@ pub enum Retry<'e> {
 
 /// What may help after a batch of so many runs failed; `None` if nothing does.
 pub fn retry(problem: &Error, runs: usize, is_first_step: bool) -> Option<Retry<'_>> {
-    let fewer = problem.fewer_that_may_fit(runs).map(Retry::Fewer);
+    let fewer = problem.fewer_that_may_succeed(runs).map(Retry::Fewer);
     let elsewhere = || {
         let problem = problem.of_runtime().filter(|_| is_first_step);
         problem.map(Retry::Elsewhere)

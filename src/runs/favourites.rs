@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MAX_NAME: usize = 60;
 
 /// Most runs of one name; beyond this something is wrong.
-const MOST: usize = 1000;
+const MAX_NUMBER: usize = 1000;
 
 /// Where a favourite was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Saved, Error>
     let text = serde_json::to_vec_pretty(record).expect("a record can always be written as JSON");
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let stem = stem(record);
-    for number in 1..=MOST {
+    for number in 1..=MAX_NUMBER {
         let name = match number {
             1 => stem.clone(),
             _ => format!("{stem}-{number}"),
@@ -67,7 +67,7 @@ pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Saved, Error>
         }
     }
     Err(Error::Export(format!(
-        "{}: there are {MOST} files called {stem} already; move some of them away",
+        "{}: there are {MAX_NUMBER} files called {stem} already; move some of them away",
         folder.display()
     )))
 }
@@ -157,7 +157,7 @@ mod tests {
         let saved = keep(&desk.home, &id, &folder).unwrap();
         let name = format!("tiger-shark--big-res-net.v2-{}.png", &id[..6]);
         assert_eq!(saved.picture, folder.join(name));
-        let spec = super::super::picture_file::read_spec(&saved.picture).unwrap();
+        let spec = crate::runs::picture_file::read_spec(&saved.picture).unwrap();
         assert_eq!(spec, run.spec);
         let text = fs::read_to_string(&saved.record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), run);

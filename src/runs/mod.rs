@@ -110,14 +110,15 @@ impl Error {
         }
     }
 
-    /// How many of `runs` that stepped together may fit into the device's memory, which was too small for all of them;
-    /// `None` if it was not, or one alone did not fit.
-    pub fn fewer_that_may_fit(&self, runs: usize) -> Option<usize> {
-        let is_full = matches!(
-            self.of_runtime(),
-            Some(crate::runtime::Error::NoMemory { .. })
-        );
-        (is_full && runs > 1).then_some(runs / 2)
+    /// How many of `runs` that stepped together may succeed: half of them if the device's memory was too small for all, one
+    /// if a run diverged, which fails the others with it. `None` for other errors, or if there was one run.
+    pub fn fewer_that_may_succeed(&self, runs: usize) -> Option<usize> {
+        let fewer = match (self, self.of_runtime()) {
+            (_, Some(crate::runtime::Error::NoMemory { .. })) => runs / 2,
+            (Self::Diverged { .. }, _) => 1,
+            _ => return None,
+        };
+        (runs > 1).then_some(fewer)
     }
 
     /// Whether the ascent was interrupted, which is no failure.
@@ -149,17 +150,23 @@ mod error_tests {
     use crate::runtime::{self, Device};
 
     #[test]
-    fn runs_that_do_not_fit_are_halved_until_one_alone_is_left() {
+    fn batches_that_do_not_fit_are_halved_and_those_with_a_run_that_diverged_are_split() {
         let full = || -> Error {
             let reason = "CUDA failure 2: out of memory".into();
             let device = Device::Cuda(0);
             ascent::Error::Runtime(runtime::Error::NoMemory { device, reason }).into()
         };
-        assert_eq!(full().fewer_that_may_fit(8), Some(4));
-        assert_eq!(full().fewer_that_may_fit(3), Some(1));
-        assert_eq!(full().fewer_that_may_fit(1), None);
+        assert_eq!(full().fewer_that_may_succeed(8), Some(4));
+        assert_eq!(full().fewer_that_may_succeed(3), Some(1));
+        assert_eq!(full().fewer_that_may_succeed(1), None);
+        let diverged = Error::Diverged {
+            target: "goose".into(),
+            problem: Box::new(ascent::Error::Runtime(runtime::Error::Stopped)),
+        };
+        assert_eq!(diverged.fewer_that_may_succeed(8), Some(1));
+        assert_eq!(diverged.fewer_that_may_succeed(1), None);
         let other: Error = ascent::Error::Runtime(runtime::Error::Stopped).into();
-        assert_eq!(other.fewer_that_may_fit(8), None);
+        assert_eq!(other.fewer_that_may_succeed(8), None);
         assert!(
             full()
                 .of_runtime()

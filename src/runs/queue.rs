@@ -298,8 +298,8 @@ impl Queue {
     }
 }
 
-/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::BATCH_SETTINGS`] names. A
-/// branch steps alone.
+/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::BATCH_SETTINGS`]
+/// names. A branch steps alone.
 pub fn shares_steps(a: &Spec, b: &Spec) -> bool {
     (a.method, &a.model, &a.model_hash, &a.objective)
         == (b.method, &b.model, &b.model_hash, &b.objective)

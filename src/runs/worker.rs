@@ -108,8 +108,13 @@ pub enum WorkerEvent {
         specs: Vec<Spec>,
         problems: Vec<String>,
     },
-    /// The device failed, and another one is used from now on; `why` is one line.
-    Moved { provider: String, why: String },
+    /// The device failed, and runs of this model use another one from now on; `why` is one line.
+    Moved {
+        /// As in [`ModelInfo::model`].
+        model: String,
+        provider: String,
+        why: String,
+    },
     /// A batch begins.
     Started(Started),
     /// A step was taken. A newer one replaces an unread one and includes its scores.

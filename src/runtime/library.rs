@@ -3,8 +3,10 @@
 //! Searched in this order: `ORT_DYLIB_PATH` (nothing else if it is set), the data folder (the GPU build first), the
 //! system's library folders. If none has a usable one, the pinned CPU build is downloaded into the data folder.
 
+mod cpu;
 mod gpu;
 
+use cpu::cpu_package;
 pub use gpu::{GpuPlan, plan_gpu};
 
 use std::ffi::OsStr;
@@ -23,40 +25,7 @@ use crate::home::Home;
 
 /// The oldest usable minor version of ONNX Runtime 1.
 pub const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
-const CPU_VERSION: &str = "1.32.0";
-
-/// The pinned builds for the CPU, by architecture: for Linux with the GNU C library 2.28 or newer, MIT licensed. Those for
-/// GPUs are [`builds::BUILDS`].
-const CPU_BUILDS: [(&str, Package); 2] = [
-    (
-        "x86_64",
-        Package {
-            name: "onnxruntime",
-            version: CPU_VERSION,
-            sha256: "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
-            bytes: 27_773_237,
-            platform: Some("manylinux_2_28_x86_64"),
-        },
-    ),
-    (
-        "aarch64",
-        Package {
-            name: "onnxruntime",
-            version: CPU_VERSION,
-            sha256: "2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c",
-            bytes: 23_195_070,
-            platform: Some("manylinux_2_28_aarch64"),
-        },
-    ),
-];
-
 const IS_GNU_LINUX: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
-
-/// The pinned build for this machine's CPU, if there is one.
-fn cpu_package() -> Option<Package> {
-    let here = |(arch, _): &&(&str, Package)| IS_GNU_LINUX && *arch == std::env::consts::ARCH;
-    CPU_BUILDS.iter().find(here).map(|(_, package)| *package)
-}
 
 /// Where a library comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,14 +11,14 @@
 //! - [`io_loop`]: state that stays on the device from run to run
 //! - [`tensors`]: host tensors and their element types
 //! - [`shape_inference`]: the types of every value of a graph
-//! - [`constant_folding`]: evaluates what does not depend on the picture in advance
+//! - `evaluator`: both for the passes of [`crate::onnx`], which evaluate constants in advance
 //!
 //! Modules on higher floors may use it; it uses [`crate::home`] and [`crate::onnx`].
 
-pub mod constant_folding;
 pub mod device;
 mod device_copy;
 mod error;
+mod evaluator;
 mod external_weights;
 mod failure;
 pub mod io_loop;
@@ -41,6 +41,7 @@ mod trial;
 
 pub use device::Device;
 pub use error::Error;
+pub use evaluator::OnnxRuntime;
 pub use io_loop::DeviceLoop;
 pub use library::{Library, LibraryOrigin, LocatedLibrary};
 pub use package::{Package, Progress, Stage};

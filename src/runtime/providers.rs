@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use super::{Device, Error, Library, Plugin, nvidia, trial};
 
@@ -116,25 +117,30 @@ impl Provider {
     }
 }
 
-/// What `auto` resolves to.
+/// What `auto` resolves to. A GPU that was chosen once stays the choice of this process as long as it works: checkpoints
+/// and the history tell GPUs apart, and the process' own memory would make another one the freest.
 fn best(library: &'static Library) -> ResolvedProvider {
+    static CHOSEN: Mutex<Option<Device>> = Mutex::new(None);
     // Without an NVIDIA GPU, nobody expects CUDA.
     if !nvidia::is_expected() {
         return ResolvedProvider::cpu(None);
     }
+    let mut chosen = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let works = |device: &Device| trial::result(*device).is_ok();
+    if let Some(device) = chosen.filter(works) {
+        return ResolvedProvider::gpu(device);
+    }
     let candidates = || -> Result<Vec<Device>, String> {
         let built = library.built_for_cuda()?;
-        // Asked anew each time: the free memory of a shared server changes.
         let driver = nvidia::ask_driver()?;
         let gpus = nvidia::by_free_memory(&driver, built)?;
         Ok(gpus.iter().map(|gpu| Device::Cuda(gpu.number)).collect())
     };
     match candidates().and_then(|devices| first_working(&devices, trial::result)) {
-        Ok(device) => ResolvedProvider {
-            device,
-            why: None,
-            may_change: true,
-        },
+        Ok(device) => {
+            *chosen = Some(device);
+            ResolvedProvider::gpu(device)
+        }
         Err(why) => ResolvedProvider::cpu(Some(why)),
     }
 }
@@ -158,6 +164,15 @@ fn first_working(
 }
 
 impl ResolvedProvider {
+    /// A GPU that `auto` has chosen.
+    fn gpu(device: Device) -> Self {
+        Self {
+            device,
+            why: None,
+            may_change: true,
+        }
+    }
+
     fn cpu(why: Option<String>) -> Self {
         Self {
             device: Device::Cpu,
@@ -210,8 +225,8 @@ pub fn probe() -> Result<Vec<Status>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::PROVIDERS;
     use super::*;
+    use crate::runtime::device::PROVIDERS;
 
     #[test]
     fn every_provider_is_written_as_it_is_read() {
@@ -291,7 +306,7 @@ mod tests {
 
     #[test]
     fn without_a_gpu_a_provider_says_what_is_missing() {
-        super::super::testing::library();
+        crate::runtime::testing::library();
         assert_eq!(Provider::Cpu.resolve().unwrap().device, Device::Cpu);
         assert_eq!(
             Provider::Auto.resolve_for_one_shot().unwrap().device,

@@ -1,6 +1,7 @@
 //! An opened model: its inputs and outputs, runs on host tensors, cancellation from another thread.
 
 mod cancel;
+mod port;
 mod threads;
 
 use std::borrow::Cow;
@@ -13,6 +14,9 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{IoBinding, RunOptions, Session as OrtSession, SessionOutputs};
 
 pub use cancel::CancelHandle;
+pub use port::Port;
+
+use port::port;
 
 use super::external_weights::Weights;
 use super::placement::{self, NodePlacement};
@@ -53,59 +57,6 @@ pub struct Options {
     pub optimised: Option<PathBuf>,
     /// Cancels opening and running. Several sessions may share a handle.
     pub stop: CancelHandle,
-}
-
-/// An input or output that a model declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    /// Its name.
-    pub name: String,
-    /// The type of its elements.
-    pub element: Element,
-    /// Its extent along each axis; `None` where the model leaves it open.
-    pub dims: Vec<Option<u64>>,
-}
-
-impl Port {
-    fn of(outlet: &ort::value::Outlet) -> Self {
-        let shape = outlet.dtype().tensor_shape();
-        let dims = shape.map(|shape| shape.iter().map(|&dim| u64::try_from(dim).ok()));
-        Self {
-            name: outlet.name().to_string(),
-            element: Element::of(outlet.dtype()),
-            dims: dims.map(Iterator::collect).unwrap_or_default(),
-        }
-    }
-
-    /// Whether a tensor can be this port's value.
-    pub(super) fn check_tensor(&self, tensor: &Tensor) -> Result<(), Error> {
-        let fits = tensor.shape().len() == self.dims.len()
-            && tensor
-                .shape()
-                .iter()
-                .zip(&self.dims)
-                .all(|(&extent, dim)| dim.is_none_or(|dim| dim == extent as u64));
-        // An input without any dimension may be a scalar or one of undeclared rank: that is ONNX Runtime's to judge.
-        if tensor.element() == self.element && (fits || self.dims.is_empty()) {
-            return Ok(());
-        }
-        Err(Error::Mismatch {
-            name: self.name.clone(),
-            wanted: self.to_string(),
-            got: tensor.describe(),
-        })
-    }
-}
-
-impl std::fmt::Display for Port {
-    /// Type and shape, open extents as `?`: `float32 [?, 3, 224, 224]`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let dims = self.dims.iter();
-        let dims: Vec<_> = dims
-            .map(|dim| dim.map_or("?".into(), |dim| dim.to_string()))
-            .collect();
-        write!(f, "{} [{}]", self.element, dims.join(", "))
-    }
 }
 
 /// A model, ready to run.
@@ -345,31 +296,6 @@ pub(super) fn read(
             Tensor::read(name, &tensor, device)
         })
         .collect()
-}
-
-fn port<'p>(kind: &'static str, ports: &'p [Port], name: &str) -> Result<&'p Port, Error> {
-    ports
-        .iter()
-        .find(|port| port.name == name)
-        .ok_or_else(|| Error::NoPort {
-            kind,
-            name: name.to_string(),
-            known: known(ports),
-        })
-}
-
-/// A few of the valid names.
-fn known(ports: &[Port]) -> String {
-    const SHOWN: usize = 8;
-    let mut names: Vec<&str> = ports
-        .iter()
-        .take(SHOWN)
-        .map(|port| port.name.as_str())
-        .collect();
-    if ports.len() > SHOWN {
-        names.push("…");
-    }
-    names.join(", ")
 }
 
 fn open_on(

@@ -132,8 +132,8 @@ fn model() -> Result<(Vec<u8>, String), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
     use super::*;
+    use crate::runtime::testing;
     use ndarray::arr1;
 
     #[test]

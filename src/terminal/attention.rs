@@ -1,23 +1,22 @@
-//! What a terminal shows outside of its text: how far something is, beside the window's title or in the taskbar, and that
-//! something is done. Terminals name themselves, and only those that are known to understand a sequence are sent it: elsewhere
-//! the same bytes may be text, or a notification that reads `4;1;50`.
+//! Progress and notifications outside of the terminal's text: in the title bar or taskbar. Sequences are sent only
+//! to terminals that are known to support them: others may print them, or show `4;1;50` as a notification.
 
 use super::{Route, Terminal, tmux};
 use std::str::FromStr;
 
-/// How the user wants to be notified that something is done.
+/// How the user is notified when work is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Notify {
-    /// As the terminal can, else by the bell.
+    /// By the terminal's notification if it has one, otherwise by the bell.
     #[default]
     Auto,
     /// By the bell.
     Bell,
-    /// Not at all, and no progress is shown beside the text either.
+    /// Neither notifications nor progress.
     Off,
 }
 
-/// Every way and what `config.toml` calls it.
+/// Every option and its name in `config.toml`.
 const WAYS: [(Notify, &str); 3] = [
     (Notify::Auto, "auto"),
     (Notify::Bell, "bell"),
@@ -35,7 +34,7 @@ impl FromStr for Notify {
     }
 }
 
-/// How far something is.
+/// Progress of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// 0 to 100.
@@ -43,18 +42,18 @@ pub struct Progress {
     pub paused: bool,
 }
 
-/// How a terminal takes a notification.
+/// The escape sequence for notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// kitty's own, with a title.
+    /// kitty (OSC 99), with a title.
     Osc99,
-    /// rxvt-unicode's, with a title.
+    /// rxvt-unicode (OSC 777), with a title.
     Osc777,
-    /// iTerm2's, a text.
+    /// iTerm2 (OSC 9), text only.
     Osc9,
 }
 
-/// Terminals as they name themselves, and how they take notifications.
+/// Terminals by name, and their notification sequences.
 const FORMS: [(&str, Form); 5] = [
     ("kitty", Form::Osc99),
     ("ghostty", Form::Osc777),
@@ -63,7 +62,8 @@ const FORMS: [(&str, Form); 5] = [
     ("iTerm2", Form::Osc9),
 ];
 
-/// Terminals that show progress (OSC 9;4), and the first version that does. Earlier ones may show a notification instead.
+/// Terminals with progress bars (OSC 9;4) and the first version with them. Earlier versions may show a
+/// notification instead.
 const PROGRESS: [(&str, &[u32]); 5] = [
     ("ghostty", &[1, 2]),
     ("iTerm2", &[3, 6, 6]),
@@ -72,10 +72,10 @@ const PROGRESS: [(&str, &[u32]); 5] = [
     ("Konsole", &[26, 4]),
 ];
 
-/// Longest text of a notification, in characters.
-const LONGEST: usize = 200;
+/// Maximum length of a notification, in characters.
+const MAX_TEXT: usize = 200;
 
-/// The bytes that show how far something is; `None` takes it away. Empty where the terminal is not known to understand them.
+/// The bytes that show progress; `None` removes it. Empty for terminals without support.
 pub fn progress(terminal: &Terminal, progress: Option<Progress>) -> Vec<u8> {
     let shows = |(name, version): &(&str, &[u32])| terminal.is_at_least(name, version);
     if terminal.route == Route::Tmux || !PROGRESS.iter().any(shows) {
@@ -91,12 +91,12 @@ pub fn progress(terminal: &Terminal, progress: Option<Progress>) -> Vec<u8> {
     sent(terminal, text)
 }
 
-/// The bytes that tell the user `text`, which may be anything: control characters are left out.
+/// The bytes that notify the user with `text`. Control characters are removed.
 pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
     const BELL: &[u8] = b"\x07";
     let form = match (way, terminal.route) {
         (Notify::Off, _) => return Vec::new(),
-        // tmux has no notifications, but tells of a bell.
+        // tmux has no notifications, but passes on the bell.
         (Notify::Bell, _) | (Notify::Auto, Route::Tmux) => None,
         (Notify::Auto, _) => FORMS
             .iter()
@@ -105,13 +105,13 @@ pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
     let Some((_, form)) = form else {
         return BELL.to_vec();
     };
-    let text = crate::text::without(text, LONGEST);
+    let text = crate::text::without(text, MAX_TEXT);
     let text = match form {
         Form::Osc99 => format!(
             "\x1b]99;i=ziggurat:d=0:p=title;Ziggurat\x1b\\\x1b]99;i=ziggurat:d=1:p=body;{text}\x1b\\"
         ),
         Form::Osc777 => {
-            // A semicolon would begin a further field.
+            // A semicolon would start another field.
             let text = text.replace(';', ",");
             format!("\x1b]777;notify;Ziggurat;{text}\x1b\\")
         }
@@ -120,7 +120,7 @@ pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
     sent(terminal, text)
 }
 
-/// Past tmux, if it stands between.
+/// The text, wrapped for tmux if it runs in between.
 fn sent(terminal: &Terminal, text: String) -> Vec<u8> {
     match terminal.route {
         Route::Direct | Route::Tmux => text.into_bytes(),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_goes_to_terminals_that_show_it_and_to_no_other() {
+    fn progress_is_sent_only_to_terminals_that_show_it() {
         let half = Some(Progress {
             percent: 50,
             paused: false,
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn each_terminal_is_notified_in_its_own_words_and_others_by_the_bell() {
+    fn each_terminal_gets_its_notification_and_others_the_bell() {
         let told = |name| {
             let terminal = terminal(name, Route::Direct);
             text(notification(&terminal, Notify::Auto, "2 runs; done"))
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn past_tmux_it_is_wrapped_and_where_tmux_lets_nothing_through_it_is_a_bell() {
+    fn notifications_are_wrapped_for_tmux_or_replaced_by_the_bell() {
         let passed = terminal("ghostty 1.2.0", Route::TmuxPassthrough);
         assert!(progress(&passed, None).starts_with(b"\x1bPtmux;\x1b\x1b]9;4;0"));
         let sent = notification(&passed, Notify::Auto, "x");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn ways_are_known_by_their_names() {
+    fn notification_options_parse_by_name() {
         for (way, name) in WAYS {
             assert_eq!(name.parse(), Ok(way));
         }

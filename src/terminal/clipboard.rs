@@ -1,15 +1,15 @@
-//! The terminal's clipboard, which is that of the person in front of it, on whatever machine the program runs.
+//! The clipboard of the terminal, even if the program runs on another machine.
 
 use super::{Route, Terminal, tmux};
 use crossterm::Command;
 use crossterm::clipboard::CopyToClipboard;
 
-/// The bytes that put a text into the clipboard (OSC 52). A terminal that does not know the sequence, or does not allow it,
-/// ignores it; none answers. tmux passes it on only in a passthrough sequence.
+/// The bytes that copy a text to the clipboard (OSC 52). Terminals without support ignore it; none confirms it.
+/// tmux passes it on only if wrapped.
 pub fn copied(terminal: &Terminal, text: &str) -> Vec<u8> {
     let mut sequence = String::new();
     let written = CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence);
-    debug_assert!(written.is_ok(), "a string can be written to");
+    debug_assert!(written.is_ok(), "writing to a string cannot fail");
     match terminal.route {
         Route::Direct | Route::Tmux => sequence.into_bytes(),
         Route::TmuxPassthrough | Route::TmuxPlaceholders => tmux::wrapped(sequence.as_bytes()),

@@ -1,4 +1,5 @@
-//! Detection: protocol, route and colours from the evidence. A pure function, so that every terminal can be tested.
+//! Detection of protocol, route and colours from the evidence: a pure function, so that every terminal can be
+//! tested.
 
 use super::evidence::Evidence;
 use super::responses::Responses;
@@ -6,19 +7,19 @@ use super::tmux::Pane;
 use super::version::is_at_least;
 use super::{ASSUMED_CELL, ColourDepth, Protocol, Route, Terminal, drawn};
 
-/// Terminals with iTerm2's protocol, which no question finds out; they show it better than the others they have.
+/// Terminals with iTerm2's protocol, which no query reports. They support it better than their other protocols.
 const ITERM2: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "rio"];
 
-/// Terminals with placeholders for kitty's pictures, as they name themselves, and the first version that has them.
+/// Terminals with kitty's Unicode placeholders, by name, and the first version with them.
 const PLACEHOLDERS: [(&str, [u32; 2]); 2] = [("kitty", [0, 28]), ("ghostty", [1, 0])];
 
-/// Terminals with 24-bit colour that do not send a test colour back.
+/// Terminals with 24-bit colour that do not report a test colour.
 const TRUE_COLOUR: [&str; 6] = ["iTerm2", "WezTerm", "mintty", "Konsole", "ghostty", "kitty"];
 
 /// The device attribute of terminals with sixel.
 const SIXEL: u16 = 4;
 
-/// The terminal that the evidence shows. `wanted` replaces the protocol that would be chosen.
+/// Detects the terminal's capabilities. `wanted` overrides the protocol.
 pub fn detect(evidence: &Evidence, wanted: Option<Protocol>) -> Terminal {
     let Evidence {
         environment,
@@ -47,7 +48,7 @@ pub fn detect(evidence: &Evidence, wanted: Option<Protocol>) -> Terminal {
     }
 }
 
-/// Inside tmux by the environment, or, where SSH has left the variable behind, by the name that answered.
+/// Whether the program runs in tmux: by the environment, or, after SSH, by the name in the responses.
 fn in_tmux(evidence: &Evidence) -> bool {
     let first = evidence.answers.names.first();
     evidence.environment.tmux || first.is_some_and(|name| name.starts_with("tmux"))
@@ -84,7 +85,7 @@ fn own_route(in_tmux: bool) -> Route {
     if in_tmux { Route::Tmux } else { Route::Direct }
 }
 
-/// What the terminal can show, best first.
+/// The protocols and routes that the terminal supports, best first.
 fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
     let answers = &evidence.answers;
     let has_sixel = |index: usize| {
@@ -99,7 +100,8 @@ fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
             (answers.kitty, Protocol::Kitty, Route::Direct),
             (has_sixel(0), Protocol::Sixel, Route::Direct),
         ],
-        // tmux answers before the terminal around it. Sixels that tmux knows move and clip with its panes.
+        // tmux responds before the outer terminal. Sixels that tmux supports are moved and clipped with its
+        // panes.
         true if has_sixel(0) && !answers.kitty => [
             (true, Protocol::Sixel, Route::Tmux),
             (
@@ -125,7 +127,7 @@ fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
         .collect()
 }
 
-/// How kitty's pictures pass tmux: with placeholders, if the terminal has them and tmux writes them to it.
+/// The route of kitty's pictures through tmux: placeholders if the terminal supports them and tmux passes them on.
 fn kitty_route(evidence: &Evidence) -> Route {
     let name = evidence.answers.names.last().map_or("", String::as_str);
     let writes_utf8 = evidence.pane.is_some_and(|pane| pane.utf8);
@@ -148,7 +150,7 @@ fn why_none(evidence: &Evidence, in_tmux: bool) -> &'static str {
             Some(Pane {
                 passthrough: false, ..
             }),
-        ) => "tmux keeps pictures back; `tmux set -g allow-passthrough on` lets them through",
+        ) => "tmux blocks pictures; `tmux set -g allow-passthrough on` allows them",
         (_, true, None) => "tmux is on another machine and shows no pictures itself",
         _ if evidence.answers.attributes.is_empty() => "the terminal did not answer in time",
         _ => "the terminal offers nothing better",
@@ -170,7 +172,7 @@ fn colours(evidence: &Evidence, in_tmux: bool) -> ColourDepth {
     if promised == Some(ColourDepth::None) {
         return ColourDepth::None;
     }
-    // tmux takes 24-bit colours and turns them into what the terminal around it has.
+    // tmux accepts 24-bit colours and converts them for the outer terminal.
     if in_tmux || answers.true_colour || named(answers, &TRUE_COLOUR) {
         return ColourDepth::True;
     }
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn through_tmux_goes_what_the_terminal_around_it_shows() {
+    fn tmux_passes_on_the_protocol_of_the_outer_terminal() {
         assert_eq!(
             way(&in_tmux(&[TMUX, KITTY], Some(PANE))),
             (Protocol::Kitty, Route::TmuxPassthrough)
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn tmux_holds_the_cells_of_pictures_where_the_terminal_has_placeholders() {
+    fn tmux_uses_placeholders_where_the_terminal_has_them() {
         let route = |name: &str, pane| {
             let answers = format!("\x1b_Gi=31;OK\x1b\\\x1bP>|{name}\x1b\\\x1b[?62;c");
             let evidence = in_tmux(&[TMUX, answers.as_bytes()], Some(pane));
@@ -286,13 +288,13 @@ mod tests {
             ..PANE
         };
         assert_eq!(route("kitty(0.41.1)", ascii), Route::TmuxPassthrough);
-        // Without tmux they are of no use.
+        // Placeholders are used only inside tmux.
         let direct = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.41.1)\x1b\\\x1b[?62;c";
         assert_eq!(way(&evidence(&[direct])), (Protocol::Kitty, Route::Direct));
     }
 
     #[test]
-    fn tmux_that_keeps_pictures_back_is_named_with_the_remedy() {
+    fn tmux_that_blocks_pictures_is_reported_with_the_remedy() {
         let closed = Pane {
             passthrough: false,
             ..PANE
@@ -307,13 +309,13 @@ mod tests {
             "{}",
             terminal.why
         );
-        // SSH from inside tmux: only the answer tells.
+        // SSH from inside tmux: only the response shows it.
         let far = detect(&evidence(&[TMUX]), None);
         assert_eq!((far.protocol, far.tmux()), (Protocol::Blocks, true));
     }
 
     #[test]
-    fn silence_means_half_blocks_and_assumed_cells() {
+    fn without_responses_half_blocks_and_the_default_cell_are_assumed() {
         let terminal = detect(&evidence(&[]), None);
         assert_eq!(
             (terminal.protocol, terminal.cell, terminal.answered),
@@ -324,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_taken_by_the_way_that_reaches_the_terminal() {
+    fn a_requested_protocol_takes_the_route_that_reaches_the_terminal() {
         let forced = detect(&evidence(&[]), Some(Protocol::Sixel));
         assert_eq!(
             (forced.protocol, forced.route),
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_what_the_terminal_proves_unless_none_are_wanted() {
+    fn colours_follow_the_responses_unless_disabled() {
         assert_eq!(detect(&evidence(&[XTERM]), None).colours, ColourDepth::True);
         assert_eq!(detect(&evidence(&[]), None).colours, ColourDepth::Indexed16);
         let mut none = evidence(&[KITTY]);

@@ -1,11 +1,11 @@
-//! Which block characters a terminal shows well.
+//! Which block characters a terminal renders well.
 
 use super::Blocks;
 use super::evidence::Evidence;
 use super::version::is_at_least;
 
-/// Terminals that draw block characters themselves rather than by a font, as they name themselves, the first version that
-/// does, and the finest such characters. Where it is said:
+/// Terminals that draw block characters themselves rather than by a font, as they name themselves, the first version
+/// that does, and the finest such characters. Where it is said:
 /// - foot: its author in notcurses' pull request 2846
 /// - ghostty: its pull requests 5433 (octants) and 7761 (what octants share with others), both before 1.2.0
 /// - kitty and VTE (GNOME Terminal and others; 0.78 calls itself 7800): breferrari/vigia's issue 324
@@ -20,9 +20,9 @@ const DRAWN: [(&str, &[u32], Blocks); 5] = [
     ("WezTerm", &[20_210_814], Blocks::Sextant),
 ];
 
-/// The finest block characters that surely look right: those that the terminal draws itself, else those that every font of a
-/// terminal has. The Linux console has hardly any, and of a terminal that does not answer nothing is known. tmux may not know
-/// how wide newer ones are.
+/// The finest block characters that render well: those the terminal draws itself, otherwise those in common fonts.
+/// The Linux console has few, and nothing is known of a terminal without a response. tmux may not know the width
+/// of newer characters.
 pub(super) fn blocks(evidence: &Evidence, in_tmux: bool) -> Blocks {
     let answers = &evidence.answers;
     if evidence.environment.term == "linux" || answers.attributes.is_empty() {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn finer_blocks_are_for_terminals_that_draw_them_themselves() {
+    fn finer_blocks_are_for_terminals_that_draw_them() {
         let found = |name: &str, in_tmux| {
             let answers = format!("\x1bP>|{name}\x1b\\\x1b[?62;c");
             blocks(&evidence(answers.as_bytes()), in_tmux)

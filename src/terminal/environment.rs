@@ -1,9 +1,9 @@
-//! What the environment lets one expect of a terminal. Variables can be stale (inside tmux, through `sudo`, over SSH), so what
-//! the terminal itself answers counts more.
+//! Expectations from environment variables. They can be stale (inside tmux, through `sudo`, over SSH), so the
+//! terminal's responses take precedence.
 
 use super::ColourDepth;
 
-/// The variables that matter here, as one value, so that what follows from them can be tested.
+/// The relevant variables as one value, so that detection can be tested.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     pub term: String,
@@ -16,7 +16,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the environment of the process.
+    /// Reads the process's environment.
     pub fn read() -> Self {
         let variable = |name: &str| {
             let value = std::env::var_os(name).unwrap_or_default();
@@ -32,12 +32,12 @@ impl Environment {
         }
     }
 
-    /// Whether it is known of the terminal that it understands no control sequences.
+    /// Whether the terminal is known not to support control sequences.
     pub fn dumb(&self) -> bool {
         self.term == "dumb"
     }
 
-    /// The colours that the variables promise; `None` if they say nothing.
+    /// The colour depth from the variables; `None` if they do not set it.
     pub fn colours(&self) -> Option<ColourDepth> {
         if self.no_color || self.dumb() {
             return Some(ColourDepth::None);
@@ -50,7 +50,7 @@ impl Environment {
     }
 }
 
-/// A part of `TERM` and the colours of terminals with it. The first that fits counts.
+/// Parts of `TERM` and the colour depth of these terminals. The first match counts.
 const BY_TERM: [(&str, ColourDepth); 12] = [
     ("-direct", ColourDepth::True),
     ("kitty", ColourDepth::True),

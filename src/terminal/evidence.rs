@@ -4,15 +4,15 @@ use super::environment::Environment;
 use super::responses::Responses;
 use super::tmux::Pane;
 
-/// All that is known of a terminal.
+/// The evidence about a terminal.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
     pub environment: Environment,
     pub has_terminal: bool,
     pub answers: Responses,
-    /// What tmux says, if the program runs in it.
+    /// The pane, if the program runs in tmux.
     pub pane: Option<Pane>,
-    /// The cell by the system's size of the window in pixels.
+    /// The cell size computed from the window's size in pixels, as reported by the system.
     pub window_cell: Option<(u16, u16)>,
 }
 

@@ -1,4 +1,4 @@
-//! A picture printed at the cursor, among the lines of a command: it scrolls away with them.
+//! Prints a picture at the cursor, between lines of output. It scrolls with them.
 
 use super::placement::{Area, fit};
 use super::protocols::blocks::{self, Ink};
@@ -7,12 +7,13 @@ use image::RgbImage;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Widest and highest that a picture is printed, in cells.
-const MOST: (u16, u16) = (56, 40);
+/// Maximum columns and rows of a printed picture.
+const MAX_CELLS: (u16, u16) = (56, 40);
 
-/// Prints a picture, as large as fits on a screen of so many columns and rows, and ends the line below it.
+/// Prints a picture, as large as the screen of `columns` × `rows` allows, and ends the line below it.
 ///
-/// Standard input must not be read by others meanwhile: except for block characters the terminal is asked where the cursor is.
+/// Standard input must not be read concurrently: except for block characters, the terminal is asked for the
+/// cursor's position.
 ///
 /// # Errors
 /// If writing fails.
@@ -25,8 +26,8 @@ pub fn print(
     let room = Area {
         x: 0,
         y: 0,
-        width: MOST.0.min(screen.0),
-        height: MOST.1.min(screen.1.saturating_sub(2)),
+        width: MAX_CELLS.0.min(screen.0),
+        height: MAX_CELLS.1.min(screen.1.saturating_sub(2)),
     };
     let area = fit(picture.dimensions(), room, terminal.cell);
     let area = Area { x: 0, y: 0, ..area };
@@ -36,7 +37,7 @@ pub fn print(
     if terminal.protocol == Protocol::Blocks {
         return print_blocks(out, terminal, area, picture);
     }
-    // Lines below the cursor make room, so that nothing scrolls once the picture stands.
+    // Empty lines below the cursor reserve space, so that nothing scrolls once the picture is placed.
     let lines = "\n".repeat(usize::from(area.height));
     write!(out, "\r{lines}")?;
     out.flush()?;
@@ -56,7 +57,7 @@ pub fn print(
         version: 0,
         moving: false,
     };
-    // The rows are below the screen's last but one only if the terminal is smaller than it says.
+    // The rows exceed the screen's last but one only if the terminal is smaller than reported.
     Painter::beside_others(terminal).paint(out, (screen.0, screen.1.max(below + 1)), &[placed])?;
     write!(out, "\r")?;
     out.flush()

@@ -1,26 +1,26 @@
-//! Responses that come after the time limit, when a program reads keys already: `ESC _ G i = 3 1 ; O K ESC \` would be ten keys,
-//! each with a meaning. They are recognised by their first key and by how fast they follow each other.
+//! Responses after the time limit, when the program already reads keys: `ESC _ G i = 3 1 ; O K ESC \` would be ten
+//! keys. They are recognised by their first key and their speed.
 
 use super::Terminal;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::time::{Duration, Instant};
 
-/// How long after the question an answer may still come.
+/// How long after the query a response may arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The keys of an answer come in one burst; after a pause this long a person is typing.
+/// The keys of a response arrive in one burst; after a pause of this length a person is typing.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Keeps late answers of the terminal from being taken for keys.
+/// Filters late responses out of the key events.
 #[derive(Debug)]
 pub struct LateResponses {
     until: Option<Instant>,
-    /// When the last key of an answer came that has not ended yet.
+    /// When the last key of an incomplete response arrived.
     inside: Option<Instant>,
 }
 
 impl LateResponses {
-    /// Watches if the terminal did not answer in time; `now` is shortly after the question.
+    /// Filters if the terminal did not respond in time; `now` is shortly after the query.
     pub fn new(terminal: &Terminal, now: Instant) -> Self {
         let until = (!terminal.answered).then(|| now + PATIENCE);
         Self {
@@ -29,7 +29,7 @@ impl LateResponses {
         }
     }
 
-    /// Whether the key is part of an answer and must be passed over.
+    /// Whether the key is part of a response and must be ignored.
     pub fn swallows(&mut self, key: &KeyEvent, now: Instant) -> bool {
         if self.until.is_none_or(|until| now > until) {
             return false;
@@ -46,7 +46,7 @@ impl LateResponses {
     }
 }
 
-/// `ESC _`, `ESC P` and `ESC ]` reach a program as keys with Alt. Control sequences never reach it as keys.
+/// `ESC _`, `ESC P` and `ESC ]` are reported as keys with Alt. Control sequences are never reported as keys.
 fn starts(key: &KeyEvent) -> bool {
     key.modifiers.contains(KeyModifiers::ALT) && matches!(key.code, KeyCode::Char('_' | 'P' | ']'))
 }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_after_the_limit_is_passed_over_and_the_next_key_is_not() {
+    fn a_late_response_is_ignored_and_the_next_key_is_not() {
         let start = Instant::now();
         let mut late = LateResponses::new(&Terminal::unasked(""), start);
         let now = start + Duration::from_secs(2);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_slower_than_an_answer() {
+    fn typing_is_slower_than_a_response() {
         let start = Instant::now();
         let mut late = LateResponses::new(&Terminal::unasked(""), start);
         assert!(late.swallows(&key('P', KeyModifiers::ALT), start));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_passed_over_once_the_terminal_has_answered_or_never_will() {
+    fn nothing_is_ignored_after_the_response_or_the_deadline() {
         let start = Instant::now();
         let answered = Terminal {
             answered: true,

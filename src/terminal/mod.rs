@@ -1,20 +1,20 @@
-//! Pictures in a terminal: what the terminal can show ([`probe()`]), how a picture is said to it ([`protocols`]), and what
-//! stands where on the screen ([`Painter`]).
+//! Pictures in a terminal: detection of its capabilities ([`probe()`]), encoders of the protocols ([`protocols`]), and
+//! the pictures on the screen ([`Painter`]).
 //!
-//! First floor: any room above may use it; it uses none. Nothing here knows of models or runs, and nothing here ever waits
-//! for a terminal without a time limit.
+//! Lowest floor: every module above may use it. It knows nothing of models or runs, and never waits for a terminal
+//! without a time limit.
 //!
-//! A program asks once, before anything else reads its input, and then draws:
+//! A program queries the terminal once, before anything else reads its input, and then draws:
 //!
-//! 1. [`probe()`] says which [`Protocol`] works, how large a cell is and how many colours there are.
-//! 2. An explorer draws its text, keeps the cells under pictures free ([`Painter::covered_cells`]) and lets the [`Painter`] bring
-//!    the pictures up to date. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
+//! 1. [`probe()`] detects the [`Protocol`], the size of a cell and the colour depth.
+//! 2. An explorer draws its text, skips the cells under pictures ([`Painter::covered_cells`]) and updates the pictures
+//!    with the [`Painter`]. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
 //! 3. A plain command prints a picture at the cursor with [`inline::print`].
 //!
-//! The crate `viuer` (0.11) is not used. Its configuration can forbid a protocol but not ask for one: iTerm2's is taken only
-//! where `TERM_PROGRAM`, `LC_TERMINAL` or `KONSOLE_VERSION` say so, which SSH and tmux drop, and kitty's and sixel only after
-//! it has asked the terminal itself, without a time limit. What remains is half blocks on standard output, in 24 bits or 256
-//! colours, with no quadrants, no sixteen colours and no `NO_COLOR`.
+//! The crate `viuer` (0.11) is not used. Its configuration can forbid a protocol but not ask for one: iTerm2's is taken
+//! only where `TERM_PROGRAM`, `LC_TERMINAL` or `KONSOLE_VERSION` say so, which SSH and tmux drop, and kitty's and sixel
+//! only after it has asked the terminal itself, without a time limit. What remains is half blocks on standard output,
+//! in 24 bits or 256 colours, with no quadrants, no sixteen colours and no `NO_COLOR`.
 
 mod attention;
 mod bandwidth;
@@ -47,20 +47,20 @@ pub use resize::resize;
 use std::fmt;
 use std::str::FromStr;
 
-/// How a picture is said to the terminal.
+/// A graphics protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
-    /// kitty's graphics protocol: pictures with a number, scaled by the terminal.
+    /// kitty's graphics protocol: numbered pictures, scaled by the terminal.
     Kitty,
-    /// DEC sixels: pixels printed as text.
+    /// DEC sixels: pixels printed like text.
     Sixel,
     /// iTerm2's inline files, scaled by the terminal.
     Iterm2,
-    /// Two to eight parts a character cell, as coloured block characters: text that every terminal shows.
+    /// Coloured block characters with two to eight parts per cell: text that every terminal shows.
     Blocks,
 }
 
-/// Every protocol and what it is called on the command line and in files.
+/// Every protocol and its name on the command line and in files.
 pub const PROTOCOLS: [(Protocol, &str); 4] = [
     (Protocol::Kitty, "kitty"),
     (Protocol::Sixel, "sixel"),
@@ -68,7 +68,7 @@ pub const PROTOCOLS: [(Protocol, &str); 4] = [
     (Protocol::Blocks, "blocks"),
 ];
 
-/// A name that is no protocol's.
+/// A name of no protocol.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown graphics protocol {0:?}; available: kitty, sixel, iterm2, blocks")]
 pub struct UnknownProtocol(String);
@@ -91,20 +91,20 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// How many colours text may have.
+/// The number of colours for text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColourDepth {
-    /// None are wanted (`NO_COLOR`) or possible.
+    /// None wanted (`NO_COLOR`) or available.
     None,
-    /// The sixteen that the user's palette defines.
+    /// The 16 colours of the user's palette.
     Indexed16,
-    /// xterm's table of 256.
+    /// xterm's palette of 256.
     Indexed256,
-    /// 24 bits.
+    /// 24-bit colour.
     True,
 }
 
-/// Every depth and what it is called.
+/// Every depth and its name.
 pub const COLOUR_DEPTHS: [(ColourDepth, &str); 4] = [
     (ColourDepth::None, "none"),
     (ColourDepth::Indexed16, "16"),
@@ -119,50 +119,50 @@ impl fmt::Display for ColourDepth {
     }
 }
 
-/// Who draws the pictures that are written.
+/// Which program renders the pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// The terminal itself.
     Direct,
-    /// tmux, which knows the protocol, or to which pictures are text.
+    /// tmux: it supports the protocol, or pictures are text to it.
     Tmux,
-    /// The terminal around tmux: what is written is wrapped so that tmux passes it on unread.
+    /// The outer terminal: sequences are wrapped so that tmux passes them on.
     TmuxPassthrough,
-    /// The same terminal, where tmux says: the pictures are sent past tmux, and what stands for their cells is text to it.
-    /// Only with [`Protocol::Kitty`].
+    /// The outer terminal, at the positions that tmux determines: pictures bypass tmux, and their placeholder
+    /// cells are text to it. Only with [`Protocol::Kitty`].
     TmuxPlaceholders,
 }
 
-/// What was found out about the terminal.
+/// Capabilities of the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terminal {
-    /// The best way to show pictures, or the one that was asked for.
+    /// The best graphics protocol, or the requested one.
     pub protocol: Protocol,
     pub route: Route,
-    /// Width and height of a character cell in pixels; an assumption (8 × 16) if nobody said. Never 0.
+    /// Width and height of a character cell in pixels; 8 × 16 is assumed if unknown. Never 0.
     pub cell: (u16, u16),
     pub colours: ColourDepth,
     /// The block characters that [`Protocol::Blocks`] uses.
     pub blocks: Blocks,
-    /// Whether the background is light, if the terminal said.
+    /// Whether the background is light, if reported.
     pub light: Option<bool>,
-    /// What the terminal calls itself (for example `kitty(0.26.5)`), safe to print.
+    /// The terminal's name (for example `kitty(0.26.5)`), safe to print.
     pub name: Option<String>,
-    /// Whether it answered within the time limit.
+    /// Whether it responded within the time limit.
     pub answered: bool,
-    /// Whether there is an SSH connection between this machine and the terminal.
+    /// Whether the terminal is connected over SSH.
     pub remote: bool,
-    /// Why this protocol and no better one, in a few words.
+    /// Why this protocol was chosen, in a few words.
     pub why: &'static str,
 }
 
-/// The environment variable that chooses block characters.
+/// The environment variable for block characters.
 pub const BLOCKS_VARIABLE: &str = "ZIGGURAT_BLOCKS";
 
-/// The block characters that the environment asks for; `None` for `auto` or nothing.
+/// The block characters of the environment variable; `None` for `auto` or an empty value.
 ///
 /// # Errors
-/// One line that names the variable, if it holds anything else.
+/// One line with the variable's name, if the value is invalid.
 pub fn blocks_of_environment() -> Result<Option<Blocks>, String> {
     let asked = std::env::var_os(BLOCKS_VARIABLE).unwrap_or_default();
     match asked.to_string_lossy().as_ref() {
@@ -171,23 +171,23 @@ pub fn blocks_of_environment() -> Result<Option<Blocks>, String> {
     }
 }
 
-/// The cell of a terminal that does not tell.
+/// The cell size if the terminal does not report it.
 const ASSUMED_CELL: (u16, u16) = (8, 16);
 
 impl Terminal {
-    /// Whether a terminal of this name reports this version or a later one.
+    /// Whether the terminal has this name and this version or a later one.
     fn is_at_least(&self, name: &str, version: &[u32]) -> bool {
         let reported = self.name.as_deref();
         reported.is_some_and(|reported| version::is_at_least(reported, name, version))
     }
 
-    /// Whether synchronized updates (DEC mode 2026) are safe. kitty buffered them before 0.33: an escape sequence that reached
-    /// it in two parts was shown as text (seen in 0.26.5; kitty's issue 3779 has the same for pictures).
+    /// Whether synchronized updates (DEC mode 2026) are safe. kitty before 0.33 showed an escape sequence as
+    /// text if it arrived in two parts (seen in 0.26.5; kitty's issue 3779 reports the same for pictures).
     pub fn synchronizes(&self) -> bool {
         !self.is_at_least("kitty", &[]) || self.is_at_least("kitty", &[0, 33])
     }
 
-    /// What can be assumed of any terminal without asking: half blocks.
+    /// Assumptions for a terminal that was not queried: half blocks.
     pub fn unasked(why: &'static str) -> Self {
         let environment = environment::Environment::read();
         Self {
@@ -208,11 +208,11 @@ impl Terminal {
         }
     }
 
-    /// Takes other block characters than the best that the terminal is known to draw; `None` keeps those. Whether the
-    /// terminal, or tmux, knows how wide the newer ones are is measured: call it before anything reads the terminal's input.
+    /// Overrides the block characters; `None` keeps the detected ones. Whether the terminal and tmux know the
+    /// width of newer characters is measured: call it before the terminal's input is read.
     ///
     /// # Errors
-    /// One line, if it does not: what is drawn with them would leave traces. Those that it draws stay.
+    /// One line if they do not: such characters would leave traces. The detected ones are then kept.
     pub fn use_blocks(&mut self, wanted: Option<Blocks>) -> Result<(), String> {
         let Some(blocks) = wanted else {
             return Ok(());
@@ -237,17 +237,17 @@ impl Terminal {
         }
     }
 
-    /// Whether pictures are sent past tmux.
+    /// Whether pictures bypass tmux.
     fn passes_tmux(&self) -> bool {
         matches!(self.route, Route::TmuxPassthrough | Route::TmuxPlaceholders)
     }
 
-    /// Whether pictures may be gone when the program is looked at again, and nobody says so.
+    /// Whether pictures can disappear without notice while the program has no focus.
     pub fn loses_pictures(&self) -> bool {
         matches!(self.route, Route::Tmux | Route::TmuxPassthrough)
     }
 
-    /// Whether tmux stands between the program and the terminal.
+    /// Whether the program runs in tmux.
     pub fn tmux(&self) -> bool {
         self.route != Route::Direct
     }
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_protocol_is_known_by_its_name() {
+    fn every_protocol_parses_by_name() {
         for (protocol, name) in PROTOCOLS {
             assert_eq!(name.parse(), Ok(protocol));
             assert_eq!(protocol.to_string(), name);

@@ -1,5 +1,5 @@
-//! The pictures on the screen: what stands there, and what must be written so that a new scene stands there. Only what
-//! changed is written, and a terminal that takes its bytes slowly gets fewer of them.
+//! Pictures on the screen: keeps track of what is displayed and writes only the changes of a new scene. Slow
+//! terminals get fewer and coarser pictures.
 
 mod covered;
 mod encoder;
@@ -23,61 +23,61 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 use viewers::Viewers;
 
-/// How long encoding may take before the rest of a scene waits for the next call.
+/// Maximum encoding time before the rest of a scene is left to the next call.
 const PATIENCE: Duration = Duration::from_millis(8);
 
-/// How long a picture stands before a better one is tried, if it is not at its best.
+/// How long a reduced picture is shown before a better one is tried.
 const REFINEMENT: Duration = Duration::from_millis(500);
 
-/// What [`Painter::paint`] did.
+/// Result of [`Painter::paint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Painted {
     /// Bytes written.
     pub bytes: usize,
-    /// Pictures drawn, moved or taken away.
+    /// Pictures drawn, moved or removed.
     pub changed: usize,
-    /// Something of the scene is not on the screen yet: call again after this time, with the scene of then.
+    /// A part of the scene is not on the screen yet: call again after this time with the current scene.
     pub again: Option<Duration>,
 }
 
-/// Keeps the pictures on the screen like the scene.
+/// Updates the pictures on the screen to match a scene.
 ///
-/// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears where text is written over it: mark the cells of
-/// [`Painter::covered_cells`] as skipped in the text buffer while a picture stands there, and no longer when it does not.
-/// So it is where tmux holds the cells of a picture ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the
-/// painter takes pictures away itself, and the cells beneath must only stay free. With [`Protocol::Blocks`] it does nothing at all.
+/// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears where text is written over it: mark the cells
+/// of [`Painter::covered_cells`] as skipped in the text buffer as long as a picture is there. The same holds for
+/// placeholders ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the painter removes pictures itself,
+/// and the cells below must only stay empty. With [`Protocol::Blocks`] it does nothing.
 ///
-/// Where something lies over a picture ([`PlacedPicture::hidden`]) the text owns the cells, and the picture is seen beside it:
-/// - kitty has the picture already, and is told which parts of it to show where. A picture below the text's ground (a low
-///   z-index) would be seen through every cell that has the terminal's own ground, as in some themes all of them have.
-/// - Sixels and iTerm2's files are cut, and only the parts that were not seen before are encoded and sent: nothing when
-///   something is laid over a picture, only what it lay over when it goes; of sixels also the rows above and below that,
-///   where an earlier part may have left ground. tmux, where it knows sixels itself, drops a picture as a whole when one of
-///   its cells is written to, and gets all parts.
+/// Covered cells of a picture ([`PlacedPicture::hidden`]) belong to the text, and the rest stays visible:
+/// - kitty stores the picture and gets placements of the visible parts. A picture below the text (a low z-index) would
+///   be visible through every cell with the terminal's default background, which some themes use everywhere.
+/// - Sixels and iTerm2's files are cut, and only newly visible parts are encoded and sent: nothing when something
+///   covers a picture, and the covered part when it disappears; for sixels also the rows above and below it, where an
+///   earlier part may have left background. tmux with sixel support drops the complete picture when one of its cells is
+///   overwritten, and gets all parts.
 /// - Placeholders are text, which other text replaces.
 #[derive(Debug)]
 pub struct Painter {
     encoder: Encoder,
-    /// Who might not have the pictures, though their cells are there.
+    /// The clients that may lack the pictures although they show the cells.
     viewers: Option<Viewers>,
     shown: BTreeMap<u32, OnScreen>,
-    /// Whether pictures that nobody remembers may stand on the screen.
+    /// Whether pictures that are no longer tracked may be on the screen.
     has_stale: bool,
-    /// The first place, and how many there were at the same time.
+    /// Placement ids: the first one, and how many were used at once.
     places: std::ops::Range<u32>,
-    /// The step of the quality ladder that moving pictures start from.
+    /// The quality step for moving pictures.
     level: usize,
     bandwidth: Bandwidth,
 }
 
-/// A part of the scene that is not on the screen.
+/// A picture of the scene that is not on the screen.
 struct Change<'a> {
     placed: &'a PlacedPicture,
     area: Area,
-    /// The parts of the area that nothing lies over; not empty.
+    /// The uncovered parts of the area; not empty.
     parts: Vec<Area>,
     before: Option<OnScreen>,
-    /// Whether the picture before stays, and only other parts of it are seen.
+    /// Whether the picture stays and only other parts of it become visible.
     is_reveal: bool,
 }
 
@@ -95,7 +95,7 @@ impl Painter {
         }
     }
 
-    /// A painter whose pictures stay when others are painted: they have other numbers than all before.
+    /// A painter with new numbers, so that earlier pictures stay.
     pub(super) fn beside_others(terminal: &Terminal) -> Self {
         let first = numbers::unused().div_ceil(2);
         Self {
@@ -104,16 +104,17 @@ impl Painter {
         }
     }
 
-    /// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
+    /// The cells that a picture covers within its area, on a screen of `columns` × `rows`; empty if it does
+    /// not fit.
     pub fn covered_cells(&self, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
         covered_cells(&self.encoder.terminal, picture, area, screen)
     }
 
-    /// Writes what makes the screen of so many columns and rows show `scene`, after the text was drawn. Earlier pictures of
-    /// the scene come first if there is not time for all. Leaves the cursor where it was.
+    /// Writes the changes that make a screen of `columns` × `rows` show `scene`, after the text was drawn. If
+    /// time runs out, the first pictures of the scene are drawn. The cursor's position is restored.
     ///
     /// # Errors
-    /// If writing fails. The screen is then unknown: [`Painter::invalidate`] was called.
+    /// If writing fails. The state of the screen is then unknown: [`Painter::invalidate`] was called.
     pub fn paint(
         &mut self,
         out: &mut impl Write,
@@ -172,7 +173,7 @@ impl Painter {
         Ok(painted)
     }
 
-    /// Takes every picture off the screen.
+    /// Removes every picture from the screen.
     ///
     /// # Errors
     /// If writing fails.
@@ -188,15 +189,16 @@ impl Painter {
         Ok(())
     }
 
-    /// Says that the screen was cleared or resized, or that others drew on it: everything is drawn again.
+    /// Marks the screen as unknown, after it was cleared, resized or written to by others: everything is drawn
+    /// again.
     pub fn invalidate(&mut self) {
         self.shown.clear();
         self.has_stale = true;
         self.encoder.invalidate();
     }
 
-    /// Says that text was written on areas where the pictures of these slots stand: they are drawn again there, if they are
-    /// in the scene.
+    /// Marks areas of these slots as overwritten by text: their pictures are drawn again there, if they are in
+    /// the scene.
     pub fn written_over(&mut self, places: &[(u32, Area)]) {
         for (slot, area) in places {
             if let Some(shown) = self.shown.get_mut(slot) {
@@ -204,9 +206,10 @@ impl Painter {
                 let is_touched = parts != shown.parts;
                 match (self.encoder.terminal.protocol, self.encoder.terminal.route) {
                     _ if parts.is_empty() => shown.parts = parts,
-                    // It drops a picture as a whole.
+                    // A terminal drops the complete picture.
                     (_, Route::Tmux) if is_touched => shown.parts = Vec::new(),
-                    // Some terminals keep such a picture apart from the text, some in its cells.
+                    // Some terminals store such a picture separately from the text, some in its
+                    // cells.
                     (Protocol::Kitty, Route::Direct | Route::TmuxPassthrough) => {
                         shown.is_touched |= is_touched;
                     }
@@ -216,7 +219,7 @@ impl Painter {
         }
     }
 
-    /// Takes away what is not in the scene any more.
+    /// Removes pictures that are not in the scene.
     fn removals(
         &mut self,
         screen: (u16, u16),
@@ -237,20 +240,20 @@ impl Painter {
         for slot in gone {
             if let Some(shown) = self.shown.remove(&slot) {
                 painted.changed += 1;
-                // What has no number disappeared when text was written there.
+                // A picture without a number disappeared when text was written over it.
                 bytes.extend(self.encoder.delete(&[shown.number()]));
             }
         }
         bytes
     }
 
-    /// The area of a picture, and the parts of it that nothing lies over.
+    /// The area of a picture and its uncovered parts.
     fn parts(&self, placed: &PlacedPicture, screen: (u16, u16)) -> (Area, Vec<Area>) {
         let area = self.covered_cells(placed.picture.dimensions(), placed.area, screen);
         (area, without(&[area], &placed.hidden))
     }
 
-    /// What of the scene must be drawn, and how long what must wait waits.
+    /// The pictures to draw, and the wait for those that are delayed.
     fn changes<'a>(
         &self,
         screen: (u16, u16),
@@ -289,7 +292,7 @@ impl Painter {
         (changes, waiting)
     }
 
-    /// The bytes after which other parts of a picture on the screen are seen.
+    /// The bytes that change the visible parts of a picture on the screen.
     fn revealed(&mut self, change: &Change, before: &OnScreen) -> io::Result<Vec<u8>> {
         let Change {
             placed,
@@ -313,7 +316,7 @@ impl Painter {
         Ok(bytes)
     }
 
-    /// The bytes that draw a part of the scene, as good as the link allows.
+    /// The bytes that draw a picture in the best quality for the link.
     fn drawn(&mut self, change: &Change, count: usize) -> io::Result<Vec<u8>> {
         let Change {
             placed,
@@ -326,7 +329,7 @@ impl Painter {
         let keeps_number = self.encoder.terminal.route == Route::TmuxPlaceholders;
         let mut next = OnScreen {
             place: before.map_or_else(|| self.free_place(), |before| before.place),
-            // What stands for the cells of a picture names its number: it can stay if the number does.
+            // Placeholder cells contain the picture's number: they can stay if the number does.
             is_second: !keeps_number && before.is_some_and(|before| !before.is_second),
             area,
             version: placed.version,
@@ -340,7 +343,8 @@ impl Painter {
         };
         let coarse = before.filter(|before| before.is_refined_by(&next));
         let budget = match coarse {
-            // What was measured may have been a stall: a second try may cost more, and shows how fast the link really is.
+            // A slow measurement may have been a stall: the second try may cost more and shows the
+            // link's real speed.
             Some(_) => 2 * self.budget(false, count),
             None => self.budget(placed.moving, count),
         };
@@ -356,7 +360,7 @@ impl Painter {
             (bytes, size) = show(&mut self.encoder, level)?;
         }
         if let Some(coarse) = coarse.filter(|coarse| coarse.level <= level) {
-            // The link carries no more: it stays as it is.
+            // The link is too slow for a better picture.
             let stays = OnScreen {
                 refinement: None,
                 ..coarse.clone()
@@ -369,7 +373,8 @@ impl Painter {
         next.refinement = (!placed.moving && level > 0)
             .then(|| Instant::now() + REFINEMENT.max(self.bandwidth.expected(bytes.len())));
         if placed.moving {
-            // One step back up if there is much room: the next frame tries, and falls back if it must.
+            // One step up if there is enough bandwidth: the next frame tries it and steps down if
+            // necessary.
             let has_room = bytes.len() < budget / 3 && level > MOVING;
             self.level = if has_room { level - 1 } else { level };
         }
@@ -383,20 +388,20 @@ impl Painter {
         Ok(bytes)
     }
 
-    /// Most bytes for a picture, one of `count` that are written together.
+    /// The byte limit of a picture, one of `count` written together.
     fn budget(&self, moving: bool, count: usize) -> usize {
         let budget = self.bandwidth.budget(moving, count);
         let Terminal {
             protocol, route, ..
         } = self.encoder.terminal;
         match (protocol, route) {
-            // A file cannot be sent in pieces.
+            // A file cannot be split.
             (Protocol::Iterm2, Route::TmuxPassthrough) => budget.min(tmux::MAX_PIECE),
             _ => budget,
         }
     }
 
-    /// Deletes whatever pictures of ours [`Painter::invalidate`] may have left standing.
+    /// Deletes our pictures that [`Painter::invalidate`] may have left on the screen.
     fn stale_deleted(&mut self) -> Vec<u8> {
         if !std::mem::take(&mut self.has_stale) {
             return Vec::new();
@@ -407,7 +412,7 @@ impl Painter {
         self.encoder.delete(&numbers)
     }
 
-    /// The lowest number that no picture on the screen has.
+    /// The lowest number not in use on the screen.
     fn free_place(&mut self) -> u32 {
         let is_free = |place: &u32| self.shown.values().all(|shown| shown.place != *place);
         let place = (self.places.start..).find(is_free).unwrap_or(0);
@@ -415,7 +420,7 @@ impl Painter {
         place
     }
 
-    /// Writes in one go: the terminal shows all of it at once if it can, and the cursor returns.
+    /// Writes everything at once, as a synchronized update if possible, and restores the cursor.
     fn write(&mut self, out: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
         let whole = [b"\x1b7", bytes, b"\x1b8"].concat();
         let whole = self.encoder.update(&whole);
@@ -428,8 +433,8 @@ impl Painter {
     }
 }
 
-/// Takes every picture of this process off the screen without knowing which there are: for when the program ends in
-/// disorder. Those without a number go with the text they stand among.
+/// Removes every picture of this process without knowledge of the screen: for abnormal exits. Pictures without a
+/// number disappear with the text.
 ///
 /// # Errors
 /// If writing fails.

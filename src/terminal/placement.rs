@@ -1,4 +1,4 @@
-//! Where pictures stand: areas of character cells, and how a picture fits into one.
+//! Placement of pictures: areas of character cells, and fitting a picture into one.
 
 use image::RgbImage;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ impl Area {
         self.width == 0 || self.height == 0
     }
 
-    /// The part of it within the first `columns` and `rows` of the screen.
+    /// The part within the first `columns` and `rows` of the screen.
     pub fn clipped(self, columns: u16, rows: u16) -> Self {
         Self {
             width: self.width.min(columns.saturating_sub(self.x)),
@@ -27,7 +27,7 @@ impl Area {
         }
     }
 
-    /// The cells that it shares with another one; empty if there are none.
+    /// The intersection with another area; empty if they are disjoint.
     pub fn shared(self, other: Self) -> Self {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));
         let end = |start: u16, length: u16| u32::from(start) + u32::from(length);
@@ -42,8 +42,8 @@ impl Area {
         }
     }
 
-    /// What another one leaves of it, in at most four areas that share no cell: what is left and right of it from top to
-    /// bottom, and what is above and below it between these.
+    /// The difference to another area, as at most four disjoint areas: left and right over the full height,
+    /// above and below between them.
     pub fn without(self, other: Self) -> Vec<Self> {
         let hole = self.shared(other);
         if hole.is_empty() {
@@ -83,7 +83,7 @@ impl Area {
     }
 }
 
-/// What areas leave of others. None of the parts is empty.
+/// The difference of two sets of areas. No part is empty.
 pub fn without(parts: &[Area], covers: &[Area]) -> Vec<Area> {
     let parts = parts.iter().copied().filter(|part| !part.is_empty());
     covers
@@ -97,23 +97,24 @@ pub fn without(parts: &[Area], covers: &[Area]) -> Vec<Area> {
 /// A picture that should be on the screen.
 #[derive(Debug, Clone)]
 pub struct PlacedPicture {
-    /// Names the place: a picture of the same slot replaces the one before.
+    /// Identifies the position: a picture of the same slot replaces the previous one.
     pub slot: u32,
-    /// The cells it may take; it keeps its shape and stands in their middle.
+    /// The available cells; the picture keeps its aspect ratio and is centred.
     pub area: Area,
-    /// What lies over it: these cells belong to the text.
+    /// Covered areas: these cells belong to the text.
     pub hidden: Vec<Area>,
     pub picture: Arc<RgbImage>,
-    /// Another number means another picture.
+    /// Changes with the picture.
     pub version: u64,
     /// More versions follow soon: this one may be coarse, or be skipped.
     pub moving: bool,
 }
 
-/// The largest area of a picture's shape in the middle of `area`, to whole cells. At least one cell if `area` has one.
+/// The largest centred area with the picture's aspect ratio within `area`, rounded to cells. At least one cell if
+/// `area` has one.
 ///
-/// The result fits into itself, so that the cells that are reserved are the cells that are drawn.
-/// `picture` and `cell` are widths and heights in pixels.
+/// The function is idempotent, so that the reserved cells are the drawn cells. `picture` and `cell` are widths and
+/// heights in pixels.
 pub fn fit(picture: (u32, u32), area: Area, cell: (u16, u16)) -> Area {
     if area.is_empty() || picture.0 == 0 || picture.1 == 0 || cell.0 == 0 || cell.1 == 0 {
         return Area {
@@ -122,8 +123,8 @@ pub fn fit(picture: (u32, u32), area: Area, cell: (u16, u16)) -> Area {
             ..area
         };
     }
-    // Rounded to whole cells, an area is a little wider or higher than the picture's shape, and the picture may then need
-    // one column or row less.
+    // Rounded to cells, an area is a little wider or higher than the picture, which may then need one column or
+    // row less.
     let mut size = (area.width, area.height);
     loop {
         let smaller = fitted(picture, size, cell);
@@ -141,7 +142,7 @@ pub fn fit(picture: (u32, u32), area: Area, cell: (u16, u16)) -> Area {
     }
 }
 
-/// Columns and rows of the picture's shape within `room`, rounded. Nothing is zero.
+/// Columns and rows with the picture's aspect ratio within `room`, rounded. No argument is zero.
 fn fitted(picture: (u32, u32), room: (u16, u16), cell: (u16, u16)) -> (u16, u16) {
     let size = (f64::from(picture.0), f64::from(picture.1));
     let cell = (f64::from(cell.0), f64::from(cell.1));
@@ -182,10 +183,10 @@ mod tests {
         );
     }
 
-    /// 37 columns of 8 pixels are 17 rows of 17 pixels, and these are 36 columns: were 37 reserved and 36 drawn, the last
-    /// column would keep what was there before.
+    /// 37 columns of 8 pixels are 17 rows of 17 pixels, and these are 36 columns: if 37 were reserved and 36
+    /// drawn, the last column would keep old text.
     #[test]
-    fn no_column_is_reserved_that_is_not_drawn() {
+    fn every_reserved_column_is_drawn() {
         let inner = fit((224, 224), area(0, 0, 37, 40), (8, 17));
         assert_eq!((inner.width, inner.height), (36, 17));
         assert_eq!(fit((224, 224), inner, (8, 17)), inner);
@@ -201,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_cell_beside_what_lies_over_an_area_is_in_one_of_its_parts(
+        fn every_uncovered_cell_is_in_one_part(
             whole in (0..9_u16, 0..9_u16, 0..9_u16, 0..9_u16),
             covers in prop::collection::vec((0..9_u16, 0..9_u16, 0..9_u16, 0..9_u16), 0..4),
         ) {

@@ -1,5 +1,5 @@
-//! Asking the terminal what it is. One question, fenced: its last part is one that every terminal answers, so when that answer
-//! is there, whatever is missing will not come. A terminal that does not answer costs the time limit, once.
+//! Queries the terminal for its capabilities. The last part of the query is one that every terminal answers: after
+//! its response, no other follows. A terminal that does not respond costs the time limit once.
 
 use super::detect::detect;
 use super::environment::Environment;
@@ -10,15 +10,15 @@ use super::tty::Tty;
 use super::{Protocol, Terminal};
 use std::time::Duration;
 
-/// How long a terminal on this machine may take, and one at the other end of an SSH connection.
+/// Time limits for a local terminal and over SSH.
 const LIMITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(2)];
 
-/// Finds out what the terminal of this process can show. `wanted` is taken as it is, whatever the terminal says; the rest is
-/// found out all the same.
+/// Detects the capabilities of this process's terminal. `wanted` overrides the protocol; the rest is still
+/// detected.
 ///
-/// Call it once, before anything reads the terminal's input: keys that are pressed meanwhile are lost. It takes as long as
-/// the terminal needs to answer, at most 250 ms (2 s over SSH), and leaves the terminal's mode as it was. If the answer comes
-/// later than that, [`super::LateResponses`] or [`discard_responses`] keep it from being taken for keys.
+/// Call it once, before the terminal's input is read: keys pressed meanwhile are lost. It takes as long as the
+/// terminal needs to respond, at most 250 ms (2 s over SSH), and restores the terminal's mode.
+/// [`super::LateResponses`] or [`discard_responses`] filter later responses.
 pub fn probe(wanted: Option<Protocol>) -> Terminal {
     let environment = Environment::read();
     let mut evidence = Evidence::new(environment);
@@ -40,7 +40,7 @@ fn ask(evidence: &mut Evidence) {
     let question = match (evidence.environment.tmux, through) {
         (false, _) => question(true),
         (true, false) => SELF.to_vec(),
-        // tmux answers for itself first; the terminal's answers come to the pane as if they were keys.
+        // tmux responds for itself first; the outer terminal's responses arrive in the pane like keys.
         (true, true) => [SELF, &tmux::wrapped(&question(false))].concat(),
     };
     let fences = if through { 2 } else { 1 };
@@ -54,11 +54,11 @@ fn limit(environment: &Environment) -> Duration {
     LIMITS[usize::from(environment.remote)]
 }
 
-/// What tmux itself is asked: its name, and its device attributes as the fence.
+/// The query to tmux itself: its name, and its device attributes as the end marker.
 const SELF: &[u8] = b"\x1b[>q\x1b[c";
 
-/// The question. Terminals that print what they do not understand do so between saving and restoring the cursor, and the
-/// rest of the line is wiped. `colours` asks for a test colour back, which resets the text attributes.
+/// The query. Terminals that print unknown sequences do so between saving and restoring the cursor, and the rest
+/// of the line is erased. `colours` queries a test colour, which resets the text attributes.
 fn question(colours: bool) -> Vec<u8> {
     let [red, green, blue] = TEST_COLOUR;
     let mut text = format!(
@@ -73,7 +73,7 @@ fn question(colours: bool) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Row and column of the cursor, from 0, if the terminal says so in time.
+/// Row and column of the cursor, from 0, if the terminal responds in time.
 pub(super) fn cursor(terminal: &Terminal) -> Option<(u16, u16)> {
     let limit = LIMITS[usize::from(terminal.remote)];
     let mut tty = Tty::open()?;
@@ -86,8 +86,8 @@ pub(super) fn cursor(terminal: &Terminal) -> Option<(u16, u16)> {
     Some((row.checked_sub(1)?, column.checked_sub(1)?))
 }
 
-/// By how many columns a character moves the terminal's cursor, if the terminal says so in time. The cursor must be at the
-/// end of its line, and returns.
+/// The width of a character in columns, measured by the cursor's movement, if the terminal responds in time. The
+/// cursor must be at the end of its line; it is restored.
 pub(super) fn width(terminal: &Terminal, character: char) -> Option<u16> {
     let limit = LIMITS[usize::from(terminal.remote)];
     let (_, before) = cursor(terminal)?;
@@ -99,8 +99,8 @@ pub(super) fn width(terminal: &Terminal, character: char) -> Option<u16> {
     after.checked_sub(1)?.checked_sub(before)
 }
 
-/// Throws away what arrived from the terminal and nobody read. A command that does not read keys calls this before it ends
-/// if the terminal had not [answered](Terminal::answered): a late answer would else stand at the shell's prompt.
+/// Discards unread input from the terminal. A command that does not read keys calls this before it ends if the
+/// terminal had not [responded](Terminal::answered): a late response would otherwise appear at the shell's prompt.
 pub fn discard_responses() {
     if let Some(tty) = Tty::open() {
         tty.discard();
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_question_ends_with_the_fence_and_fits_into_any_buffer() {
+    fn the_query_ends_with_its_end_marker_and_fits_into_a_buffer() {
         for colours in [false, true] {
             let question = question(colours);
             assert!(question.ends_with(b"\x1b[c") && question.len() < 200);

@@ -1,10 +1,10 @@
-//! Other sizes of a picture. Smaller ones are averages over the area of each new pixel, taken in linear light, so that fine
-//! bright detail does not darken; larger ones are interpolated.
+//! Resizing of pictures. Smaller sizes are area averages in linear light, so that fine bright detail does not
+//! darken; larger sizes are interpolated.
 
 use image::RgbImage;
 use std::sync::LazyLock;
 
-/// Steps of the table back from linear light: fine enough that every one of 256 values survives the way there and back.
+/// Entries of the table from linear light to sRGB: fine enough that all 256 values survive a round trip.
 const STEPS: usize = 1 << 14;
 
 static LINEAR: LazyLock<[f32; 256]> =
@@ -29,7 +29,7 @@ fn from_linear(value: f32) -> f32 {
     }
 }
 
-/// The mean of colours in linear light; black of none.
+/// The mean of colours in linear light; black if there are none.
 pub(super) fn mean(colours: impl Iterator<Item = [u8; 3]>) -> [u8; 3] {
     let (mut sum, mut count) = ([0.0_f32; 3], 0.0);
     for colour in colours {
@@ -41,12 +41,12 @@ pub(super) fn mean(colours: impl Iterator<Item = [u8; 3]>) -> [u8; 3] {
     sum.map(|sum| encoded(sum / f32::max(count, 1.0)))
 }
 
-/// A value in linear light, 0 to 1, as sRGB has it.
+/// The sRGB value of a linear value, 0 to 1.
 fn encoded(linear: f32) -> u8 {
     ENCODED[(linear.clamp(0.0, 1.0) * (STEPS - 1) as f32).round() as usize]
 }
 
-/// `picture` in another size, stretched to it. A side of 0 counts as 1.
+/// `picture`, stretched to another size. A side of 0 counts as 1.
 pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     let (width, height) = (width.max(1), height.max(1));
     if picture.dimensions() == (width, height) {
@@ -95,7 +95,7 @@ pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     RgbImage::from_raw(width, height, bytes).expect("as many bytes as pixels were computed")
 }
 
-/// Each pixel of `picture` as a block of like pixels: coarse on purpose, and short to encode.
+/// Each pixel of `picture` as a block of equal pixels: coarse, but short to encode.
 pub fn enlarge(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     let at = |place: u32, from: u32, to: u32| {
         (u64::from(place) * u64::from(from) / u64::from(to)) as u32
@@ -108,7 +108,7 @@ pub fn enlarge(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// The old pixels, from `first`, that make up a new one. The weights add up to 1.
+/// The source pixels, from `first`, of a target pixel. The weights add up to 1.
 struct Tap {
     first: usize,
     weights: Vec<f32>,
@@ -123,7 +123,7 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
     (0..to).map(tap).collect()
 }
 
-/// The pixels between two borders, each by how much of it lies there.
+/// The pixels between two positions, weighted by their overlap.
 fn average(start: f64, end: f64, from: usize) -> Tap {
     let first = (start as usize).min(from - 1);
     let last = (end.ceil() as usize).clamp(first + 1, from);
@@ -137,7 +137,7 @@ fn average(start: f64, end: f64, from: usize) -> Tap {
     }
 }
 
-/// The two pixels beside a place.
+/// The two pixels beside a position.
 fn between(place: f64, from: usize) -> Tap {
     let place = place.clamp(0.0, (from - 1) as f64);
     let first = place as usize;

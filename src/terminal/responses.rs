@@ -1,36 +1,36 @@
-//! What a terminal answered, read from the bytes that came back. A pure function of bytes that are not trusted: keys that the
-//! user pressed meanwhile, halves of answers and plain garbage may be among them.
+//! Parses a terminal's responses: a pure function of untrusted bytes, which may contain keys, partial responses
+//! and garbage.
 
-/// Longest name that is kept.
+/// Maximum length of a name.
 const MAX_NAME: usize = 60;
 
-/// Everything that could be read from the bytes.
+/// The parsed responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Responses {
     /// kitty's graphics protocol works.
     pub kitty: bool,
-    /// Names (XTVERSION), in the order of the answers: tmux, then the terminal around it.
+    /// Names (XTVERSION), in the order of the responses: tmux, then the outer terminal.
     pub names: Vec<String>,
     /// Width and height of a cell in pixels.
     pub cell: Option<(u16, u16)>,
     /// Whether the background is light.
     pub light: Option<bool>,
-    /// A 24-bit colour came back as it was set.
+    /// A 24-bit test colour was reported unchanged.
     pub true_colour: bool,
-    /// Device attributes (DA1), in the order of the answers. `4` among them is sixel.
+    /// Device attributes (DA1), in the order of the responses. `4` is sixel.
     pub attributes: Vec<Vec<u16>>,
     /// Row and column of the cursor, from 1.
     pub cursor: Option<(u16, u16)>,
 }
 
-/// The colour that [`mod@super::probe`] sets to see whether it comes back; unlikely to be set already.
+/// The colour that [`mod@super::probe`] sets and queries; unlikely to be in use.
 pub const TEST_COLOUR: [u8; 3] = [1, 2, 3];
 
-/// The number of the picture in the question about kitty's protocol.
+/// The number of the picture in the query of kitty's protocol.
 pub const TEST_PICTURE: u32 = 31;
 
 impl Responses {
-    /// Reads what is complete, and passes over the rest.
+    /// Parses complete responses and skips the rest.
     pub fn read(bytes: &[u8]) -> Self {
         let mut answers = Self::default();
         let mut rest = bytes;
@@ -76,14 +76,14 @@ impl Responses {
     }
 }
 
-/// What stands before the string terminator (`ESC \` or, as some send it, BEL).
+/// The text before the string terminator (`ESC \` or, in some terminals, BEL).
 fn terminated(body: &[u8]) -> Option<&[u8]> {
     let end = body.iter().position(|byte| matches!(byte, 0x1b | 0x07))?;
     let is_whole = body[end] == 0x07 || body.get(end + 1) == Some(&b'\\');
     is_whole.then(|| &body[..end])
 }
 
-/// Parameters between semicolons; one that is left out counts as 0.
+/// Parameters separated by semicolons; a missing one is 0.
 fn numbers(list: &str) -> Option<Vec<u16>> {
     let number = |text: &str| match text {
         "" => Some(0),
@@ -99,7 +99,7 @@ fn pair(numbers: &[u16]) -> Option<(u16, u16)> {
     }
 }
 
-/// `6;height;width`, of a size that a cell may have.
+/// `6;height;width`, if plausible for a cell.
 fn cell(numbers: &[u16]) -> Option<(u16, u16)> {
     match numbers {
         [6, height @ 1..=512, width @ 1..=512] => Some((*width, *height)),
@@ -113,7 +113,7 @@ fn is_kitty_ok(text: &str) -> bool {
     answer.is_some_and(|(keys, result)| result == "OK" && keys.split(',').any(|key| key == asked))
 }
 
-/// Whether `rgb:r/g/b` (1 to 4 hexadecimal digits each) is nearer to white than to black.
+/// Whether `rgb:r/g/b` (1 to 4 hexadecimal digits each) is closer to white than to black.
 fn is_light(colour: &str) -> Option<bool> {
     let channels = colour
         .strip_prefix("rgb:")
@@ -132,7 +132,7 @@ fn is_light(colour: &str) -> Option<bool> {
     Some(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)
 }
 
-/// Whether a report of the current attributes (`…48:2::1:2:3m`) has the colour that was set.
+/// Whether a report of the current attributes (`…48:2::1:2:3m`) contains the test colour.
 fn is_test_colour(report: &str) -> Option<bool> {
     let colon = report.replace(';', ":");
     let (_, colour) = colon.trim_end_matches('m').split_once("48:2:")?;
@@ -146,18 +146,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What real terminals answered to the question of [`crate::terminal::probe`].
+    /// Responses of real terminals to the query of [`crate::terminal::probe`].
     const XTERM: &[u8] = b"\x1bP>|XTerm(379)\x1b\\\x1b[6;17;8t\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?63;1;2;4;6;9;15;16;22;28c";
     const KITTY: &[u8] = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.26.5)\x1b\\\x1b[6;19;8t\x1b]11;rgb:0000/0000/0000\x1b\\\x1bP1$r48:2:1:2:3m\x1b\\\x1b[?62;c";
     const TMUX: &[u8] = b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c";
-    /// Terminals as their documentation and sources have them.
+    /// Responses by the terminals' documentation and sources.
     const LINUX_CONSOLE: &[u8] = b"\x1b[?6c";
     const FOOT: &[u8] =
         b"\x1bP>|foot(1.13.1)\x1b\\\x1b[6;20;10t\x1b]11;rgb:24/24/24\x1b\\\x1b[?62;4;22c";
     const ITERM2: &[u8] = b"\x1bP>|iTerm2 3.4.19\x1b\\\x1b]11;rgb:0000/0000/0000\x07\x1b[?62;4c";
 
     #[test]
-    fn real_terminals_are_understood() {
+    fn responses_of_real_terminals_are_parsed() {
         let xterm = Responses::read(XTERM);
         assert_eq!(xterm.names, ["XTerm(379)"]);
         assert_eq!(
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_between_answers_and_halves_of_answers_do_no_harm() {
+    fn keys_and_partial_responses_are_skipped() {
         let mixed = [b"q\x1b[A\x1bOP".as_slice(), KITTY, b"j\x1b[?62"].concat();
         assert_eq!(Responses::read(&mixed), Responses::read(KITTY));
         let half = Responses::read(&KITTY[..40]);
@@ -198,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn refusals_and_impossible_values_count_for_nothing() {
+    fn refusals_and_impossible_values_are_ignored() {
         let refused = b"\x1b_Gi=31;ENOTSUPPORTED:no\x1b\\\x1b_Gi=32;OK\x1b\\\x1b[6;0;8t\x1b[6;9999;8t\x1b]11;rgb:zz/0/0\x1b\\\x1bP1$r0m\x1b\\\x1b[c";
         assert_eq!(Responses::read(refused), Responses::default());
     }
 
     #[test]
-    fn a_name_cannot_steer_the_terminal() {
+    fn a_name_cannot_control_the_terminal() {
         let answers = Responses::read("\x1bP>|evil\u{202e}\u{9b}31m\x07".as_bytes());
         assert_eq!(answers.names, ["evil31m"]);
         let long = [b"\x1bP>|".as_slice(), &[b'x'; 5000], b"\x1b\\"].concat();
@@ -213,20 +213,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn garbage_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn garbage_does_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             for name in Responses::read(&bytes).names {
                 prop_assert!(name.chars().all(|c| !c.is_control()));
             }
         }
 
         #[test]
-        fn garbage_before_an_answer_does_not_hide_it(bytes in proptest::collection::vec(0x20_u8..0x7f, 0..400)) {
+        fn garbage_before_a_response_does_not_hide_it(bytes in proptest::collection::vec(0x20_u8..0x7f, 0..400)) {
             let answers = Responses::read(&[&bytes[..], KITTY].concat());
             prop_assert_eq!(answers, Responses::read(KITTY));
         }
 
         #[test]
-        fn halves_never_say_more_than_the_whole(cut in 0..KITTY.len()) {
+        fn a_partial_response_reports_no_more_than_a_complete_one(cut in 0..KITTY.len()) {
             let half = Responses::read(&KITTY[..cut]);
             prop_assert!(half.attributes.is_empty());
             prop_assert!(half.cell.is_none() || half.cell == Some((8, 19)));

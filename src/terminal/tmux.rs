@@ -1,23 +1,23 @@
-//! tmux between the program and the terminal: what it lets through, where its pane stands, and how to wrap what it must not read.
+//! tmux: which sequences it passes on, the position of its pane, and wrapping of sequences that bypass it.
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longest that the `tmux` command may take to answer.
+/// Time limit of the `tmux` command.
 const LIMIT: Duration = Duration::from_millis(250);
 
-/// Most bytes that one wrapped piece should have: tmux drops what exceeds 1 MB without a word, doubled escapes included.
+/// Maximum bytes of a wrapped piece: tmux silently drops more than 1 MB, doubled escapes included.
 pub const MAX_PIECE: usize = 800_000;
 
-/// What tmux says of the pane the program runs in.
+/// tmux's description of the program's pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pane {
-    /// Wrapped sequences reach the terminal.
+    /// Whether wrapped sequences reach the terminal.
     pub passthrough: bool,
-    /// The pane has the keyboard: only then do the terminal's answers arrive here.
+    /// Whether the pane has the keyboard: only then do the terminal's responses arrive here.
     pub active: bool,
-    /// tmux writes every character to the terminal, and not only those of ASCII.
+    /// Whether tmux writes characters outside of ASCII to the terminal.
     pub utf8: bool,
     /// Width and height of the terminal's cells in pixels.
     pub cell: Option<(u16, u16)>,
@@ -25,11 +25,11 @@ pub struct Pane {
     pub origin: (u16, u16),
 }
 
-/// The formats that [`Pane::read`] takes apart, in its order.
+/// The format that [`Pane::read`] parses.
 const FORMAT: &str = "#{allow-passthrough}|#{pane_active}|#{window_active}|#{client_utf8}|#{client_cell_width}|#{client_cell_height}|#{pane_left}|#{pane_top}|#{status}|#{status-position}";
 
 impl Pane {
-    /// Asks the `tmux` command. `None` if there is none, or it has no answer in time.
+    /// Runs the `tmux` command. `None` if it is missing or does not respond in time.
     pub fn ask() -> Option<Self> {
         Self::read(&answer(FORMAT, &[])?)
     }
@@ -58,7 +58,7 @@ impl Pane {
         };
         let cell = (width.parse().unwrap_or(0), height.parse().unwrap_or(0));
         Some(Self {
-            // Before tmux 3.3 there was no such option, and everything passed.
+            // Before tmux 3.3 this option did not exist, and everything was passed on.
             passthrough: matches!(passthrough, "" | "1" | "on" | "all"),
             active: (pane, window) == ("1", "1"),
             utf8: utf8 != "0",
@@ -71,16 +71,16 @@ impl Pane {
     }
 }
 
-/// The processes of tmux's clients to which the pane that the program runs in is visible, if tmux says so in time.
+/// The processes of the tmux clients that show the program's pane, if tmux responds in time.
 pub fn viewers() -> Option<BTreeSet<u32>> {
     let clients = [";", "list-clients", "-F", CLIENT_FORMAT];
     read_viewers(&answer(PLACE_FORMAT, &clients)?)
 }
 
-/// Which window and which of its panes the program runs in.
+/// The program's window and pane.
 const PLACE_FORMAT: &str = "#{window_id}|#{pane_id}";
 
-/// What a client shows: a window, and if it is zoomed only its active pane.
+/// What a client shows: a window, and if that is zoomed only its active pane.
 const CLIENT_FORMAT: &str = "#{client_pid}|#{window_id}|#{pane_id}|#{window_zoomed_flag}";
 
 fn read_viewers(text: &str) -> Option<BTreeSet<u32>> {
@@ -96,7 +96,7 @@ fn read_viewers(text: &str) -> Option<BTreeSet<u32>> {
     Some(lines.filter_map(viewer).collect())
 }
 
-/// What the `tmux` command answers to a format about the pane that the program runs in, and to further commands.
+/// The output of the `tmux` command for a format about the program's pane, followed by further commands.
 fn answer(format: &str, further: &[&str]) -> Option<String> {
     let mut command = Command::new("tmux");
     command.args(["display-message", "-p"]);
@@ -111,7 +111,7 @@ fn answer(format: &str, further: &[&str]) -> Option<String> {
     output(command.spawn().ok()?)
 }
 
-/// What a command printed, if it succeeded in time. Its output is short enough for a pipe to hold.
+/// A command's output, if it succeeds in time. The output is short enough for a pipe's buffer.
 fn output(mut child: Child) -> Option<String> {
     let end = Instant::now() + LIMIT;
     loop {
@@ -119,7 +119,7 @@ fn output(mut child: Child) -> Option<String> {
             Ok(Some(status)) if status.success() => break,
             Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
             _ => {
-                // It may have ended meanwhile; nothing waits for it.
+                // It may have ended meanwhile.
                 let _ = child.kill();
                 let _ = child.wait();
                 return None;
@@ -129,7 +129,7 @@ fn output(mut child: Child) -> Option<String> {
     std::io::read_to_string(child.stdout.take()?).ok()
 }
 
-/// `sequence` in an envelope that tmux opens and passes on unread.
+/// `sequence`, wrapped so that tmux passes it on.
 pub fn wrapped(sequence: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x1bPtmux;".to_vec();
     for byte in sequence {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_tmux_versions_are_understood() {
+    fn the_formats_of_tmux_versions_are_parsed() {
         let pane = Pane::read("1|1|1|1|8|19|41|2|on|bottom\n").unwrap();
         assert_eq!(
             pane,
@@ -193,7 +193,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_command_that_hangs_is_given_up() {
+    fn a_hanging_command_is_abandoned() {
         let start = Instant::now();
         let hanging = Command::new("sleep")
             .arg("60")

@@ -1,8 +1,8 @@
-//! The terminal as a device: asking it something and reading what comes back, with a time limit that holds whatever it does.
+//! The terminal device: sends a query and reads the responses, with a strict time limit.
 
 use std::time::Duration;
 
-/// Most bytes of an answer that are kept; a terminal that sends more is not answering.
+/// Maximum bytes of responses; more is not a response.
 #[cfg(unix)]
 const MAX_ANSWER: usize = 8 << 10;
 
@@ -23,15 +23,17 @@ mod device {
     use std::os::fd::AsFd;
     use std::time::Instant;
 
-    /// The terminal of this process. While it exists, keys are not echoed and arrive one by one; afterwards it is as it was.
+    /// The terminal of this process. While it exists, keys are not echoed and arrive one by one; dropping it
+    /// restores the mode.
     pub struct Tty {
         file: File,
         before: Termios,
     }
 
     impl Tty {
-        /// Opens the terminal that standard input, output or error stands for, else the one that controls the process.
-        /// `None` if there is none, or if the process is in the background, where asking would stop it.
+        /// Opens the terminal of standard input, output or error, otherwise the process's controlling
+        /// terminal. `None` if there is none, or if the process is in the background, where a query would
+        /// stop it.
         pub fn open() -> Option<Self> {
             let file = standard().or_else(|| open("/dev/tty"))?;
             let foreground = termios::tcgetpgrp(&file);
@@ -40,18 +42,19 @@ mod device {
             }
             let before = termios::tcgetattr(&file).ok()?;
             let mut quiet = before.clone();
-            // Signals stay on: Ctrl-C works while a terminal takes its time.
+            // Signals stay enabled: Ctrl-C works while a query waits.
             quiet
                 .local_modes
                 .remove(LocalModes::ICANON | LocalModes::ECHO);
             quiet.special_codes[SpecialCodeIndex::VMIN] = 0;
             quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-            // Not TCSADRAIN: that waits for ever if the terminal has stopped its output.
+            // Not TCSADRAIN: it waits forever if the terminal has stopped its output.
             termios::tcsetattr(&file, OptionalActions::Now, &quiet).ok()?;
             Some(Self { file, before })
         }
 
-        /// Sends a question and collects bytes until they are enough, or the time is over, or nonsense comes without end.
+        /// Sends a query and collects bytes until they are complete, the time is over, or there are too
+        /// many.
         pub fn ask(
             &mut self,
             question: &[u8],
@@ -84,13 +87,13 @@ mod device {
             answer
         }
 
-        /// Throws away what has arrived and was not read.
+        /// Discards unread input.
         pub fn discard(&self) {
-            // If this fails there is nothing better to do.
+            // An error here has no remedy.
             let _ = termios::tcflush(&self.file, QueueSelector::IFlush);
         }
 
-        /// Width and height of a cell in pixels, as the system was told.
+        /// Width and height of a cell in pixels, as reported by the system.
         pub fn cell(&self) -> Option<(u16, u16)> {
             let size = termios::tcgetwinsize(&self.file).ok()?;
             let width = size.ws_xpixel.checked_div(size.ws_col)?;
@@ -116,7 +119,7 @@ mod device {
 
     impl Drop for Tty {
         fn drop(&mut self) {
-            // If this fails the terminal is gone.
+            // If this fails, the terminal is gone.
             let _ = termios::tcsetattr(&self.file, OptionalActions::Now, &self.before);
         }
     }
@@ -126,7 +129,7 @@ mod device {
         matches!(problem.kind(), Interrupted | WouldBlock)
     }
 
-    /// The device is opened anew, because making the shared file non-blocking would make it so for the shell as well.
+    /// The device is opened again, because making the shared file non-blocking would affect the shell as well.
     fn standard() -> Option<File> {
         let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
         let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
@@ -145,7 +148,7 @@ mod device {
     }
 }
 
-/// Where there are no terminal devices, there is nobody to ask.
+/// Platforms without terminal devices.
 #[cfg(not(unix))]
 mod nothing {
     use super::Duration;

@@ -1,7 +1,7 @@
-//! Names and versions of terminals, as they report them (XTVERSION): `kitty(0.26.5)`, `iTerm2 3.6.6`, `VTE(7900)`.
+//! Names and versions of terminals, as reported (XTVERSION): `kitty(0.26.5)`, `iTerm2 3.6.6`, `VTE(7900)`.
 
-/// Whether a terminal that reports `reported` is the one called `name`, of `version` or later. The report must have as many
-/// numbers; an empty `version` is any.
+/// Whether `reported` has the name `name` and `version` or a later one. The report must have at least as many
+/// numbers; an empty `version` matches any.
 pub(super) fn is_at_least(reported: &str, name: &str, version: &[u32]) -> bool {
     let Some(rest) = reported.strip_prefix(name) else {
         return false;

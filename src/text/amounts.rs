@@ -1,6 +1,6 @@
 //! Counts, durations and ages in words.
 
-/// Units of age: seconds from which one is used, seconds that it has, and its name.
+/// Units of age: minimum age in seconds, length in seconds, and name.
 const AGES: &[(u64, u64, &str)] = &[
     (60, 60, "min"),
     (3600, 3600, "h"),
@@ -9,7 +9,7 @@ const AGES: &[(u64, u64, &str)] = &[
     (2 * 365 * 86_400, 365 * 86_400, "y"),
 ];
 
-/// So many things of a kind: `1 run`, `2 runs`.
+/// A count with its unit: `1 run`, `2 runs`.
 pub fn counted(count: usize, kind: &str) -> String {
     match count {
         1 => format!("1 {kind}"),
@@ -17,7 +17,7 @@ pub fn counted(count: usize, kind: &str) -> String {
     }
 }
 
-/// A time span: `8 s`, `2 min 05 s`, `1 h 20 min`.
+/// A duration: `8 s`, `2 min 05 s`, `1 h 20 min`.
 pub fn span(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round().min(1e9) as u64;
     match seconds {
@@ -27,8 +27,7 @@ pub fn span(seconds: f64) -> String {
     }
 }
 
-/// How long ago something was: `5 min ago`. Both times are seconds since 1970. What lies ahead (a clock that was wrong) is
-/// `just now`.
+/// An age: `5 min ago`. Both times are seconds since 1970. A time in the future (a wrong clock) is `just now`.
 pub fn age(then: u64, now: u64) -> String {
     let past = now.saturating_sub(then);
     let mut fitting = AGES.iter().rev().filter(|(from, ..)| past >= *from);

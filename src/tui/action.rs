@@ -1,9 +1,10 @@
-//! What comes in and what goes out: [`Action`]s change the state, [`Effect`]s are what the state asks of the world.
+//! The explorer's input and output: [`Action`]s change the state; [`Effect`]s are requests of the state to the
+//! disk, the worker and the terminal.
 
 use super::browser::Place;
 use super::completion::Name;
-use super::gallery;
 use super::keys::Chord;
+use super::picture_cache;
 use super::popup::Choice;
 use super::saved::SavedModel;
 use crate::runs::Record;
@@ -17,73 +18,75 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Something that happened.
+/// An event that changes the state.
 #[derive(Debug, Clone)]
 pub enum Action {
     Key(Chord),
     /// A zero-width character, such as a combining accent: only a prompt accepts it.
     Letter(char),
     Paste(String),
-    /// A click on a cell: column, row.
+    /// A mouse click on a cell: column, row.
     Click(u16, u16),
-    /// The wheel turned over a cell; up or down.
+    /// The mouse wheel over a cell: column, row, and whether it turned up.
     Wheel(u16, u16, bool),
     Resize(u16, u16),
-    /// The terminal has the focus again.
+    /// The terminal window got the focus.
     Focus,
-    /// Another window has it.
+    /// The terminal window lost the focus.
     FocusLost,
-    /// Nothing but time has passed.
+    /// A timer tick.
     Tick,
-    /// The worker reports.
+    /// An event from the worker.
     Report(WorkerEvent),
-    /// What was asked of the disk is there.
-    Answer(Answer),
-    /// The program is to end: a signal, or the terminal is gone.
+    /// A response from the disk.
+    Disk(DiskResponse),
+    /// The program must end: a signal, or the terminal is closed.
     Terminate,
 }
 
-/// What the disk said.
+/// A response from the disk.
 #[derive(Debug, Clone)]
-pub enum Answer {
-    /// Finished runs; several of these come.
+pub enum DiskResponse {
+    /// Finished runs, in several batches.
     Runs(Vec<HistoryEntry>),
-    /// All finished runs have come; how many folders could not be read.
+    /// All finished runs were sent; `damaged` is the number of unreadable folders.
     RunsEnd {
         damaged: usize,
     },
     Picture {
         id: String,
-        size: gallery::Size,
+        size: picture_cache::Size,
         picture: Arc<RgbImage>,
     },
     Record(Box<Record>),
-    /// How a run's picture grew.
+    /// The frames of a run's picture.
     Frames {
         id: String,
         frames: Vec<Arc<RgbImage>>,
     },
-    /// Items of a list in the order in which their pictures look alike.
+    /// Items of a list, ordered by similarity of their pictures.
     Likeness(Place, Vec<usize>),
     Folder {
         folder: PathBuf,
         choices: Result<Vec<Choice>, String>,
     },
-    /// The names in the folder of a path that is being typed that begin as its end does.
+    /// Completions of a path that is being typed.
     Names {
-        /// The path as it was typed then.
+        /// The path as it was typed.
         text: String,
         names: Result<Vec<Name>, String>,
     },
-    /// The photos of a path, no more than are listed, and how many there are in all.
+    /// The photos of a path, up to the maximum of the list, and their total number.
     Photos {
         path: PathBuf,
         found: Result<(Vec<PathBuf>, usize), String>,
     },
-    /// Runs that processes left waiting that are gone.
+    /// Runs removed by another process.
+    Gone(Vec<String>),
+    /// Queued runs of processes that ended.
     Orphans(Vec<Job>),
     Removed(Vec<String>),
-    /// Runs could not be removed; `entries` are those that are still there.
+    /// Runs could not be removed; `entries` are those that still exist.
     NotRemoved {
         ids: Vec<String>,
         entries: Vec<HistoryEntry>,
@@ -95,54 +98,62 @@ pub enum Answer {
         on: bool,
         saved: Option<PathBuf>,
     },
+    /// The written file: the requested one, or one with a number if that existed.
     Exported(PathBuf),
+    /// Runs could not be exported to a path.
+    NotExported {
+        ids: Vec<String>,
+        path: PathBuf,
+        why: String,
+    },
     PresetSaved(String),
-    /// What could not be done, and why.
+    /// What failed, and why.
     Failed(String),
 }
 
-/// Something to be done outside of the state.
+/// A request for work outside of the state.
 #[derive(Debug, Clone)]
 pub enum Effect {
     Worker(WorkerCommand),
-    /// Keep the queue on disk.
+    /// Save the queue on disk.
     SaveQueue(Queue),
-    LoadPicture(String, gallery::Size),
+    LoadPicture(String, picture_cache::Size),
     LoadRecord(String),
     /// Load the frames of a run's animation.
     LoadFrames(String),
-    /// Order items of a list by how alike the pictures of their runs look: item and id of each, first the one to begin with.
+    /// Order items of a list by similarity of their runs' pictures: item and id of each, starting with the
+    /// first.
     OrderByLikeness(Place, Vec<(usize, String)>),
-    /// Lay runs aside; they can be restored.
+    /// Move runs to the trash; they can be restored.
     Remove(Vec<String>),
     Restore(Vec<String>),
     SetFavourite(String, bool),
     Export(Vec<String>, PathBuf),
     SavePreset(String, BTreeMap<String, SettingValue>),
-    /// Keep the name of the theme in `config.toml`.
+    /// Save the theme in `config.toml`.
     SaveTheme(String),
-    /// Keep where the user is in a model.
+    /// Save the view state of a model.
     SaveView(Box<SavedModel>),
-    /// Put a text into the clipboard of the terminal.
+    /// Copy a text to the terminal's clipboard.
     Copy(String),
-    /// Show how far the queue is beside the window's title, or take that away.
+    /// Show the progress of the queue outside of the text, or remove it.
     Progress(Option<Progress>),
-    /// Tell the user something, whatever they look at.
+    /// Notify the user, even without the focus.
     Notify(String),
     /// List a folder's models.
     ListFolder(PathBuf),
-    /// List the names that a path that is being typed can go on with, and the folder to which it is relative.
+    /// List the completions of a path that is being typed, and the folder to which it is relative.
     ListNames(String, PathBuf),
     /// Find the photos of a path: those in a folder, or the file itself.
     FindPhotos(PathBuf),
-    /// Draw everything anew.
+    /// Draw the complete screen again.
     Redraw,
     Suspend,
     Quit,
 }
 
 impl Effect {
-    /// The jobs that the worker is asked to run.
+    /// The jobs that are sent to the worker.
     pub fn started(&self) -> Option<Vec<JobId>> {
         match self {
             Self::Worker(WorkerCommand::Run(jobs)) => Some(jobs.iter().map(|job| job.id).collect()),

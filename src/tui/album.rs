@@ -1,7 +1,7 @@
-//! The photos of a session as a list: what the network takes each of them for, as far as it has examined them.
+//! The photos of a session as a list, with the class that the network predicts for each.
 
 use super::fuzzy;
-use super::listing::Listing;
+use super::list_state::ListState;
 use crate::model::Classes;
 use crate::runs::worker::photo::{About, Photo, Question};
 use std::cmp::Ordering;
@@ -9,53 +9,53 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most photos of a list.
-pub const MOST_PHOTOS: usize = 500;
+/// Maximum number of photos in a list.
+pub const MAX_PHOTOS: usize = 500;
 
-/// How many photos stay in memory.
-const MOST_RECENT: usize = 8;
+/// Number of photos kept in memory.
+const MAX_RECENT: usize = 8;
 
-/// The photos, in the order in which they were opened.
+/// The photos, in the order of opening.
 #[derive(Debug, Default)]
 pub struct Album {
     photos: Vec<Member>,
-    /// What is listed of them, by their index.
-    pub list: Listing,
+    /// The listed photos, by index.
+    pub list: ListState,
     search: String,
     order: Order,
-    /// What the worker is asked about one of them.
+    /// The pending question to the worker.
     pub asked: Option<Question>,
-    /// Those that were examined last.
+    /// The photos examined last.
     recent: VecDeque<(PathBuf, Arc<Photo>)>,
-    /// The photo that has the whole screen, as the worker knows it.
+    /// The photo shown full-screen, as sent to the worker.
     pub shown: Option<PathBuf>,
 }
 
-/// One of them.
+/// A photo of the list.
 #[derive(Debug, Clone)]
 pub struct Member {
     pub path: PathBuf,
-    /// What the network takes it for, once it has examined it; or why it could not, in one line.
+    /// The prediction, once examined; or the error, in one line.
     pub seen: Option<Result<Seen, String>>,
 }
 
-/// What the network takes a photo for.
+/// The network's prediction for a photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
-    /// The class that ranks first, and its probability, or its score if the model has no probabilities; `None` without
+    /// The top class with its probability, or its score if the model has no probabilities; `None` without
     /// class scores.
     pub top: Option<(String, f32)>,
     pub has_probabilities: bool,
 }
 
-/// In what order they are listed.
+/// The sort order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     #[default]
     Opened,
     Name,
     Class,
-    /// The most probable first.
+    /// Highest probability first.
     Probability,
 }
 
@@ -88,7 +88,7 @@ impl Member {
         name.to_string_lossy().into_owned()
     }
 
-    /// The class that ranks first, and its value.
+    /// The top class and its value.
     fn top(&self) -> Option<(&str, f32)> {
         let seen = self.seen.as_ref()?.as_ref().ok()?;
         seen.top
@@ -108,39 +108,39 @@ impl Album {
         self.photos.is_empty()
     }
 
-    /// One of them, by its index.
+    /// The photo at an index.
     pub fn get(&self, index: usize) -> Option<&Member> {
         self.photos.get(index)
     }
 
-    /// The one that was opened last.
+    /// The photo opened last.
     pub fn last(&self) -> Option<&Path> {
         Some(&self.photos.last()?.path)
     }
 
-    /// The one under the cursor.
+    /// The photo under the cursor.
     pub fn selected(&self) -> Option<&Member> {
         self.photos.get(self.list.selected()?)
     }
 
-    /// What is searched for.
+    /// The search text.
     pub fn search(&self) -> &str {
         &self.search
     }
 
-    /// In what order they are listed.
+    /// The sort order.
     pub fn order(&self) -> Order {
         self.order
     }
 
-    /// How many have been examined.
+    /// Number of examined photos.
     pub fn examined(&self) -> usize {
         let examined = self.photos.iter().filter(|photo| photo.seen.is_some());
         examined.count()
     }
 
-    /// Adds photos at the end, the first of which is selected. One that is there already is moved. Of too many the oldest are
-    /// forgotten.
+    /// Appends photos and selects the first of them. A photo that is listed already is moved to the end. The
+    /// oldest are dropped beyond the maximum.
     pub fn add(&mut self, paths: Vec<PathBuf>) {
         let first = paths.first().cloned();
         for path in paths {
@@ -149,7 +149,7 @@ impl Album {
             self.photos
                 .push(photo.unwrap_or(Member { path, seen: None }));
         }
-        let surplus = self.photos.len().saturating_sub(MOST_PHOTOS);
+        let surplus = self.photos.len().saturating_sub(MAX_PHOTOS);
         self.photos.drain(..surplus);
         self.search.clear();
         self.arrange();
@@ -158,7 +158,19 @@ impl Album {
         }
     }
 
-    /// Forgets a photo.
+    /// Replaces the list and selects the first photo. Predictions of photos that remain are kept. Returns how
+    /// many photos are no longer listed.
+    pub fn replace(&mut self, paths: Vec<PathBuf>) -> usize {
+        let before = self.photos.len();
+        self.photos.retain(|photo| paths.contains(&photo.path));
+        let dropped = before - self.photos.len();
+        // The list holds indices of the photos.
+        self.list = ListState::default();
+        self.add(paths);
+        dropped
+    }
+
+    /// Removes a photo.
     pub fn remove(&mut self, path: &Path) {
         let selected = self.selected().map(|photo| photo.path.clone());
         self.photos.retain(|photo| photo.path != path);
@@ -168,7 +180,7 @@ impl Album {
         }
     }
 
-    /// Puts the cursor on a photo, if that is listed.
+    /// Moves the cursor to a photo, if it is listed.
     pub fn select(&mut self, path: &Path) {
         let index = self.photos.iter().position(|photo| photo.path == path);
         if let Some(index) = index {
@@ -182,20 +194,20 @@ impl Album {
         self.arrange();
     }
 
-    /// Lists them in the next order.
+    /// Switches to the next sort order.
     pub fn turn_order(&mut self) {
         self.order = self.order.next();
         self.arrange();
     }
 
-    /// Where a photo is among those that are listed, and how many these are.
+    /// The index of a photo among the listed ones, and their number.
     pub fn place(&self, path: &Path) -> (Option<usize>, usize) {
         let rows = self.list.rows();
         let at = rows.iter().position(|&row| self.photos[row].path == path);
         (at, rows.len())
     }
 
-    /// The photo that is listed after or before this one, at the ends the first or last.
+    /// The next or previous listed photo; at the ends, the first or last.
     pub fn beside(&self, path: &Path, forward: bool) -> Option<&Path> {
         let (at, count) = self.place(path);
         let next = match (at, forward) {
@@ -207,7 +219,7 @@ impl Album {
         Some(&self.photos[*row].path)
     }
 
-    /// A photo, if it stayed in memory.
+    /// A photo, if it is in memory.
     pub fn recent(&self, path: &Path) -> Option<&Arc<Photo>> {
         let mut recent = self.recent.iter();
         recent
@@ -215,7 +227,7 @@ impl Album {
             .map(|(_, photo)| photo)
     }
 
-    /// Takes what came of examining a photo.
+    /// Records the result of examining a photo.
     pub fn note(&mut self, path: &Path, found: &Result<Arc<Photo>, String>, classes: &Classes) {
         let seen = found.as_ref().map_err(String::clone).map(|photo| Seen {
             top: photo.top.first().map(|&(class, value)| {
@@ -231,13 +243,23 @@ impl Album {
         if let Ok(found) = found {
             self.recent.retain(|(other, _)| other != path);
             self.recent.push_back((path.into(), Arc::clone(found)));
-            let surplus = self.recent.len().saturating_sub(MOST_RECENT);
-            self.recent.drain(..surplus);
+            self.forget_oldest();
         }
         self.arrange();
     }
 
-    /// Another network is open: it has examined none of them.
+    /// Drops the oldest photos beyond the limit from memory, except the one under the cursor, which is
+    /// visible.
+    fn forget_oldest(&mut self) {
+        let selected = self.selected().map(|photo| photo.path.clone());
+        while self.recent.len() > MAX_RECENT {
+            let mut recent = self.recent.iter();
+            let oldest = recent.position(|(path, _)| Some(path) != selected.as_ref());
+            self.recent.remove(oldest.unwrap_or(0));
+        }
+    }
+
+    /// Drops all predictions, because another network is open.
     pub fn forget_seen(&mut self) {
         self.photos.iter_mut().for_each(|photo| photo.seen = None);
         self.recent.clear();
@@ -245,7 +267,7 @@ impl Album {
         self.arrange();
     }
 
-    /// The photo under the cursor, if it is to be examined: its picture is looked at.
+    /// The photo under the cursor, if it must be examined to be shown.
     pub fn urgent(&self) -> Option<&Path> {
         let selected = self.selected()?;
         let is_known = match &selected.seen {
@@ -256,7 +278,7 @@ impl Album {
         (!is_known).then_some(&selected.path)
     }
 
-    /// The next photo to be examined: the one under the cursor, or else those that are listed in their order, then the others.
+    /// The next photo to examine: the one under the cursor, then the listed ones in order, then the others.
     pub fn next(&self) -> Option<&Path> {
         let listed = self.list.rows().iter().map(|&row| &self.photos[row]);
         let mut rest = listed.chain(&self.photos);
@@ -264,7 +286,7 @@ impl Album {
         self.urgent().or_else(|| Some(&other()?.path))
     }
 
-    /// What the worker is asked about one of them for the list.
+    /// The question about a photo of the list for the worker.
     pub fn question(path: &Path, model: &str) -> Question {
         Question {
             photo: path.into(),
@@ -273,7 +295,7 @@ impl Album {
         }
     }
 
-    /// Lists what matches the search, in order.
+    /// Lists the matches of the search, in order.
     fn arrange(&mut self) {
         let texts = self.photos.iter().map(|photo| {
             let class = photo.top().map_or("", |(class, _)| class);
@@ -283,17 +305,17 @@ impl Album {
         let mut rows = fuzzy::matches(&self.search, texts.iter().map(String::as_str));
         let photos = &self.photos;
         match self.order {
-            // A search has the best match first.
+            // A search lists the best match first.
             Order::Opened => {}
             Order::Name => rows.sort_by_cached_key(|&row| photos[row].name()),
             Order::Class => rows.sort_by(|&a, &b| by_class(&photos[a], &photos[b])),
             Order::Probability => rows.sort_by(|&a, &b| by_value(&photos[a], &photos[b])),
         }
-        self.list.set_rows(rows);
+        self.list.set_length(rows);
     }
 }
 
-/// By class, of one class the most probable first; those without one at the end.
+/// By class, then by probability; photos without a class last.
 fn by_class(a: &Member, b: &Member) -> Ordering {
     let class = |photo: &Member| photo.top().map(|(class, _)| class.to_string());
     let classes = (class(a), class(b));
@@ -303,117 +325,11 @@ fn by_class(a: &Member, b: &Member) -> Ordering {
         .then_with(|| by_value(a, b))
 }
 
-/// The most probable first; those without a class at the end.
+/// By probability; photos without a class last.
 fn by_value(a: &Member, b: &Member) -> Ordering {
     let value = |photo: &Member| photo.top().map_or(f32::NEG_INFINITY, |(_, value)| value);
     value(b).total_cmp(&value(a))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use image::RgbImage;
-
-    fn found(class: usize, probability: f32) -> Result<Arc<Photo>, String> {
-        Ok(Arc::new(Photo {
-            picture: Arc::new(RgbImage::new(1, 1)),
-            size: (1, 1),
-            seen: None,
-            top: vec![(class, probability)],
-            has_probabilities: true,
-        }))
-    }
-
-    fn album() -> Album {
-        let mut album = Album::default();
-        album.add(["/c.png", "/a.png", "/b.png"].map(PathBuf::from).into());
-        let classes = Classes::new(["cat", "dog"], "test").unwrap();
-        album.note(Path::new("/c.png"), &found(1, 0.5), &classes);
-        album.note(Path::new("/b.png"), &found(0, 0.9), &classes);
-        album
-    }
-
-    fn listed(album: &Album) -> Vec<&str> {
-        let rows = album.list.rows().iter();
-        rows.map(|&row| album.photos[row].path.to_str().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn each_order_lists_what_is_unknown_last_and_the_cursor_keeps_its_photo() {
-        let mut album = album();
-        assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
-        for (order, expected) in [
-            (Order::Opened, ["/c.png", "/a.png", "/b.png"]),
-            (Order::Name, ["/a.png", "/b.png", "/c.png"]),
-            (Order::Class, ["/b.png", "/c.png", "/a.png"]),
-            (Order::Probability, ["/b.png", "/c.png", "/a.png"]),
-        ] {
-            assert_eq!((album.order(), listed(&album)), (order, expected.into()));
-            assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
-            album.turn_order();
-        }
-        assert_eq!(album.order(), Order::Opened);
-    }
-
-    #[test]
-    fn a_search_finds_names_and_classes() {
-        let mut album = album();
-        album.set_search("dog");
-        assert_eq!(listed(&album), ["/c.png"]);
-        album.set_search("b.p");
-        assert_eq!(listed(&album), ["/b.png"]);
-        assert_eq!(
-            album.beside(Path::new("/b.png"), true),
-            Some(Path::new("/b.png"))
-        );
-        album.set_search("");
-        assert_eq!(
-            album.beside(Path::new("/b.png"), true),
-            Some(Path::new("/c.png"))
-        );
-        assert_eq!(
-            album.beside(Path::new("/c.png"), false),
-            Some(Path::new("/b.png"))
-        );
-    }
-
-    #[test]
-    fn what_is_selected_is_examined_first_and_a_failure_is_not_tried_again() {
-        let mut album = album();
-        assert_eq!((album.urgent(), album.examined()), (None, 2));
-        assert_eq!(album.next(), Some(Path::new("/a.png")));
-        album.select(Path::new("/a.png"));
-        assert_eq!(album.urgent(), Some(Path::new("/a.png")));
-        let classes = Classes::new(["cat", "dog"], "test").unwrap();
-        album.note(Path::new("/a.png"), &Err("damaged".into()), &classes);
-        assert_eq!((album.urgent(), album.next()), (None, None));
-        // A picture that is no longer in memory is examined again once it is looked at.
-        let others = (0..20).map(|index| PathBuf::from(format!("/{index}.png")));
-        album.add(others.collect());
-        for index in 0..20 {
-            let path = format!("/{index}.png");
-            album.note(Path::new(&path), &found(0, 0.1), &classes);
-        }
-        assert_eq!(
-            (album.urgent(), album.recent.len()),
-            (Some(Path::new("/0.png")), MOST_RECENT)
-        );
-        album.forget_seen();
-        assert_eq!((album.examined(), album.len()), (0, 23));
-    }
-
-    #[test]
-    fn of_too_many_the_oldest_are_forgotten() {
-        let mut album = album();
-        album.add(
-            (0..MOST_PHOTOS)
-                .map(|index| PathBuf::from(format!("/{index}")))
-                .collect(),
-        );
-        assert_eq!((album.len(), album.list.len()), (MOST_PHOTOS, MOST_PHOTOS));
-        assert_eq!(album.selected().unwrap().path, Path::new("/0"));
-        album.remove(Path::new("/0"));
-        assert_eq!(album.len(), MOST_PHOTOS - 1);
-    }
-}
+mod tests;

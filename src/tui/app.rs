@@ -1,31 +1,33 @@
-//! The explorer's whole state. It is changed by [`mod@super::update`] alone and drawn by [`super::view`]; neither touches a
-//! file, a thread or the terminal, so all of it can be driven without any of them.
+//! The explorer's state. Only [`mod@super::update`] changes it and [`super::view`] draws it. Neither uses files,
+//! threads or the terminal, so everything can be tested without them.
 
 use super::album::Album;
 use super::browser::{Browser, Tab};
+use super::busy::Busy;
 use super::command::Command;
-use super::gallery::{self, Gallery};
+use super::history_index::HistoryIndex;
 use super::keys::{Chord, Keymap};
+use super::layer_tree::Row;
+use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use super::lens::{Lens, Magnified};
-use super::library::Library;
 use super::messages::Messages;
-use super::pace::Pace;
-use super::plan::Plan;
+use super::next_run::NextRun;
+use super::opening::Model;
+use super::pace::ActiveRun;
+use super::picture_cache::{self, PictureCache};
 use super::popup::Popup;
 use super::prompt::Prompt;
 use super::replay::Replay;
-use super::saved::{Saved, SavedModel};
+use super::saved::{PAUSE, Saved, SavedModel};
+use super::showing::{Heat, Showing, Snapshot};
 use super::theme::{Theme, Themes};
-use super::tree::Row;
-use super::update::{AfterRecord, Busy, Undoable};
-use super::view::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
+use super::undoable::{MAX_UNDOABLE, Undoable};
 use crate::ascent::Overlay;
 use crate::model::Classes;
 use crate::runs::Record;
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, JobState, Queue};
 use crate::runs::target::{LayerPart, Target};
-use crate::runs::worker::photo::Question;
 use crate::runs::worker::{ModelInfo, Watched};
 use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
@@ -38,113 +40,17 @@ use std::time::Duration;
 /// How often the screen changes during an animation.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long after the first key of a sequence it is shown what can follow.
+/// Delay after the first key of a sequence before its continuations are shown.
 const HESITATION: Duration = Duration::from_millis(300);
 
-/// How the network stands.
-#[derive(Debug, Clone)]
-pub enum Model {
-    /// Being fetched or read.
-    Opening {
-        name: String,
-        stage: String,
-        bytes: Option<(u64, u64)>,
-        /// The one that was open before, which stays if this one cannot be opened.
-        before: Option<Arc<ModelInfo>>,
-    },
-    Open(Arc<ModelInfo>),
-    Failed {
-        name: String,
-        why: String,
-    },
-}
-
-impl Model {
-    /// The network, if it is open.
-    pub fn opened(&self) -> Option<&Arc<ModelInfo>> {
-        match self {
-            Self::Open(opened) => Some(opened),
-            _ => None,
-        }
-    }
-}
-
-/// A run that is under way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Live {
-    pub job: JobId,
-    /// The objective before a step, for the steps that were told of: (step, score).
-    pub curve: Vec<(f64, f64)>,
-    /// The probability of its class; only for classes.
-    pub probability: Option<f32>,
-    /// The classes that the network sees most in the picture as it is, with their probabilities.
-    pub top: Vec<(usize, f32)>,
-    pub step: usize,
-    pub steps: usize,
-    /// Steps on each octave, coarse to fine; empty until it has started.
-    pub octaves: Vec<usize>,
-    pub octave: usize,
-    pub steps_per_second: f64,
-    pub pace: Pace,
-}
-
-/// Which picture the picture panel shows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Shown {
-    #[default]
-    Nothing,
-    /// A run under way.
-    Live(JobId),
-    /// A finished run, by its id.
-    Finished(String),
-    /// The runs of a batch side by side, at least two when it began.
-    Batch(Vec<Tile>),
-}
-
-/// One picture of several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tile {
-    /// A run under way.
-    Live(JobId),
-    /// A finished run, by its id.
-    Finished(String),
-}
-
-impl Shown {
-    /// Whether it is a run under way, or has one among several.
-    pub fn is_live(&self) -> bool {
-        match self {
-            Self::Live(_) => true,
-            Self::Batch(tiles) => tiles.iter().any(|tile| matches!(tile, Tile::Live(_))),
-            Self::Nothing | Self::Finished(_) => false,
-        }
-    }
-
-    /// Shows a picture no longer, because it is gone.
-    pub fn remove(&mut self, gone: &Tile) {
-        let is_gone = match (&mut *self, gone) {
-            (Self::Live(job), Tile::Live(gone)) => job == gone,
-            (Self::Finished(id), Tile::Finished(gone)) => id == gone,
-            (Self::Batch(tiles), _) => {
-                tiles.retain(|tile| tile != gone);
-                tiles.is_empty()
-            }
-            _ => false,
-        };
-        if is_gone {
-            *self = Self::Nothing;
-        }
-    }
-}
-
-/// What is selected in the browser.
+/// The selection in the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
     tab: Tab,
     /// The layer whose channels are listed.
     layer: Option<usize>,
     item: Option<usize>,
-    /// The finished run, where finished runs are listed.
+    /// The id of the finished run, in lists of finished runs.
     run: Option<String>,
 }
 
@@ -155,7 +61,14 @@ pub enum Panel {
     Queue,
 }
 
-/// What the user has configured, and where the program runs.
+/// Why a record was requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordPurpose {
+    RunAgain,
+    EditSettings,
+}
+
+/// The user's configuration and the environment.
 #[derive(Debug, Clone)]
 pub struct Environment {
     pub terminal: Terminal,
@@ -164,11 +77,11 @@ pub struct Environment {
     pub favourites: PathBuf,
     /// Folder of the finished runs.
     pub history: PathBuf,
-    /// Where the model picker starts.
+    /// The initial folder of the model picker.
     pub folder: PathBuf,
 }
 
-/// The state.
+/// The explorer's state.
 #[derive(Debug)]
 pub struct App {
     pub environment: Environment,
@@ -180,108 +93,88 @@ pub struct App {
     pub now: Duration,
 
     pub model: Model,
-    /// The classes of every model that was open, by its hash.
+    /// The classes of every model opened so far, by its hash.
     classes: HashMap<String, Classes>,
     pub browser: Browser,
     /// Finished runs.
-    pub library: Library,
-    /// Their pictures, as far as they are in memory.
-    pub gallery: Gallery,
-    pub plan: Plan,
+    pub history: HistoryIndex,
+    /// Pictures of finished runs in memory.
+    pub pictures: PictureCache,
+    pub next_run: NextRun,
 
     pub queue: Queue,
-    /// The row of the queue that is selected.
+    /// The selected row of the queue.
     pub queue_cursor: usize,
-    /// The runs that step together now.
-    pub running: Vec<Live>,
+    /// The active runs, stepping together.
+    pub running: Vec<ActiveRun>,
     pub paused: bool,
-    /// Runs that another process left waiting are queued, but nothing starts before the user says so.
-    pub held: bool,
-    /// The newest picture of each run that is watched.
+    /// Runs left by another process are queued, but wait for the user's confirmation.
+    pub awaiting_confirmation: bool,
+    /// The newest picture of each watched run.
     pub snapshots: Vec<Snapshot>,
-    /// What the worker was asked to send pictures of.
+    /// The runs and the overlay requested from the worker.
     pub watching: Option<(Watched, Overlay)>,
-    /// Which picture the picture panel shows.
-    pub shown: Shown,
-    /// The record of the finished run that is shown, once it is read.
+    /// The contents of the picture panel.
+    pub shown: Showing,
+    /// The record of the shown finished run, once read.
     pub record: Option<Box<Record>>,
     /// The run whose record was requested last.
     pub record_requested: Option<String>,
     /// What was selected when [`Self::shown`] last followed the selection.
     pub followed: Option<Selected>,
-    /// How the shown picture grew, while that is shown.
+    /// The replay of the shown picture, while it is active.
     pub replay: Option<Replay>,
-    /// The class activation map over the finished picture, while that is shown.
+    /// The class activation map over the shown finished picture.
     pub heat: Option<Heat>,
     pub overlay: Overlay,
-    /// Whether the picture has the whole screen.
+    /// Whether the picture is full-screen.
     pub zoomed: bool,
-    /// What part of it is seen then.
+    /// The visible part of the full-screen picture.
     pub lens: Lens,
-    /// That part, where it is not the whole picture.
+    /// The magnified part, if it is not the full picture.
     pub magnified: Option<Magnified>,
-    /// Whether lists of what can have a picture are shown as grids that have the whole screen.
+    /// Whether lists are shown as full-screen grids of pictures.
     pub tiled: bool,
-    /// The size of the cells of such a grid.
+    /// The cell size of the grid.
     pub cell: CellSize,
 
     pub focus: Panel,
-    /// What is laid over the panels, the topmost last.
+    /// Open popups, the topmost last.
     pub popups: Vec<Popup>,
-    /// The line that is being typed.
+    /// The open prompt.
     pub prompt: Option<Prompt>,
-    /// Chords of a key sequence that is not complete.
+    /// The chords of an incomplete key sequence.
     pub pending: Vec<Chord>,
     /// When the first of these was pressed.
     pub pending_since: Duration,
     pub messages: Messages,
-    /// What can be undone, the latest last.
+    /// Actions that can be undone, the latest last.
     pub undoable: VecDeque<Undoable>,
-    /// Where a long queue was offered: the same key there queues it.
-    pub offered: Option<Selected>,
-    /// A record that was asked for, and what it is for.
-    pub awaited: Option<(String, AfterRecord)>,
-    /// The photos that were opened.
+    /// A requested record and the reason.
+    pub pending_record: Option<(String, RecordPurpose)>,
+    /// The opened photos.
     pub photos: Album,
     pub quitting: bool,
 
-    /// The runs that follow one another now.
+    /// The runs since the queue was last empty.
     pub busy: Option<Busy>,
-    /// How far they are, as it was told last.
+    /// Their progress, as reported last.
     pub progress: Option<Progress>,
-    /// Whether the terminal has the focus, as far as it says.
+    /// Whether the terminal window has the focus, as far as reported.
     pub is_looked_at: bool,
 
-    /// Where the user was in each model.
+    /// The saved view state of each model.
     pub saved: Saved,
-    /// When that was written last.
+    /// When it was written last.
     pub saved_at: Duration,
-    /// Whether something has happened since that may have changed it.
+    /// Whether it may have changed since.
     pub unsaved: bool,
-    /// What of a model that was opened again waits for the finished runs to be known.
+    /// The part of a reopened model's view state that waits for the list of finished runs.
     pub returning: Option<Box<SavedModel>>,
 }
 
-/// A class activation map over a finished picture.
-#[derive(Debug, Clone)]
-pub struct Heat {
-    /// What the worker was asked for it.
-    pub question: Question,
-    /// Comes later.
-    pub picture: Option<Arc<RgbImage>>,
-}
-
-/// A picture of a run under way.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    pub job: JobId,
-    pub step: usize,
-    pub overlay: Overlay,
-    pub picture: Arc<RgbImage>,
-}
-
 impl App {
-    /// The state at the start, while `model` is being opened.
+    /// The initial state, while `model` is being opened.
     pub fn new(environment: Environment, keymap: Keymap, theme_name: &str, model: String) -> Self {
         let theme = environment
             .themes
@@ -303,17 +196,17 @@ impl App {
             },
             classes: HashMap::new(),
             browser: Browser::default(),
-            library: Library::default(),
-            gallery: Gallery::default(),
-            plan: Plan::default(),
+            history: HistoryIndex::default(),
+            pictures: PictureCache::default(),
+            next_run: NextRun::default(),
             queue: Queue::default(),
             queue_cursor: 0,
             running: Vec::new(),
             paused: false,
-            held: false,
+            awaiting_confirmation: false,
             snapshots: Vec::new(),
             watching: None,
-            shown: Shown::Nothing,
+            shown: Showing::Nothing,
             record: None,
             record_requested: None,
             followed: None,
@@ -332,8 +225,7 @@ impl App {
             pending_since: Duration::ZERO,
             messages: Messages::default(),
             undoable: VecDeque::new(),
-            offered: None,
-            awaited: None,
+            pending_record: None,
             photos: Album::default(),
             quitting: false,
             busy: None,
@@ -346,7 +238,7 @@ impl App {
         }
     }
 
-    /// Where everything is on the screen.
+    /// The layout of the screen.
     pub fn layout(&self) -> Layout {
         let queue = match (self.queue.jobs().is_empty(), self.focus) {
             (true, _) => QueuePanel::Empty,
@@ -366,35 +258,36 @@ impl App {
         layout(self.size, room, queue, least_left)
     }
 
-    /// Whether the list that is shown is a grid that has the whole screen. The tree of layers never is.
+    /// Whether the list is shown as a full-screen grid. The tree of layers never is.
     pub fn is_grid(&self) -> bool {
         self.tiled && (self.browser.tab != Tab::Layers || self.browser.channels.is_some())
     }
 
-    /// The run under way that the picture panel shows.
-    pub fn watched(&self) -> Option<&Live> {
-        let Shown::Live(job) = self.shown else {
+    /// The active run in the picture panel.
+    pub fn watched(&self) -> Option<&ActiveRun> {
+        let Showing::Running(job) = self.shown else {
             return None;
         };
         self.running.iter().find(|live| live.job == job)
     }
 
-    /// The picture of the picture panel, if it shows one and has it: of now, of a moment of its growth, or finished.
+    /// The picture of the picture panel, if available: the snapshot of an active run, a frame of a replay, or
+    /// a finished picture.
     pub fn shown_picture(&self) -> Option<&Arc<RgbImage>> {
         match &self.shown {
-            Shown::Live(job) => self.snapshot(*job).map(|snapshot| &snapshot.picture),
-            Shown::Finished(id) => {
+            Showing::Running(job) => self.snapshot(*job).map(|snapshot| &snapshot.picture),
+            Showing::Finished(id) => {
                 let replay = self.replay.as_ref();
                 let frame = replay.and_then(|replay| replay.frame(self.now));
                 let heat = self.heat.as_ref().and_then(|heat| heat.picture.as_ref());
-                let whole = || self.gallery.get(id, gallery::Size::Full);
+                let whole = || self.pictures.get(id, picture_cache::Size::Full);
                 frame.or(heat).or_else(whole)
             }
-            Shown::Nothing | Shown::Batch(_) => None,
+            Showing::Nothing | Showing::Batch(_) => None,
         }
     }
 
-    /// The job that runs a target of the open model: the one under way, or else one that waits or failed.
+    /// The job of a target of the open model: the active one, otherwise a queued or failed one.
     pub fn job_of(&self, target: &Target) -> Option<&Job> {
         let jobs = self.queue.jobs().iter().filter(|job| {
             let spec = &job.spec;
@@ -405,13 +298,13 @@ impl App {
         jobs.min_by_key(|job| job.state != JobState::Running)
     }
 
-    /// The run under way of a target of the open model.
-    pub fn live_of(&self, target: &Target) -> Option<&Live> {
+    /// The active run of a target of the open model.
+    pub fn active_run_of(&self, target: &Target) -> Option<&ActiveRun> {
         let job = self.job_of(target)?.id;
         self.running.iter().find(|live| live.job == job)
     }
 
-    /// The newest picture of a run under way.
+    /// The newest picture of an active run.
     pub fn snapshot(&self, job: JobId) -> Option<&Snapshot> {
         self.snapshots.iter().find(|snapshot| snapshot.job == job)
     }
@@ -424,39 +317,39 @@ impl App {
     /// The finished run under the cursor, where finished runs are listed.
     pub fn selected_entry(&self) -> Option<&HistoryEntry> {
         let index = self.browser.list().selected()?;
-        self.in_history().then(|| self.library.get(index))
+        self.in_history().then(|| self.history.get(index))
     }
 
-    /// The main key of a command for messages; its name if it has no key.
+    /// The first key of a command for messages; its name if it has no key.
     pub fn key(&self, command: Command) -> String {
         let hint = self.keymap.hint(command);
         hint.unwrap_or_else(|| command.entry().name.into())
     }
 
-    /// Whether a run is of another model than the open one.
+    /// Whether a run belongs to another model than the open one.
     pub fn is_of_other_model(&self, hash: &str) -> bool {
         let opened = self.model.opened();
         opened.is_some_and(|opened| opened.hash != hash)
     }
 
-    /// Remembers what the classes of a model are called, for runs of it while another is open.
+    /// Remembers the class names of a model for its runs while another is open.
     pub fn remember_classes(&mut self, opened: &ModelInfo) {
         let (hash, classes) = (opened.hash.clone(), opened.classes.clone());
         self.classes.insert(hash, classes);
     }
 
-    /// What a class of a model is called, if the model was open.
+    /// The name of a class, if the model was opened before.
     pub fn class_name(&self, model_hash: &str, class: usize) -> Option<&str> {
         self.classes.get(model_hash)?.name(class)
     }
 
-    /// The record of the finished run that is shown, if it is the run `id` and has been read.
+    /// The record of run `id`, if it is shown and has been read.
     pub fn record_of(&self, id: &str) -> Option<&Record> {
         let record = self.record.as_deref();
         record.filter(|record| record.id == id)
     }
 
-    /// What is selected in the browser.
+    /// The selection in the browser.
     pub fn selected(&self) -> Selected {
         let browser = &self.browser;
         let channels = browser.channels.as_ref();
@@ -481,16 +374,16 @@ impl App {
         self.target_of(self.browser.list().selected()?)
     }
 
-    /// The finished run of an item of the list that is shown: the run itself, or the latest one of the item.
+    /// The finished run of a listed item: the run itself, or the latest one of the item's target.
     pub fn entry_of(&self, item: usize) -> Option<&HistoryEntry> {
         if self.in_history() {
-            return Some(self.library.get(item));
+            return Some(self.history.get(item));
         }
         let opened = self.model.opened()?;
-        self.library.of_target(&opened.hash, &self.target_of(item)?)
+        self.history.of_target(&opened.hash, &self.target_of(item)?)
     }
 
-    /// The class, layer or channel that is an item of the list that is shown.
+    /// The target of a listed item: class, layer or channel.
     pub fn target_of(&self, item: usize) -> Option<Target> {
         let opened = self.model.opened()?;
         let parts = opened.scope();
@@ -515,17 +408,31 @@ impl App {
         waits || blinks || self.replay.is_some() || self.messages.current(self.now).is_some()
     }
 
-    /// Whether a key sequence was begun and not gone on with for a while: what can follow is shown then.
+    /// Whether a key sequence has been incomplete for so long that its continuations are shown.
     pub fn hesitates(&self) -> bool {
         !self.pending.is_empty() && self.now >= self.pending_since + HESITATION
     }
 
-    /// How long until time alone changes something; `None` if it never does.
+    /// When the view state must be saved, if nothing happens.
+    fn due(&self) -> Option<Duration> {
+        let is_open = self.model.opened().is_some();
+        (self.unsaved && is_open).then(|| self.saved_at + PAUSE)
+    }
+
+    /// Adds an action that can be undone.
+    pub fn remember(&mut self, undoable: Undoable) {
+        self.undoable.push_back(undoable);
+        if self.undoable.len() > MAX_UNDOABLE {
+            self.undoable.pop_front();
+        }
+    }
+
+    /// The time until the state changes without an event; `None` if it does not.
     pub fn next_tick(&self) -> Option<Duration> {
         let animated = self.is_animated().then(|| self.now + TICK);
         let hesitated = (!self.pending.is_empty() && !self.hesitates())
             .then(|| self.pending_since + HESITATION);
-        let next = [animated, hesitated, super::update::due(self)];
+        let next = [animated, hesitated, self.due()];
         let next = next.into_iter().flatten();
         next.min().map(|at| at.saturating_sub(self.now))
     }

@@ -1,14 +1,14 @@
-//! The browser: the network's layers and classes, and the runs that are finished, each a list with a search of its own.
+//! The browser: layers, classes and finished runs, each a list with its own search.
 
 use super::fuzzy;
-use super::listing::Listing;
-use super::tree::{Row, Tree};
+use super::layer_tree::{LayerTree, Row};
+use super::list_state::ListState;
 use crate::model::Classes;
 use crate::model::layers::Layer;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// What the browser lists.
+/// A tab of the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tab {
@@ -20,10 +20,10 @@ pub enum Tab {
 }
 
 impl Tab {
-    /// All of them, in the order of their keys.
+    /// All tabs, in the order of their keys.
     pub const ALL: [Self; 4] = [Self::Layers, Self::Classes, Self::History, Self::Favourites];
 
-    /// What to call it.
+    /// The tab's title.
     pub fn title(self) -> &'static str {
         match self {
             Self::Layers => "Layers",
@@ -33,7 +33,7 @@ impl Tab {
         }
     }
 
-    /// What to call it where there is little room: `room` columns for all of them, each with a space on either side.
+    /// The tab's title where `room` columns are available for all titles, each with a space on either side.
     pub fn title_within(self, room: u16) -> &'static str {
         let all: usize = Self::ALL.iter().map(|tab| tab.title().len() + 2).sum();
         match self {
@@ -43,18 +43,18 @@ impl Tab {
     }
 }
 
-/// A list of the browser: its tab, and the layer whose channels it is of.
+/// A list of the browser: its tab, and the layer in a list of channels.
 pub type Place = (Tab, Option<usize>);
 
-/// In which order the cells of a grid of channels or classes stand.
+/// The order of the cells in a grid of channels or classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CellOrder {
-    /// As in the network.
+    /// The order of the network.
     #[default]
     Number,
-    /// The highest score first.
+    /// Highest score first.
     Score,
-    /// Those that look alike side by side.
+    /// Similar pictures side by side.
     Likeness,
 }
 
@@ -74,33 +74,33 @@ impl CellOrder {
 pub struct Channels {
     /// Index of the layer.
     pub layer: usize,
-    pub list: Listing,
+    pub list: ListState,
 }
 
 /// The browser's state.
 #[derive(Debug, Clone, Default)]
 pub struct Browser {
     pub tab: Tab,
-    pub tree: Tree,
-    /// Scopes that are unfolded.
+    pub tree: LayerTree,
+    /// Unfolded scopes.
     pub open: HashSet<usize>,
     /// Layers and scopes, by their number in the tree.
-    pub layers: Listing,
-    /// The layer that was entered, if any.
+    pub layers: ListState,
+    /// The channels of the entered layer.
     pub channels: Option<Channels>,
-    pub classes: Listing,
-    /// The order of the channels and classes, as it was asked for last.
+    pub classes: ListState,
+    /// The order of channels and classes, as requested last.
     pub order: CellOrder,
-    /// Finished runs, by their index in the library.
-    pub history: Listing,
-    pub favourites: Listing,
+    /// Finished runs, by their index in the history.
+    pub history: ListState,
+    pub favourites: ListState,
     searches: [String; 4],
 }
 
 impl Browser {
     /// Lists another network.
     pub fn show_network(&mut self, layers: &[Layer], classes: &Classes) {
-        self.classes = Listing::default();
+        self.classes = ListState::default();
         self.searches[Tab::Layers as usize].clear();
         self.searches[Tab::Classes as usize].clear();
         self.show_layers(layers);
@@ -109,36 +109,36 @@ impl Browser {
 
     /// Lists other layers.
     pub fn show_layers(&mut self, layers: &[Layer]) {
-        self.tree = Tree::new(layers.iter().map(|layer| layer.name.as_str()));
+        self.tree = LayerTree::new(layers.iter().map(|layer| layer.name.as_str()));
         self.open.clear();
         self.channels = None;
-        self.layers = Listing::default();
+        self.layers = ListState::default();
         self.list_layers(layers);
     }
 
-    /// Unfolds scopes, beside those that are unfolded already.
+    /// Unfolds scopes and keeps the unfolded ones.
     pub fn unfold(&mut self, scopes: impl Iterator<Item = usize>) {
         self.open.extend(scopes);
         if !self.is_searching_layers() {
-            self.layers.set_rows(self.unfolded());
+            self.layers.set_length(self.unfolded());
         }
     }
 
     /// Lists the channels of a layer.
     pub fn show_channels(&mut self, layer: usize, channels: usize) {
-        let list = Listing::of(channels);
+        let list = ListState::of(channels);
         self.order = CellOrder::Number;
         self.channels = Some(Channels { layer, list });
     }
 
-    /// Puts the cursor on a channel of the layer whose channels are listed.
+    /// Moves the cursor to a channel of the entered layer.
     pub fn go_to_channel(&mut self, channel: usize) {
         if let Some(channels) = &mut self.channels {
             channels.list.go_to(channel);
         }
     }
 
-    /// Puts the cursor on a layer, its scopes unfolded.
+    /// Moves the cursor to a layer and unfolds its scopes.
     pub fn unfold_to(&mut self, layer: usize) {
         let mut scope = self.tree.parent(Row::Layer(layer));
         while let Some(around) = scope {
@@ -146,27 +146,27 @@ impl Browser {
             scope = self.tree.parent(Row::Scope(around));
         }
         if !self.is_searching_layers() {
-            self.layers.set_rows(self.unfolded());
+            self.layers.set_length(self.unfolded());
         }
         self.go_to_row(Row::Layer(layer));
     }
 
-    /// What is searched for in the present tab.
+    /// The search text of the current tab.
     pub fn search(&self) -> &str {
         &self.searches[self.tab as usize]
     }
 
-    /// Searches the present tab; who owns its items lists them anew.
+    /// Sets the search text of the current tab; the owner of the items must list them again.
     pub fn set_search(&mut self, text: &str) {
         self.searches[self.tab as usize] = text.into();
     }
 
-    /// What is searched for in a tab.
+    /// The search text of a tab.
     pub fn search_of(&self, tab: Tab) -> &str {
         &self.searches[tab as usize]
     }
 
-    /// Lists the layers: those that match the search, or else the tree as far as it is unfolded.
+    /// Lists the layers: the matches of the search, otherwise the tree.
     pub fn list_layers(&mut self, layers: &[Layer]) {
         let search = &self.searches[Tab::Layers as usize];
         let rows = match search.is_empty() {
@@ -174,7 +174,7 @@ impl Browser {
             // A layer's number is its index.
             false => fuzzy::matches(search, layers.iter().map(|layer| layer.name.as_str())),
         };
-        self.layers.set_rows(rows);
+        self.layers.set_length(rows);
         if !search.is_empty() {
             self.layers.go_to_row(0);
         }
@@ -185,14 +185,14 @@ impl Browser {
         let search = &self.searches[Tab::Classes as usize];
         let names = (0..classes.len()).map(|index| classes.name(index).unwrap_or_default());
         let mut rows = fuzzy::matches(search, names);
-        // A number is that of a class, whatever it is called.
+        // A number matches the class with this index.
         if let Ok(index) = search.trim().parse::<usize>()
             && index < classes.len()
         {
             rows.retain(|row| *row != index);
             rows.insert(0, index);
         }
-        self.classes.set_rows(rows);
+        self.classes.set_length(rows);
         if !search.is_empty() {
             self.classes.go_to_row(0);
         }
@@ -204,18 +204,18 @@ impl Browser {
             true => self.open.insert(scope),
             false => self.open.remove(&scope),
         };
-        self.layers.set_rows(self.unfolded());
+        self.layers.set_length(self.unfolded());
     }
 
-    /// Folds every scope, or unfolds them all if all are folded.
+    /// Folds every scope, or unfolds all if all are folded.
     pub fn fold_all(&mut self) {
         let selected = self.selected_row();
         match self.open.is_empty() {
             true => self.open.extend(self.tree.scopes()),
             false => self.open.clear(),
         }
-        self.layers.set_rows(self.unfolded());
-        // What was selected may have gone into its scope.
+        self.layers.set_length(self.unfolded());
+        // The selected row may be folded into its scope.
         let mut row = selected;
         while let Some(hidden) = row.filter(|row| !self.go_to_row(*row)) {
             row = self.tree.parent(hidden).map(Row::Scope);
@@ -232,7 +232,7 @@ impl Browser {
         Some(self.tree.row(self.layers.selected()?))
     }
 
-    /// The layer that is selected, or whose channels are listed; only while layers are shown.
+    /// The selected layer, or the one whose channels are listed; `None` in other tabs.
     pub fn selected_layer(&self) -> Option<usize> {
         match (self.tab, &self.channels) {
             (Tab::Layers, Some(channels)) => Some(channels.layer),
@@ -244,13 +244,13 @@ impl Browser {
         }
     }
 
-    /// Puts the cursor on a scope or layer; returns whether it is listed.
+    /// Moves the cursor to a scope or layer; returns whether it is listed.
     pub fn go_to_row(&mut self, row: Row) -> bool {
         self.layers.go_to(self.tree.item(row))
     }
 
     /// The list that is shown.
-    pub fn list(&self) -> &Listing {
+    pub fn list(&self) -> &ListState {
         match (self.tab, &self.channels) {
             (Tab::Layers, Some(channels)) => &channels.list,
             (Tab::Layers, None) => &self.layers,
@@ -261,7 +261,7 @@ impl Browser {
     }
 
     /// The list that is shown.
-    pub fn list_mut(&mut self) -> &mut Listing {
+    pub fn list_mut(&mut self) -> &mut ListState {
         match (self.tab, &mut self.channels) {
             (Tab::Layers, Some(channels)) => &mut channels.list,
             (Tab::Layers, None) => &mut self.layers,
@@ -271,18 +271,18 @@ impl Browser {
         }
     }
 
-    /// Which list is shown: the tab, and the layer whose channels are listed.
+    /// The current list: the tab, and the layer in a list of channels.
     pub fn place(&self) -> Place {
         let channels = self.channels.as_ref().filter(|_| self.tab == Tab::Layers);
         (self.tab, channels.map(|channels| channels.layer))
     }
 
-    /// Whether the channels of a layer are listed, which are a grid in any case.
+    /// Whether channels are listed, which are always a grid.
     pub fn is_grid(&self) -> bool {
         self.tab == Tab::Layers && self.channels.is_some()
     }
 
-    /// Whether the layers are listed by a search rather than as a tree.
+    /// Whether the layers are search results rather than a tree.
     pub fn is_searching_layers(&self) -> bool {
         !self.searches[Tab::Layers as usize].is_empty()
     }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn folding_keeps_the_cursor_on_what_holds_the_layer() {
+    fn folding_moves_the_cursor_to_the_enclosing_scope() {
         let layers = ["a/b/x", "a/b/y", "a/z", "c"].map(layer);
         let classes = Classes::numbered(3);
         let mut browser = Browser::default();

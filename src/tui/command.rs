@@ -1,13 +1,13 @@
-//! Every command of the explorer, in one table: the keymap, the help, the hints of the status row and the palette are all
-//! made from it, so that none of them can say what another does not.
+//! Every command of the explorer, in one table. The keymap, the help, the hints of the status row and the palette
+//! are generated from it, so that they agree.
 
-/// Where a command can be given. A key is looked up in the context that has the focus first, then in
-/// [`Context::Everywhere`] (which does not reach into text that is being typed).
+/// Where a command is available. A key is looked up in the focused context first, then in [`Context::Everywhere`]
+/// (not while text is typed).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Context {
     /// Whatever has the focus.
     Everywhere,
-    /// A list or grid of things that can be run: layers, channels, classes.
+    /// A list or grid of targets: layers, channels, classes.
     Browser,
     /// The lists of finished runs: history and favourites.
     History,
@@ -19,12 +19,12 @@ pub enum Context {
     Photos,
     /// A photo, and the channels that it activates most.
     Photo,
-    /// A panel laid over the others that only shows something.
+    /// A popup that only shows something.
     Popup,
 }
 
 impl Context {
-    /// All of them, in the order of the help.
+    /// All contexts, in the order of the help.
     pub const ALL: [Self; 8] = [
         Self::Everywhere,
         Self::Browser,
@@ -36,7 +36,7 @@ impl Context {
         Self::Popup,
     ];
 
-    /// What the help and `config.toml` call it.
+    /// The name in the help and in `config.toml`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Everywhere => "everywhere",
@@ -52,7 +52,7 @@ impl Context {
 }
 
 impl Context {
-    /// What a message calls it.
+    /// The name in a message.
     pub fn place(self) -> &'static str {
         match self {
             Self::Everywhere => "every panel",
@@ -67,16 +67,16 @@ impl Context {
     }
 }
 
-/// What the table says of a command.
+/// A command's row in the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
     pub command: Command,
-    /// Its name in the palette and in `config.toml`.
+    /// The name in the palette and in `config.toml`.
     pub name: &'static str,
     pub context: Context,
     /// Default keys, each a chord or a sequence of chords separated by spaces.
     pub keys: &'static [&'static str],
-    /// One or two words for the status row; empty for what goes without saying.
+    /// One or two words for the status row; empty for obvious keys.
     pub hint: &'static str,
     /// One sentence for the help.
     pub help: &'static str,
@@ -84,7 +84,7 @@ pub struct Entry {
 
 macro_rules! commands {
     ($($context:ident { $($(#[doc = $doc:literal])* $variant:ident $name:literal $hint:literal [$($key:literal),*])* })*) => {
-        /// What can be asked of the explorer.
+        /// A command of the explorer.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Command { $($($(#[doc = $doc])* $variant,)*)* }
 
@@ -314,9 +314,9 @@ commands! {
 }
 
 impl Command {
-    /// What the table says of it.
+    /// The command's row in the table.
     pub fn entry(self) -> &'static Entry {
-        // The table is made from the same list as the type, in the same order.
+        // Table and enum are generated from the same list, in the same order.
         &COMMANDS[self as usize]
     }
 
@@ -335,7 +335,7 @@ impl Command {
         )
     }
 
-    /// The command of this name.
+    /// The command with this name.
     pub fn named(name: &str) -> Option<Self> {
         COMMANDS
             .iter()

@@ -1,5 +1,4 @@
-//! Completing a path that is being typed. The names in its folder come from the disk; what becomes of the text is worked out
-//! here.
+//! Completion of a path that is being typed. The disk lists the names; the completion is computed here.
 
 use std::path::{Path, PathBuf};
 
@@ -10,16 +9,16 @@ pub struct Name {
     pub is_folder: bool,
 }
 
-/// What a text can be completed to.
+/// The completion of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
-    /// The text with what all choices have in common.
+    /// The text with the common prefix of all choices.
     pub text: String,
-    /// What it may go on with, folders with a slash at their end; one if it is complete.
+    /// The possible names, folders with a trailing slash; one if it is complete.
     pub choices: Vec<String>,
 }
 
-/// The folder of a path that is being typed, as it is typed, and the beginning of the name in it.
+/// The folder of a path as typed, and the start of the name in it.
 pub fn split(text: &str) -> (&str, &str) {
     text.split_at(text.rfind('/').map_or(0, |slash| slash + 1))
 }
@@ -32,8 +31,7 @@ pub fn folder(text: &str) -> PathBuf {
     }
 }
 
-/// Completes `text` with `names`, which are those in its folder that begin as its end does. Of files, only those with one of
-/// `endings` count.
+/// Completes `text` with `names`, the matching names in its folder. Only files with one of `endings` count.
 pub fn complete(text: &str, names: &[Name], endings: &[&str]) -> Completed {
     let (folder, part) = split(text);
     let counts = |name: &&Name| {
@@ -68,15 +66,20 @@ pub fn complete(text: &str, names: &[Name], endings: &[&str]) -> Completed {
     }
 }
 
-/// `~/` is the user's home, as everywhere they type a path.
+/// `~/` is the user's home folder in every typed path.
 pub fn home_relative(text: &str) -> PathBuf {
-    // Only then is the home folder looked up.
+    // The home folder is looked up only if necessary.
     let below = text.strip_prefix("~/");
     let below = below.and_then(|below| Some((below, directories::UserDirs::new()?)));
     match below {
         Some((below, home)) => home.home_dir().join(below),
         None => PathBuf::from(text),
     }
+}
+
+/// Whether a text in the picker is a path rather than a part of a name.
+pub fn is_path(text: &str) -> bool {
+    text.contains('/')
 }
 
 #[cfg(test)]

@@ -1,87 +1,127 @@
-//! What the explorer asks of the disk, done by a thread of its own, in order. Reading all of history has another, so that it
-//! holds nothing up.
+//! The explorer's file access, on separate threads: one saves and reads runs, in order; another lists folders, so
+//! that a slow folder does not delay saving.
+//!
+//! - [`folders`]: models, photos and names in folders
+//! - [`watch`]: the runs of the history, and changes by other processes
+//! - [`export`]: exported runs
 
-use super::action::{Answer, Effect};
-use super::album::MOST_PHOTOS;
-use super::completion::{self, Name};
-use super::gallery;
-use super::likeness::{self, Look};
-use super::popup::Choice;
+mod export;
+mod folders;
+mod watch;
+
+use super::action::{DiskResponse, Effect};
+use super::likeness;
+use super::picture_cache;
 use super::saved;
 use crate::config;
 use crate::home::Home;
-use crate::model::{ModelSource, card, picture};
 use crate::runs::picture_file;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans, others_hold};
 use crate::runs::{favourites, frames, history};
 use image::RgbImage;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long queues that others hold are looked at again: one of a process that was killed a moment ago is free soon.
+/// How long queues of other processes are checked again: that of a process killed a moment ago is soon unlocked.
 const DYING: Duration = Duration::from_secs(5);
 
-/// Between two looks.
+/// Interval of these checks.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The thread, and the queue's file.
+/// The threads for file access.
 pub struct Disk {
     effects: Option<Sender<Effect>>,
     thread: Option<JoinHandle<()>>,
+    /// To the thread that lists folders. Its end is not awaited.
+    looks: Option<Sender<Look>>,
+    /// The history is watched while this exists.
+    _watched: Sender<()>,
 }
 
-/// What the thread needs to know.
-struct Shelf {
+/// A request to the thread that lists folders.
+enum Look {
+    /// The models of a folder.
+    Folder(PathBuf),
+    /// The completions of a path, and the folder to which it is relative.
+    Names(String, PathBuf),
+    /// The photos of a path.
+    Photos(PathBuf),
+}
+
+/// State of the thread that saves and reads runs.
+struct DiskThread {
     home: Home,
     favourites: PathBuf,
-    /// Missing if it could not be opened; that was said.
+    /// `None` if it could not be opened; the error was reported.
     queue: Option<QueueFile>,
-    /// Queues that were taken over, but not kept yet.
+    /// Adopted queues that are not saved yet.
     orphans: Vec<Orphan>,
-    /// What was wrong with the queues of others, and was said.
+    /// Reported problems of other processes' queues.
     problems: Vec<String>,
 }
 
 impl Disk {
-    /// Starts the threads: all of history is read, and queues that nobody owns any more are taken over.
+    /// Starts the threads: the history is read, and queues without an owner are adopted.
     pub fn start(
         home: Home,
         favourites: PathBuf,
-        answer: impl Fn(Answer) + Clone + Send + 'static,
+        answer: impl Fn(DiskResponse) + Clone + Send + 'static,
     ) -> Self {
         let (effects, received) = mpsc::channel();
+        let (watched, end) = mpsc::channel();
         let (scanned, told) = (home.clone(), answer.clone());
-        std::thread::spawn(move || scan(&scanned, &told));
+        std::thread::spawn(move || watch::watch(&scanned, &end, &told));
+        let (looks, asked) = mpsc::channel();
+        let (seen, told) = (home.clone(), answer.clone());
+        std::thread::spawn(move || {
+            for look in asked {
+                told(look_up(&seen, look));
+            }
+        });
         let thread = std::thread::spawn(move || {
-            let mut shelf = Shelf {
+            let mut thread_state = DiskThread {
                 home,
                 favourites,
                 queue: None,
                 orphans: Vec::new(),
                 problems: Vec::new(),
             };
-            shelf.open_queue(&answer);
-            shelf.work(&received, &answer);
+            thread_state.open_queue(&answer);
+            thread_state.work(&received, &answer);
         });
         Self {
             effects: Some(effects),
             thread: Some(thread),
+            looks: Some(looks),
+            _watched: watched,
         }
     }
 
-    /// Has an effect done.
+    /// Performs an effect.
     pub fn perform(&self, effect: Effect) {
-        if let Some(effects) = &self.effects {
-            // The thread lives as long as this does.
-            drop(effects.send(effect));
+        let look = match effect {
+            Effect::ListFolder(folder) => Look::Folder(folder),
+            Effect::ListNames(text, folder) => Look::Names(text, folder),
+            Effect::FindPhotos(path) => Look::Photos(path),
+            effect => {
+                if let Some(effects) = &self.effects {
+                    // The thread lives as long as `self`.
+                    drop(effects.send(effect));
+                }
+                return;
+            }
+        };
+        if let Some(looks) = &self.looks {
+            drop(looks.send(look));
         }
     }
 
-    /// Waits until everything is done.
+    /// Waits until everything is saved.
     pub fn finish(&mut self) {
+        self.looks = None;
         self.effects = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -89,19 +129,28 @@ impl Disk {
     }
 }
 
-fn scan(home: &Home, answer: &impl Fn(Answer)) {
-    match history::scan(home, &mut |entries| answer(Answer::Runs(entries))) {
-        Ok(scanned) => answer(Answer::RunsEnd {
-            damaged: scanned.damaged,
-        }),
-        Err(problem) => answer(Answer::Failed(problem.to_string())),
+fn look_up(home: &Home, look: Look) -> DiskResponse {
+    match look {
+        Look::Folder(folder) => {
+            let choices = folders::list_folder(home, &folder);
+            DiskResponse::Folder { folder, choices }
+        }
+        Look::Names(text, folder) => {
+            let names = folders::list_names(&text, &folder);
+            DiskResponse::Names { text, names }
+        }
+        Look::Photos(path) => {
+            let found = folders::find_photos(&path);
+            DiskResponse::Photos { path, found }
+        }
     }
 }
 
-impl Shelf {
-    /// Opens this process's queue, and offers what others left waiting.
-    fn open_queue(&mut self, answer: &impl Fn(Answer)) {
-        let failed = |problem: crate::runs::Error| answer(Answer::Failed(problem.to_string()));
+impl DiskThread {
+    /// Opens this process's queue, and offers the runs of other processes' queues.
+    fn open_queue(&mut self, answer: &impl Fn(DiskResponse)) {
+        let failed =
+            |problem: crate::runs::Error| answer(DiskResponse::Failed(problem.to_string()));
         match QueueFile::open(&self.home) {
             Ok(file) => self.queue = Some(file),
             Err(problem) => return failed(problem),
@@ -109,28 +158,29 @@ impl Shelf {
         self.find_orphans(answer);
     }
 
-    /// Offers what others left waiting and was not offered yet.
-    fn find_orphans(&mut self, answer: &impl Fn(Answer)) {
+    /// Offers runs of other processes' queues that were not offered yet.
+    fn find_orphans(&mut self, answer: &impl Fn(DiskResponse)) {
         let (found, problems) =
             orphans(&self.home).unwrap_or_else(|problem| (Vec::new(), vec![problem]));
         for problem in problems.iter().map(ToString::to_string) {
             if !self.problems.contains(&problem) {
-                answer(Answer::Failed(problem.clone()));
+                answer(DiskResponse::Failed(problem.clone()));
                 self.problems.push(problem);
             }
         }
         let jobs: Vec<Job> = found.iter().flat_map(Orphan::jobs).collect();
         self.orphans.extend(found);
         if !jobs.is_empty() {
-            answer(Answer::Orphans(jobs));
+            answer(DiskResponse::Orphans(jobs));
         }
     }
 
-    /// Does what is asked, until nobody can ask any more. For a moment, queues that others hold are looked at in between.
+    /// Performs effects until the sender is dropped. For a short time it checks other processes' queues in
+    /// between.
     fn work(
         &mut self,
         asked: &Receiver<Effect>,
-        answer: &(impl Fn(Answer) + Clone + Send + 'static),
+        answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
     ) {
         let end = Instant::now() + DYING;
         let mut is_waiting = self.is_waiting_for_others();
@@ -150,13 +200,17 @@ impl Shelf {
         }
     }
 
-    /// Whether another process has a queue that it may be about to leave behind.
+    /// Whether another process holds a queue and may be ending.
     fn is_waiting_for_others(&self) -> bool {
         let own = self.queue.as_ref();
         own.is_some_and(|own| others_hold(&self.home, own))
     }
 
-    fn perform(&mut self, effect: Effect, answer: &(impl Fn(Answer) + Clone + Send + 'static)) {
+    fn perform(
+        &mut self,
+        effect: Effect,
+        answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
+    ) {
         let done = match effect {
             Effect::SaveQueue(queue) => self
                 .save(&queue)
@@ -164,46 +218,42 @@ impl Shelf {
                 .map_err(|problem| format!("the queue cannot be saved: {problem}")),
             Effect::LoadPicture(id, size) => self
                 .picture(&id, size)
-                .map(|picture| Some(Answer::Picture { id, size, picture })),
+                .map(|picture| Some(DiskResponse::Picture { id, size, picture })),
             Effect::LoadRecord(id) => history::read(&self.home, &id)
-                .map(|record| Some(Answer::Record(Box::new(record))))
+                .map(|record| Some(DiskResponse::Record(Box::new(record))))
                 .map_err(|problem| problem.to_string()),
             Effect::LoadFrames(id) => self.frames(id),
             Effect::OrderByLikeness(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
-                // Many pictures are read: nothing else waits for that.
+                // Reading many pictures is slow; nothing else depends on it.
                 std::thread::spawn(move || {
-                    answer(Answer::Likeness(place, by_likeness(&home, items)))
+                    answer(DiskResponse::Likeness(place, by_likeness(&home, items)))
                 });
                 Ok(None)
             }
             Effect::Remove(ids) => Ok(Some(self.remove(ids))),
             Effect::Restore(ids) => self.restore(ids, answer),
             Effect::SetFavourite(id, on) => self.set_favourite(id, on),
-            Effect::Export(ids, path) => self.export(&ids, path),
+            Effect::Export(ids, path) => Ok(Some(export::export(
+                &self.home,
+                &self.favourites,
+                ids,
+                path,
+            ))),
             Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
-                .map(|()| Some(Answer::PresetSaved(name)))
+                .map(|()| Some(DiskResponse::PresetSaved(name)))
                 .map_err(|problem| problem.to_string()),
             Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
                 .map(|()| None)
                 .map_err(|problem| format!("the theme cannot be saved: {problem}")),
             Effect::SaveView(model) => saved::file::save(&self.home, &model)
-                .map(|remark| remark.map(Answer::Failed))
+                .map(|remark| remark.map(DiskResponse::Failed))
                 .map_err(|problem| format!("the explorer's state cannot be saved: {problem}")),
-            Effect::ListFolder(folder) => {
-                let choices = list_folder(&self.home, &folder);
-                Ok(Some(Answer::Folder { folder, choices }))
-            }
-            Effect::ListNames(text, folder) => {
-                let names = list_names(&text, &folder);
-                Ok(Some(Answer::Names { text, names }))
-            }
-            Effect::FindPhotos(path) => {
-                let found = find_photos(&path);
-                Ok(Some(Answer::Photos { path, found }))
-            }
-            // These are not the disk's.
-            Effect::Worker(_)
+            // Other threads perform these.
+            Effect::ListFolder(_)
+            | Effect::ListNames(..)
+            | Effect::FindPhotos(_)
+            | Effect::Worker(_)
             | Effect::Copy(_)
             | Effect::Progress(_)
             | Effect::Notify(_)
@@ -214,11 +264,12 @@ impl Shelf {
         match done {
             Ok(Some(told)) => answer(told),
             Ok(None) => {}
-            Err(why) => answer(Answer::Failed(why)),
+            Err(why) => answer(DiskResponse::Failed(why)),
         }
     }
 
-    /// Saves the queue, and removes the files of queues whose jobs are all in it now. Others stay for the next start.
+    /// Saves the queue, and removes adopted queue files whose jobs are all in it. The others remain for the
+    /// next start.
     fn save(&mut self, queue: &Queue) -> Result<(), crate::runs::Error> {
         let Some(file) = &self.queue else {
             return Ok(());
@@ -233,8 +284,8 @@ impl Shelf {
             .try_for_each(Orphan::remove)
     }
 
-    /// A run's picture, no larger than it is needed.
-    fn picture(&self, id: &str, size: gallery::Size) -> Result<Arc<RgbImage>, String> {
+    /// A run's picture, no larger than `size`.
+    fn picture(&self, id: &str, size: picture_cache::Size) -> Result<Arc<RgbImage>, String> {
         let picture = history::image_path(&self.home, id)
             .and_then(|path| picture_file::read_picture(&path))
             .map_err(|problem| problem.to_string())?;
@@ -254,21 +305,21 @@ impl Shelf {
         )))
     }
 
-    /// How a run's picture grew.
-    fn frames(&self, id: String) -> Result<Option<Answer>, String> {
+    /// The frames of a run's picture.
+    fn frames(&self, id: String) -> Result<Option<DiskResponse>, String> {
         let path = history::frames_path(&self.home, &id).map_err(|problem| problem.to_string())?;
         if !path.exists() {
             return Err("this run has no saved frames: nothing to replay".into());
         }
         let frames = frames::read(&path).map_err(|problem| problem.to_string())?;
         let frames = frames.into_iter().map(Arc::new).collect();
-        Ok(Some(Answer::Frames { id, frames }))
+        Ok(Some(DiskResponse::Frames { id, frames }))
     }
 
-    fn remove(&self, ids: Vec<String>) -> Answer {
+    fn remove(&self, ids: Vec<String>) -> DiskResponse {
         match history::remove(&self.home, &ids) {
-            Ok(()) => Answer::Removed(ids),
-            Err(problem) => Answer::NotRemoved {
+            Ok(()) => DiskResponse::Removed(ids),
+            Err(problem) => DiskResponse::NotRemoved {
                 entries: (ids
                     .iter()
                     .filter_map(|id| history::entry(&self.home, id).ok()))
@@ -282,8 +333,8 @@ impl Shelf {
     fn restore(
         &self,
         ids: Vec<String>,
-        answer: &impl Fn(Answer),
-    ) -> Result<Option<Answer>, String> {
+        answer: &impl Fn(DiskResponse),
+    ) -> Result<Option<DiskResponse>, String> {
         let mut entries = Vec::new();
         let mut restored = Vec::new();
         for id in ids {
@@ -292,34 +343,14 @@ impl Shelf {
                     entries.extend(history::entry(&self.home, &id));
                     restored.push(id);
                 }
-                Err(problem) => answer(Answer::Failed(problem.to_string())),
+                Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
             }
         }
-        answer(Answer::Runs(entries));
-        Ok((!restored.is_empty()).then_some(Answer::Restored(restored)))
+        answer(DiskResponse::Runs(entries));
+        Ok((!restored.is_empty()).then_some(DiskResponse::Restored(restored)))
     }
 
-    /// Exports runs to a file that is not there yet, in a folder that is.
-    fn export(&self, ids: &[String], path: PathBuf) -> Result<Option<Answer>, String> {
-        if path.exists() {
-            let path = path.display();
-            return Err(format!("{path} already exists: choose another name"));
-        }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder
-            && !folder.is_dir()
-            && folder != self.favourites
-        {
-            return Err(format!("no such folder: {}", folder.display()));
-        }
-        crate::runs::export::to_file(&self.home, ids, &path)
-            .map(|()| Some(Answer::Exported(path)))
-            .map_err(|problem| problem.to_string())
-    }
-
-    fn set_favourite(&self, id: String, on: bool) -> Result<Option<Answer>, String> {
+    fn set_favourite(&self, id: String, on: bool) -> Result<Option<DiskResponse>, String> {
         let saved = match on {
             true => {
                 favourites::keep(&self.home, &id, &self.favourites).map(|saved| Some(saved.picture))
@@ -327,104 +358,20 @@ impl Shelf {
             false => history::set_favourite(&self.home, &id, false).map(|()| None),
         };
         let saved = saved.map_err(|problem| problem.to_string())?;
-        Ok(Some(Answer::Favourite { id, on, saved }))
+        Ok(Some(DiskResponse::Favourite { id, on, saved }))
     }
 }
 
-/// Items in the order in which the pictures of their runs look alike. Those whose picture cannot be read are left out.
+/// Items in the order of similarity of their runs' pictures. Items without a readable picture are omitted.
 fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     let look = |(item, id): (usize, String)| {
         let path = history::image_path(home, &id).ok()?;
-        Some((item, Look::of(&picture_file::read_picture(&path).ok()?)))
+        Some((
+            item,
+            likeness::Look::of(&picture_file::read_picture(&path).ok()?),
+        ))
     };
     likeness::chain(items.into_iter().filter_map(look).collect())
-}
-
-/// Most photos of a folder that are counted.
-const MOST_SCANNED: usize = 100_000;
-
-/// Most entries of a folder that are listed.
-const MOST_LISTED: usize = 5000;
-
-/// Cards first, then the way up, folders and ONNX files.
-fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
-    let is_here =
-        |name: &str| ModelSource::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
-    let cards = card::names(home).into_iter().map(|name| Choice::Card {
-        here: is_here(&name),
-        name,
-    });
-    let mut choices: Vec<Choice> = cards.collect();
-    let entries =
-        std::fs::read_dir(folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
-    let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for entry in entries.flatten().take(MOST_LISTED) {
-        let path = entry.path();
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let is_onnx = path
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
-        match path.is_dir() {
-            _ if hidden => {}
-            true => folders.push(path),
-            false if is_onnx => files.push(path),
-            false => {}
-        }
-    }
-    folders.sort();
-    files.sort();
-    let up = folder.parent().map(Path::to_path_buf);
-    choices.extend(up.map(Choice::Folder));
-    choices.extend(files.into_iter().map(Choice::File));
-    choices.extend(folders.into_iter().map(Choice::Folder));
-    Ok(choices)
-}
-
-/// The names in the folder of a path that is being typed that begin as its end does. What cannot be typed is left out.
-fn list_names(text: &str, relative_to: &Path) -> Result<Vec<Name>, String> {
-    let folder = relative_to.join(completion::folder(text));
-    let (_, part) = completion::split(text);
-    let entries =
-        std::fs::read_dir(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
-    let name = |entry: std::fs::DirEntry| {
-        let text = entry.file_name().into_string().ok()?;
-        let fits = text.starts_with(part) && !text.chars().any(char::is_control);
-        fits.then(|| Name {
-            is_folder: entry.path().is_dir(),
-            text,
-        })
-    };
-    Ok(entries
-        .flatten()
-        .filter_map(name)
-        .take(MOST_LISTED)
-        .collect())
-}
-
-/// The photos of a path: those of a folder, by name, but no more than are listed, and how many there are; or the file itself,
-/// whatever it is called.
-fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
-    let failed = |problem: std::io::Error| format!("{}: {problem}", path.display());
-    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
-        return Ok((vec![path.into()], 1));
-    }
-    let entries = std::fs::read_dir(path).map_err(failed)?.flatten();
-    let is_hidden = |entry: &std::fs::DirEntry| entry.file_name().as_encoded_bytes()[0] == b'.';
-    let files = entries
-        .filter(|entry| !is_hidden(entry))
-        .map(|entry| entry.path());
-    let photos = files.filter(|file| picture::is_named(file) && file.is_file());
-    let mut photos: Vec<PathBuf> = photos.take(MOST_SCANNED).collect();
-    let all = photos.len();
-    if all == 0 {
-        let path = path.display();
-        return Err(format!(
-            "{path}: no PNG, JPEG or WebP file lies in this folder"
-        ));
-    }
-    photos.sort();
-    photos.truncate(MOST_PHOTOS);
-    Ok((photos, all))
 }
 
 #[cfg(test)]
@@ -464,7 +411,7 @@ mod tests {
             loop {
                 let left = end.saturating_duration_since(Instant::now());
                 match answers.recv_timeout(left) {
-                    Ok(Answer::Orphans(jobs)) => return jobs.len(),
+                    Ok(DiskResponse::Orphans(jobs)) => return jobs.len(),
                     Ok(_) => {}
                     Err(_) => return 0,
                 }
@@ -479,74 +426,5 @@ mod tests {
         let (left, _) = orphans(&home).unwrap();
         let left: usize = left.iter().map(|orphan| orphan.jobs().count()).sum();
         assert_eq!(left, 1);
-    }
-
-    #[test]
-    fn the_photos_of_a_folder_are_found_by_name_and_a_file_is_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let why = find_photos(folder.path()).unwrap_err();
-        assert!(why.contains("no PNG, JPEG or WebP file"), "{why}");
-        for name in ["b.PNG", "a.jpg", ".c.png", "notes.txt"] {
-            std::fs::write(path(name), "").unwrap();
-        }
-        std::fs::create_dir(path("d.png")).unwrap();
-        let found = find_photos(folder.path()).unwrap();
-        assert_eq!(found, (vec![path("a.jpg"), path("b.PNG")], 2));
-        assert_eq!(
-            find_photos(&path("notes.txt")).unwrap(),
-            (vec![path("notes.txt")], 1)
-        );
-        assert!(find_photos(&path("none")).unwrap_err().contains("none: "));
-        for number in 0..=MOST_PHOTOS {
-            std::fs::write(path(&format!("{number:04}.webp")), "").unwrap();
-        }
-        let (photos, all) = find_photos(folder.path()).unwrap();
-        assert_eq!((photos.len(), all), (MOST_PHOTOS, MOST_PHOTOS + 3));
-    }
-
-    #[test]
-    fn names_that_begin_as_typed_are_listed_and_a_missing_folder_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["cat.png", "dog.png", "c\u{1b}.png"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        std::fs::create_dir(folder.path().join("cats")).unwrap();
-        let typed = |end: &str| format!("{}/{end}", folder.path().display());
-        let here = Path::new("");
-        let mut names = list_names(&typed("c"), here).unwrap();
-        let relative = list_names("./c", folder.path()).unwrap();
-        assert_eq!(relative.len(), names.len());
-        names.sort_by(|a, b| a.text.cmp(&b.text));
-        let name = |text: &str, is_folder| Name {
-            text: text.into(),
-            is_folder,
-        };
-        assert_eq!(names, [name("cat.png", false), name("cats", true)]);
-        assert!(
-            list_names(&typed("no/c"), here)
-                .unwrap_err()
-                .contains("no/")
-        );
-    }
-
-    #[test]
-    fn an_export_replaces_nothing_and_makes_no_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf {
-            home: Home::at(folder.path()),
-            favourites: folder.path().join("favourites"),
-            queue: None,
-            orphans: Vec::new(),
-            problems: Vec::new(),
-        };
-        let there = folder.path().join("a.png");
-        std::fs::write(&there, "mine").unwrap();
-        let refused = shelf.export(&[], there.clone()).unwrap_err();
-        assert!(refused.contains("already exists"), "{refused}");
-        assert_eq!(std::fs::read_to_string(there).unwrap(), "mine");
-        let refused = shelf.export(&[], folder.path().join("no/b.png"));
-        assert!(refused.unwrap_err().contains("no such folder"));
-        assert!(!folder.path().join("no").exists());
     }
 }

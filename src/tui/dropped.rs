@@ -1,15 +1,15 @@
-//! What a terminal pastes when files are dropped on it: their paths, each in its own way: quoted, with backslashes before
-//! spaces, or as `file://` addresses.
+//! What a terminal pastes when files are dropped on it: their paths, each in its own way: quoted, with backslashes
+//! before spaces, or as `file://` addresses.
 
 use crate::model::picture;
 use std::path::PathBuf;
 
 /// Maximum length of a pasted text that may name files, in bytes.
-const LONGEST: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// The files that a pasted text names, if all that it says is names of pictures.
 pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_BYTES {
         return None;
     }
     // tmux pastes carriage returns.
@@ -40,19 +40,23 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// What a pasted text names that may be a folder: one path from the root whose name has no ending. `None` for other texts.
+/// What a pasted text names that may be a folder, or a picture under another name: one path from the root, unless it is
+/// that of a model. `None` for other texts.
 ///
 /// # Errors
 /// If it names a file of another machine.
 pub fn other(text: &str) -> Option<Result<PathBuf, String>> {
     let text = text.trim();
-    let is_path = text.len() <= LONGEST && !text.contains(['\n', '\r']);
+    let is_path = text.len() <= MAX_BYTES && !text.contains(['\n', '\r']);
     if !is_path {
         return None;
     }
     match path(text) {
         Err(why) => host(text).is_some().then_some(Err(why)),
-        Ok(path) => (path.is_absolute() && path.extension().is_none()).then_some(Ok(path)),
+        Ok(path) => {
+            let is_model = path.extension().is_some_and(|end| end == "onnx");
+            (path.is_absolute() && !is_model).then_some(Ok(path))
+        }
     }
 }
 
@@ -96,7 +100,8 @@ fn words(text: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Reads up to the closing quote; within double quotes a backslash keeps its meaning before a quote or another backslash.
+/// Reads up to the closing quote; within double quotes a backslash keeps its meaning before a quote or another
+/// backslash.
 fn quoted(letters: &mut std::str::Chars, quote: char, word: &mut String) -> Option<()> {
     loop {
         match letters.next()? {
@@ -201,6 +206,7 @@ mod tests {
             folder("file:///a/my%20photos/\n"),
             Some("/a/my photos/".into())
         );
+        assert_eq!(folder("/a/trip.2024"), Some("/a/trip.2024".into()));
         for text in [
             "flamingo",
             "photos/",

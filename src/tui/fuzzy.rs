@@ -1,10 +1,10 @@
-//! Fuzzy search, as in every list of the explorer.
+//! Fuzzy search, used by every list of the explorer.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// Indices of the texts that match `search`, the best first; of equals the shorter, else in their own order. An empty search matches
-/// everything.
+/// Indices of the texts that match `search`, best first; ties go to the shorter text, then to the original order.
+/// An empty search matches everything.
 pub fn matches<'a>(search: &str, texts: impl Iterator<Item = &'a str>) -> Vec<usize> {
     if search.trim().is_empty() {
         return (0..texts.count()).collect();

@@ -1,30 +1,30 @@
-//! A part of the picture that has the whole screen, magnified.
+//! Magnification of the full-screen picture.
 
-use super::listing::Motion;
+use super::list_state::Motion;
 use image::{RgbImage, imageops};
 use std::sync::Arc;
 
-/// Powers of two up to which a picture is magnified.
-const MOST: u32 = 4;
+/// Maximum magnification, as a power of two.
+const MAX_POWER: u32 = 4;
 
-/// What part of a picture is seen: a window of its shape, `2^power` times smaller.
+/// The visible part of a picture: a window with its aspect ratio, `2^power` times smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Lens {
     power: u32,
-    /// The window's place among those possible, 0 (left, top) to 1 (right, bottom).
+    /// The window's position, 0 (left, top) to 1 (right, bottom).
     place: (f32, f32),
 }
 
 impl Lens {
-    /// How many times larger than whole the picture is seen.
+    /// The magnification factor.
     pub fn magnification(self) -> u32 {
         1 << self.power
     }
 
-    /// Magnifies twice as much, or half as much, about the middle of what is seen. Returns whether it can.
+    /// Doubles or halves the magnification about the centre. Returns whether it changed.
     pub fn magnify(&mut self, more: bool) -> bool {
         let power = match more {
-            true if self.power < MOST => self.power + 1,
+            true if self.power < MAX_POWER => self.power + 1,
             false if self.power > 0 => self.power - 1,
             _ => return false,
         };
@@ -42,7 +42,7 @@ impl Lens {
         true
     }
 
-    /// Moves the window by a quarter of its size, or to an end. Returns whether it moved.
+    /// Moves the window by a quarter of its size, or to an edge. Returns whether it moved.
     pub fn pan(&mut self, motion: Motion) -> bool {
         if self.power == 0 {
             return false;
@@ -64,7 +64,7 @@ impl Lens {
         *self != before
     }
 
-    /// What is seen of a picture, at least one pixel.
+    /// The visible part of a picture, at least one pixel.
     pub fn crop(self, picture: &RgbImage) -> RgbImage {
         let side = |whole: u32| (whole / self.magnification()).max(1).min(whole);
         let (width, height) = (side(picture.width()), side(picture.height()));
@@ -75,7 +75,7 @@ impl Lens {
     }
 }
 
-/// A magnified part of a picture: kept, because a picture that did not change must not be sent to the terminal again.
+/// A magnified part of a picture, cached because an unchanged picture must not be sent to the terminal again.
 #[derive(Debug, Clone)]
 pub struct Magnified {
     source: Arc<RgbImage>,
@@ -92,7 +92,7 @@ impl Magnified {
         }
     }
 
-    /// Whether it is that part of that picture.
+    /// Whether it is this part of this picture.
     pub fn is_of(&self, source: &Arc<RgbImage>, lens: Lens) -> bool {
         Arc::ptr_eq(&self.source, source) && self.lens == lens
     }

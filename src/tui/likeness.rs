@@ -1,17 +1,17 @@
-//! Pictures in an order in which neighbours look alike.
+//! Orders pictures so that neighbours look similar.
 
 use image::{RgbImage, imageops};
 
 /// Rows and columns of the raster on which pictures are compared.
 const SIDE: u32 = 6;
 
-/// What a picture looks like from afar: per cell of a raster its lightness, two colour differences, and how much the
-/// lightness varies in it, which tells smooth from textured.
+/// Features of a picture for comparison: per cell of a raster the lightness, two colour differences, and the
+/// variation of lightness, which separates smooth from textured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look(Vec<f32>);
 
 impl Look {
-    /// The look of a picture that has at least one pixel.
+    /// The features of a picture with at least one pixel.
     pub fn of(picture: &RgbImage) -> Self {
         let fine = imageops::thumbnail(picture, SIDE * 8, SIDE * 8);
         let pixels = |row: u32, column: u32| {
@@ -29,7 +29,7 @@ impl Look {
                 let variance = mean(&|pixel| (lightness(pixel) - light).powi(2));
                 look.extend([
                     light,
-                    // Colour tells more than light where people compare.
+                    // Colour weighs more than lightness in human comparison.
                     2.0 * mean(&|[r, g, _]| r - g),
                     2.0 * mean(&|[r, g, b]| (r + g) / 2.0 - b),
                     variance.sqrt(),
@@ -39,14 +39,14 @@ impl Look {
         Self(look)
     }
 
-    /// Squared distance between two looks.
+    /// Squared distance of two feature vectors.
     fn distance(&self, other: &Self) -> f32 {
         let pairs = self.0.iter().zip(&other.0);
         pairs.map(|(a, b)| (a - b).powi(2)).sum()
     }
 }
 
-/// The order of the items that begins with the first and goes on with the one that looks most like the last.
+/// A greedy order that starts with the first item; each next item is the most similar to the last.
 pub fn chain(looks: Vec<(usize, Look)>) -> Vec<usize> {
     let mut rest = looks;
     if rest.is_empty() {

@@ -1,10 +1,10 @@
-//! What the explorer says: the newest for a while in the status row, all of it in a panel of its own.
+//! Messages to the user: the newest in the status row for a while, all in a log.
 
 use crate::text::clean;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How grave it is.
+/// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Note,
@@ -12,49 +12,49 @@ pub enum Level {
     Error,
 }
 
-/// One thing that was said.
+/// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub level: Level,
     pub text: String,
     /// When, since the start.
     pub at: Duration,
-    /// Whether the next key takes it off the screen, because it is about the last one.
+    /// Whether the next key hides it, because it is the result of the last one.
     is_transient: bool,
 }
 
-/// How long a warning or an error does not give way.
+/// How long a warning or an error is shown at least.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Among how many of the newest messages one is looked for that does not give way.
+/// How many of the newest messages are searched for one that must still be shown.
 const RECENT: usize = 20;
 
-/// Most messages that are kept.
+/// Maximum number of messages in the log.
 const KEPT: usize = 200;
 
-/// All that was said lately, the oldest first.
+/// The latest messages, the oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Messages {
     all: VecDeque<Message>,
     /// Whether a key is being handled.
     in_key: bool,
-    /// Whether the newest was taken off the screen.
+    /// Whether the newest is hidden.
     is_dismissed: bool,
 }
 
 impl Messages {
-    /// A key is being handled from here on: what was about the last one leaves the screen.
+    /// Starts handling a key: the result of the last key is hidden.
     pub fn begin_key(&mut self) {
         self.in_key = true;
         self.is_dismissed |= self.all.back().is_some_and(|newest| newest.is_transient);
     }
 
-    /// The key is handled.
+    /// Ends handling a key.
     pub fn end_key(&mut self) {
         self.in_key = false;
     }
 
-    /// Says something. Nothing in it can steer the terminal.
+    /// Adds a message. Control characters are removed.
     pub fn say(&mut self, level: Level, text: impl AsRef<str>, now: Duration) {
         let text = clean(text.as_ref());
         self.all.push_back(Message {
@@ -69,8 +69,8 @@ impl Messages {
         }
     }
 
-    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that no key caused
-    /// is seen for three seconds, whatever is reported after it.
+    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that no key
+    /// caused is seen for three seconds, whatever is reported after it.
     pub fn current(&self, now: Duration) -> Option<&Message> {
         let newest = self.all.back().filter(|_| !self.is_dismissed)?;
         let is_new = |message: &&Message| {
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_about_a_key_leaves_with_the_next_and_a_report_stays() {
+    fn the_result_of_a_key_is_hidden_by_the_next_and_an_event_is_not() {
         let mut messages = Messages::default();
         let shown = |messages: &Messages| {
             let current = messages.current(Duration::ZERO);

@@ -1,18 +1,42 @@
-//! How far a run is, in steps, and how much time is left. A step on a fine octave costs more than one on a coarse octave, so
-//! the time left does not follow from the number of steps.
+//! Progress and remaining time of a run. A step on a fine octave costs more than one on a coarse octave, so the
+//! remaining time is not proportional to the steps.
 
-use super::app::Live;
+use crate::runs::queue::JobId;
 
-/// The share of a step on the finest octave that does not depend on its pixels: the network's. With EfficientNet-Lite0 on a
-/// CPU, such a step takes 1.3 to 1.7 times as long as one on the coarsest of three octaves.
+/// An active run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveRun {
+    pub job: JobId,
+    /// The objective before each reported step: (step, score).
+    pub curve: Vec<(f64, f64)>,
+    /// The probability of the target class; only for classes.
+    pub probability: Option<f32>,
+    /// The top classes of the current picture, with their probabilities.
+    pub top: Vec<(usize, f32)>,
+    pub step: usize,
+    pub steps: usize,
+    /// Steps per octave, coarse to fine; empty before the start.
+    pub octaves: Vec<usize>,
+    pub octave: usize,
+    /// Whether it has a class activation map.
+    pub has_map: bool,
+    /// Number of bands of the gradient.
+    pub bands: u32,
+    pub steps_per_second: f64,
+    pub pace: Pace,
+}
+
+/// The fraction of a step's cost on the finest octave that does not depend on the number of pixels: the network's.
+/// With EfficientNet-Lite0 on a CPU, such a step takes 1.3 to 1.7 times as long as one on the coarsest of three
+/// octaves.
 const NETWORK: f64 = 0.6;
 
-/// What is known of the speed of a run.
+/// Measured speed of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pace {
-    /// How many times longer each octave's side is than that of the one before.
+    /// The ratio of the sides of consecutive octaves.
     pub scale: f64,
-    /// Seconds per step, as they were at the end of each octave or are now; `None` where no step was seen.
+    /// Seconds per step at the end of each octave, or now; `None` if not measured.
     seconds: Vec<Option<f64>>,
 }
 
@@ -25,7 +49,7 @@ impl Pace {
         }
     }
 
-    /// Notes how fast steps are on an octave.
+    /// Records the speed of an octave.
     pub fn note(&mut self, octave: usize, steps_per_second: f64) {
         if steps_per_second <= 0.0 || !steps_per_second.is_finite() {
             return;
@@ -36,9 +60,9 @@ impl Pace {
         self.seconds[octave] = Some(1.0 / steps_per_second);
     }
 
-    /// Seconds per step on each of `octaves`, coarse to fine: measured, or else a cost that is the same everywhere, for the
-    /// network, and one that grows with the octave's pixels. Two octaves that were measured tell these; with one, [`NETWORK`]
-    /// does. In a unit of its own if none was measured.
+    /// Seconds per step on each of `octaves`, coarse to fine: measured, or a constant cost for the network
+    /// plus a cost proportional to the pixels. Two measured octaves determine both; with one, [`NETWORK`] is
+    /// used. Without a measurement the unit is arbitrary.
     fn costs(&self, octaves: usize) -> Vec<f64> {
         let area = |octave: usize| self.scale.powi(-2 * (octaves - 1 - octave) as i32);
         let measured = |octave: usize| self.seconds.get(octave).copied().flatten();
@@ -61,7 +85,7 @@ impl Pace {
     }
 }
 
-/// The octave that the step after `taken` steps is in, from 0. `octaves` are the steps on each, coarse to fine.
+/// The octave, from 0, of the step after `taken` steps. `octaves` are the steps per octave, coarse to fine.
 pub fn octave_of(octaves: &[usize], taken: usize) -> usize {
     let ends = octaves.iter().scan(0, |sum, steps| {
         *sum += steps;
@@ -71,10 +95,10 @@ pub fn octave_of(octaves: &[usize], taken: usize) -> usize {
     done.min(octaves.len().saturating_sub(1))
 }
 
-/// The cost of the steps that were taken and of those that are left.
-fn spent(live: &Live) -> (f64, f64) {
+/// The cost of the steps taken and of those remaining.
+fn spent(live: &ActiveRun) -> (f64, f64) {
     let octaves = match live.octaves.as_slice() {
-        // Not begun yet: as if on one canvas.
+        // Before the start: as on one canvas.
         [] => &[live.steps][..],
         octaves => octaves,
     };
@@ -89,16 +113,16 @@ fn spent(live: &Live) -> (f64, f64) {
     (done, left)
 }
 
-/// The fraction of a run's steps that are done, 0 to 1.
-pub fn share(live: &Live) -> f64 {
+/// The progress of a run, 0 to 1.
+pub fn share(live: &ActiveRun) -> f64 {
     match live.steps {
         0 => 0.0,
         steps => (live.step as f64 / steps as f64).min(1.0),
     }
 }
 
-/// How many seconds a run will still take; `None` before its first step was timed.
-pub fn seconds_left(live: &Live) -> Option<f64> {
+/// The remaining seconds of a run; `None` before the first step was timed.
+pub fn seconds_left(live: &ActiveRun) -> Option<f64> {
     let is_timed = live.pace.seconds.iter().any(Option::is_some);
     is_timed.then(|| spent(live).1)
 }
@@ -106,10 +130,9 @@ pub fn seconds_left(live: &Live) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::queue::JobId;
 
-    fn live(octaves: &[usize], step: usize) -> Live {
-        Live {
+    fn live(octaves: &[usize], step: usize) -> ActiveRun {
+        ActiveRun {
             job: JobId::default(),
             curve: Vec::new(),
             probability: None,
@@ -118,6 +141,8 @@ mod tests {
             steps: octaves.iter().sum(),
             octaves: octaves.to_vec(),
             octave: 0,
+            has_map: false,
+            bands: 1,
             steps_per_second: 0.0,
             pace: Pace::new(2.0),
         }
@@ -160,7 +185,8 @@ mod tests {
 
     #[test]
     fn what_a_run_did_before_it_was_resumed_counts_without_being_measured() {
-        // Resumed on the finest canvas: the coarse steps were cheaper, the rest is as slow as the step that was measured.
+        // Resumed on the finest canvas: the coarse steps were cheaper, the rest is as slow as the step that was
+        // measured.
         let mut run = live(&[100, 60], 130);
         run.pace.note(1, 10.0);
         let left = seconds_left(&run).unwrap();

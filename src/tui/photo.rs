@@ -1,53 +1,54 @@
-//! A photo that is looked at: what the network takes it for, and the channels of one layer that it activates most.
+//! The photo view: the network's prediction, and the most active channels of one layer.
 
-use super::listing::Listing;
+use super::list_state::ListState;
 use crate::ascent::layer_probe::Rank;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::{ModelInfo, photo};
+use crate::text::shown;
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Most channels of a layer that are shown.
-pub const MOST_CHANNELS: usize = 24;
+/// Maximum number of shown channels per layer.
+pub const MAX_CHANNELS: usize = 24;
 
-/// The state of the popup.
+/// The state of the photo view.
 #[derive(Debug, Clone)]
 pub struct Photo {
     pub path: PathBuf,
-    /// The model that looks at it, as [`ModelInfo::model`] has it.
+    /// The model, as in [`ModelInfo::model`].
     pub model: String,
-    /// What it is; comes later.
+    /// The examined photo, once available.
     pub photo: Option<Arc<photo::Photo>>,
-    /// The name of the layer whose channels are shown.
+    /// The layer whose channels are shown.
     pub layer: String,
     pub channels: Channels,
-    /// By what the channels are ranked.
+    /// The ranking of the channels.
     pub rank: Rank,
-    /// The channels, by their place in [`Self::channels`].
-    pub cells: Listing,
-    /// The class whose activation map lies over the photo, if any.
+    /// The channels, by index in [`Self::channels`].
+    pub cells: ListState,
+    /// The class whose activation map is shown over the photo.
     pub mapped: Option<usize>,
-    /// Where and how class activation maps are taken: as runs with the present settings take theirs.
+    /// Layer and method of class activation maps, from the current settings.
     pub map_at: photo::MapAt,
-    /// The class activation maps that have come.
+    /// The available class activation maps.
     pub maps: Vec<(usize, Arc<RgbImage>)>,
-    /// What was looked at before; it comes back if this one cannot be opened.
+    /// The previous photo; it is restored if this one cannot be opened.
     pub before: Option<Box<Photo>>,
 }
 
-/// The strongest channels of the layer.
+/// The most active channels of the layer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Channels {
-    /// They were asked for, or will be once the photo is there.
+    /// Requested, or requested as soon as the photo is available.
     Awaited,
     There(Vec<photo::Channel>),
-    /// Why there are none; one line.
+    /// The error; one line.
     Failed(String),
 }
 
 impl Photo {
-    /// A photo that is to be opened.
+    /// A photo that is being opened.
     pub fn new(
         path: PathBuf,
         opened: &ModelInfo,
@@ -61,7 +62,7 @@ impl Photo {
             layer,
             channels: Channels::Awaited,
             rank: before.as_ref().map_or(Rank::Mean, |before| before.rank),
-            cells: Listing::default(),
+            cells: ListState::default(),
             mapped: None,
             map_at,
             maps: Vec::new(),
@@ -69,7 +70,7 @@ impl Photo {
         }
     }
 
-    /// What the worker is asked about the photo.
+    /// A question about the photo for the worker.
     pub fn question(&self, about: photo::About) -> photo::Question {
         photo::Question {
             photo: self.path.clone(),
@@ -78,16 +79,16 @@ impl Photo {
         }
     }
 
-    /// What is asked to see the channels of the layer.
+    /// The request for the channels of the layer.
     pub fn about_channels(&self) -> photo::About {
         photo::About::Channels {
             layer: self.layer.clone(),
             rank: self.rank,
-            count: MOST_CHANNELS,
+            count: MAX_CHANNELS,
         }
     }
 
-    /// The channels of the answer.
+    /// The available channels.
     pub fn shown(&self) -> &[photo::Channel] {
         match &self.channels {
             Channels::There(channels) => channels,
@@ -100,7 +101,7 @@ impl Photo {
         self.shown().get(self.cells.selected()?)
     }
 
-    /// What a run of a part of the layer climbs; `None` if the layer is not listed any more.
+    /// The target of a part of the layer; `None` if the layer is no longer listed.
     pub fn target(
         &self,
         opened: &ModelInfo,
@@ -111,19 +112,38 @@ impl Photo {
         Some(Target::of_layer(layer, place))
     }
 
-    /// The picture that is shown of the photo: with a class activation map, if that is there.
+    /// The targets of a shown channel: the channel, and its most active neuron.
+    pub fn targets(&self, opened: &ModelInfo, channel: &photo::Channel) -> Vec<Target> {
+        let found = &channel.activation;
+        let neuron = found.at.map(|at| LayerPart::Neuron(found.channel, at));
+        let places = std::iter::once(LayerPart::Channel(found.channel)).chain(neuron);
+        let targets = places.filter_map(|place| self.target(opened, place)?.ok());
+        targets.collect()
+    }
+
+    /// The title of a channel of the layer. Safe to show.
+    pub fn title(&self, opened: &ModelInfo, channel: usize) -> String {
+        let target = self.target(opened, LayerPart::Channel(channel));
+        match target.and_then(Result::ok) {
+            Some(target) => target.title,
+            // It cannot be run.
+            None => format!("{}:{channel}", shown(&self.layer)),
+        }
+    }
+
+    /// The picture of the photo: with the class activation map, if available.
     pub fn picture(&self) -> Option<&Arc<RgbImage>> {
         let mapped = self.mapped.and_then(|class| self.map(class));
         mapped.or_else(|| self.photo.as_ref().map(|photo| &photo.picture))
     }
 
-    /// The class activation map of a class, if it is there.
+    /// The class activation map of a class, if available.
     pub fn map(&self, class: usize) -> Option<&Arc<RgbImage>> {
         let mut maps = self.maps.iter();
         maps.find(|(other, _)| *other == class).map(|(_, map)| map)
     }
 
-    /// The class whose map comes after the one that is shown: those of [`photo::Photo::top`] in turn, then none.
+    /// The class of the next map: those of [`photo::Photo::top`] in turn, then none.
     pub fn next_mapped(&self) -> Option<usize> {
         let top = self.photo.as_ref().map_or(&[][..], |photo| &photo.top);
         let at = |class| top.iter().position(|(other, _)| *other == class);

@@ -1,29 +1,29 @@
-//! What can be laid over the panels.
+//! Popups over the panels.
 
 use super::command::{COMMANDS, Context};
 use super::forms::{Completion, FORMS};
 use super::fuzzy;
-use super::listing::{Listing, Motion};
+use super::list_state::{ListState, Motion};
 use super::photo::Photo;
-use super::prompt::Asked;
+use super::prompt::PromptKind;
 use crate::ascent::settings::{GROUPS, Knob, in_groups};
 use crate::runs::Record;
 use crate::runs::worker::{ModelInfo, Origin};
 use std::path::{Path, PathBuf};
 
-/// One thing laid over the panels.
+/// A popup.
 #[derive(Debug, Clone)]
 pub enum Popup {
     /// Every key, or those of the commands that match a filter.
     Help { scroll: usize, filter: String },
-    /// Commands that match the line that is being typed.
+    /// Commands that match the line in the prompt.
     Palette(Palette),
-    /// The settings of the next runs: the one that is selected, among those that match a filter.
+    /// The settings of the next runs, filtered.
     Settings(Knobs),
     /// A finished run with all its settings.
     Details {
         id: String,
-        /// Comes later.
+        /// `None` until it is read.
         record: Option<Box<Record>>,
         scroll: usize,
     },
@@ -33,23 +33,23 @@ pub enum Popup {
     Compare(Compare),
     /// The photos that were opened, as a list.
     Photos,
-    /// A photo, and what the network's channels make of it.
+    /// A photo and the network's most active channels.
     Photo(Box<Photo>),
-    /// What was said.
+    /// The message log.
     Messages { scroll: usize },
 }
 
-/// The settings that are listed.
+/// The listed settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Knobs {
-    /// The one that is selected, as an index into [`in_groups`].
+    /// The selected setting, as an index into [`in_groups`].
     pub cursor: usize,
-    /// What the key, the help or the group's title of those that are listed contains.
+    /// The filter, matched against key, help and title of the group.
     pub filter: String,
 }
 
 impl Knobs {
-    /// Those that are listed, as indices into [`in_groups`].
+    /// The listed settings, as indices into [`in_groups`].
     pub fn listed(&self) -> Vec<usize> {
         let wanted = self.filter.trim().to_lowercase();
         let matches = |knob: &Knob| {
@@ -63,13 +63,13 @@ impl Knobs {
         listed.map(|(index, _)| index).collect()
     }
 
-    /// The one that is selected; `None` if none matches the filter.
+    /// The selected setting; `None` if none matches the filter.
     pub fn selected(&self) -> Option<&'static Knob> {
         let is_listed = self.listed().contains(&self.cursor);
         in_groups().get(self.cursor).copied().filter(|_| is_listed)
     }
 
-    /// Lists those that match another filter, and selects the first whose key does, or else the first.
+    /// Sets the filter and selects the first setting whose key matches, otherwise the first.
     pub fn set_filter(&mut self, filter: String) {
         self.filter = filter;
         let wanted = self.filter.trim().to_lowercase();
@@ -83,10 +83,10 @@ impl Knobs {
         self.cursor = by_key.or(listed.first()).copied().unwrap_or(self.cursor);
     }
 
-    /// Moves among those that are listed; `page` is how many are seen.
+    /// Moves among the listed settings; `page` is the number of visible ones.
     pub fn go(&mut self, motion: Motion, page: usize) {
         let listed = self.listed();
-        let mut rows = Listing::of(listed.len());
+        let mut rows = ListState::of(listed.len());
         let at = listed.iter().position(|index| *index == self.cursor);
         rows.go_to_row(at.unwrap_or(0));
         rows.go(motion, page);
@@ -96,21 +96,18 @@ impl Knobs {
     }
 }
 
-/// Two to [`MOST_COMPARED`] runs side by side, in the order of the list.
+/// Two to [`MAX_COMPARED`](super::picture_cache::MAX_COMPARED) runs side by side, in the order of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compare {
     pub ids: Vec<String>,
-    /// The first two take turns in one place.
+    /// Whether the first two alternate in one place.
     pub blink: bool,
 }
 
-/// Most runs that are compared.
-pub const MOST_COMPARED: usize = 12;
-
-/// A file or folder to choose, or a card.
+/// An entry of the model picker: a file, a folder or a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// A card's name, and what it says.
+    /// A card's name and description.
     Card {
         name: String,
         here: bool,
@@ -119,13 +116,13 @@ pub enum Choice {
     File(PathBuf),
 }
 
-/// What models are chosen for.
+/// What the models are chosen for.
 #[derive(Debug, Clone, Default)]
 pub enum Purpose {
-    /// One is to be opened.
+    /// To open one.
     #[default]
     Open,
-    /// These runs are to be made in one or several of them.
+    /// To run these runs in one or several of them.
     Run(Vec<Origin>),
 }
 
@@ -135,14 +132,14 @@ pub struct Picker {
     pub purpose: Purpose,
     pub folder: PathBuf,
     pub choices: Vec<Choice>,
-    /// The choices that match the line that is being typed.
-    pub list: Listing,
+    /// The choices that match the prompt.
+    pub list: ListState,
     /// Why the folder could not be listed.
     pub problem: Option<String>,
 }
 
 impl Choice {
-    /// Whether it is the model that is open.
+    /// Whether it is the open model.
     pub fn is(&self, open: Option<&ModelInfo>) -> bool {
         let open = open.map(|open| open.model.as_str());
         match self {
@@ -152,7 +149,7 @@ impl Choice {
         }
     }
 
-    /// What it is called in the picker: folders end in `/`, and the one above is `../`.
+    /// The label in the picker: folders end in `/`, the parent is `../`.
     pub fn label(&self, folder: &Path) -> String {
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into());
         match self {
@@ -165,15 +162,15 @@ impl Choice {
 }
 
 impl Picker {
-    /// What is asked for in the line below it.
-    pub fn asked(&self) -> Asked {
+    /// The kind of prompt below it.
+    pub fn asked(&self) -> PromptKind {
         match self.purpose {
-            Purpose::Open => Asked::Model,
-            Purpose::Run(_) => Asked::OtherModels,
+            Purpose::Open => PromptKind::Model,
+            Purpose::Run(_) => PromptKind::OtherModels,
         }
     }
 
-    /// Marks or unmarks the selected model; returns whether models can be marked here.
+    /// Toggles the mark of the selected model; returns whether models can be marked here.
     pub fn toggle_mark(&mut self) -> bool {
         let takes_several = matches!(self.purpose, Purpose::Run(_));
         let selected = self.list.selected().map(|index| &self.choices[index]);
@@ -183,8 +180,8 @@ impl Picker {
         takes_several
     }
 
-    /// Lists the choices that match a text. The first one is selected; where runs are to be made in other models than
-    /// `open`, the first that is another model.
+    /// Lists the choices that match a text and selects the first. For runs in other models than `open`,
+    /// selects the first other model.
     pub fn filter(&mut self, text: &str, open: Option<&ModelInfo>) {
         let labels = self.choices.iter().map(|choice| choice.label(&self.folder));
         let labels: Vec<String> = labels.collect();
@@ -197,7 +194,7 @@ impl Picker {
             Purpose::Run(_) => found.iter().position(is_other),
             Purpose::Open => None,
         };
-        self.list.set_rows(found);
+        self.list.set_length(found);
         self.list.go_to_row(other.unwrap_or(0));
     }
 }
@@ -205,17 +202,25 @@ impl Picker {
 /// The command palette.
 #[derive(Debug, Clone)]
 pub struct Palette {
-    /// The commands that can be given, as indices into [`COMMANDS`].
-    offered: Vec<usize>,
-    /// What matches the line that is being typed.
+    offered: Vec<Offered>,
+    /// The matches of the line.
     pub rows: Vec<PaletteRow>,
     /// The rows, by index.
-    pub list: Listing,
-    /// Whether the row under the cursor is what will be done, rather than the line as it is typed.
+    pub list: ListState,
+    /// Whether the row under the cursor is performed rather than the typed line.
     pub is_chosen: bool,
 }
 
-/// A line of the palette.
+/// An available command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// Its index in [`COMMANDS`].
+    pub index: usize,
+    /// Its keys.
+    pub keys: Vec<String>,
+}
+
+/// A row of the palette.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaletteRow {
     /// An index into [`COMMANDS`].
@@ -242,7 +247,7 @@ impl PaletteRow {
         }
     }
 
-    /// What comes first: what belongs to one context, then what takes an argument; what moves the cursor comes last.
+    /// The order of rows: commands of one context, then forms with an argument, then motions.
     fn rank(&self) -> (usize, bool) {
         match self {
             Self::Command(index) => {
@@ -260,20 +265,20 @@ impl PaletteRow {
 }
 
 impl Palette {
-    /// A palette of these commands, as indices into [`COMMANDS`], and of all that take an argument.
-    pub fn new(offered: Vec<usize>) -> Self {
+    /// A palette of these commands and of all forms.
+    pub fn new(offered: Vec<Offered>) -> Self {
         let mut palette = Self {
             offered,
             rows: Vec::new(),
-            list: Listing::default(),
+            list: ListState::default(),
             is_chosen: true,
         };
         palette.filter("", Vec::new());
         palette
     }
 
-    /// Lists what completes a line; or else the commands that match it, by their names first, then by what the help says of
-    /// them.
+    /// Lists completions of a line, otherwise the matching commands: exact name, exact key, prefix of the
+    /// name, match of the name, match of the help.
     pub fn filter(&mut self, text: &str, completions: Vec<Completion>) {
         self.is_chosen = completions.is_empty();
         self.rows = match self.is_chosen {
@@ -283,21 +288,42 @@ impl Palette {
                 .map(PaletteRow::Completion)
                 .collect(),
         };
-        self.list = Listing::of(self.rows.len());
+        self.list = ListState::of(self.rows.len());
     }
 
     fn commands(&self, text: &str) -> Vec<PaletteRow> {
-        let offered = self.offered.iter().copied().map(PaletteRow::Command);
+        let offered = self.offered.iter();
+        let offered = offered.map(|command| PaletteRow::Command(command.index));
         let forms = (0..FORMS.len()).map(PaletteRow::Form);
         let mut all: Vec<PaletteRow> = offered.chain(forms).collect();
         all.sort_by_key(PaletteRow::rank);
         let by_name = fuzzy::matches(text, all.iter().map(PaletteRow::name));
         let wanted = text.trim().to_lowercase();
         let by_help = |index: &usize| all[*index].help().to_lowercase().contains(&wanted);
+        let by_key = |index: &usize| self.has_key(&all[*index], text.trim());
         let others = (0..all.len()).filter(|index| !by_name.contains(index));
-        let others: Vec<usize> = others.filter(by_help).collect();
-        let found = by_name.into_iter().chain(others);
-        found.map(|index| all[index].clone()).collect()
+        let others: Vec<usize> = others
+            .filter(|index| by_key(index) || by_help(index))
+            .collect();
+        let mut found: Vec<usize> = by_name.into_iter().chain(others).collect();
+        // The sort is stable: among equal ranks the best match stays first.
+        found.sort_by_key(|index| match all[*index].name() {
+            name if name == wanted => 0,
+            _ if by_key(index) => 1,
+            name if name.starts_with(&wanted) => 2,
+            _ => 3,
+        });
+        found.into_iter().map(|index| all[index].clone()).collect()
+    }
+
+    /// Whether a row is the command of this key. The chords of a sequence may be typed without spaces.
+    fn has_key(&self, row: &PaletteRow, typed: &str) -> bool {
+        let PaletteRow::Command(index) = row else {
+            return false;
+        };
+        let command = self.offered.iter().find(|offered| offered.index == *index);
+        let is_typed = |key: &String| *key == typed || key.replace(' ', "") == typed;
+        command.is_some_and(|command| command.keys.iter().any(is_typed))
     }
 
     /// The row under the cursor.
@@ -305,12 +331,12 @@ impl Palette {
         self.rows.get(self.list.selected()?)
     }
 
-    /// Takes the row under the cursor instead of the line, if that was not so. Returns whether it was not.
+    /// Selects the row under the cursor instead of the line. Returns whether that changed.
     pub fn choose(&mut self) -> bool {
         !std::mem::replace(&mut self.is_chosen, true)
     }
 
-    /// The line that the row under the cursor stands for.
+    /// The line of the row under the cursor.
     pub fn completion(&self) -> Option<&str> {
         match self.selected() {
             Some(PaletteRow::Completion(completion)) if self.is_chosen => Some(&completion.line),

@@ -1,27 +1,27 @@
-//! How a finished picture grew, shown again.
+//! Replay of a finished run.
 
 use image::RgbImage;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long each frame is seen.
+/// Duration of a frame.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// How long the last frame stays, in frames.
+/// Duration of the last frame, in frames.
 const REST: usize = 10;
 
-/// The frames of a run that are being shown.
+/// The frames of a replay.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The run.
+    /// The run's id.
     pub id: String,
     frames: Vec<Arc<RgbImage>>,
-    /// When the first frame was shown, since the start of the explorer.
+    /// When the first frame was shown, since the program's start.
     begun: Duration,
 }
 
 impl Replay {
-    /// Begins to show frames, of which there is at least one.
+    /// Starts a replay of at least one frame.
     pub fn new(id: String, frames: Vec<Arc<RgbImage>>, now: Duration) -> Self {
         Self {
             id,
@@ -30,7 +30,7 @@ impl Replay {
         }
     }
 
-    /// The frame of this moment; `None` once all have been seen.
+    /// The current frame; `None` at the end.
     pub fn frame(&self, now: Duration) -> Option<&Arc<RgbImage>> {
         let at = (now.saturating_sub(self.begun).as_millis() / FRAME.as_millis()) as usize;
         let last = self.frames.len().checked_sub(1)?;

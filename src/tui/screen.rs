@@ -1,7 +1,7 @@
-//! The terminal as the explorer uses it: entered and left in one place, so that it is always given back as it was, and
-//! written to by threads of their own, so that neither a slow line nor a picture keeps the explorer from its keys.
+//! The terminal of the explorer. It is entered and left here only, so that it is always restored. Separate threads
+//! write to it, so that neither a slow line nor a picture delays keys.
 
-mod pictures;
+mod picture_thread;
 
 use crate::catch_panic;
 use crate::terminal::{
@@ -16,7 +16,7 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, queue};
-use pictures::Pictures;
+use picture_thread::Pictures;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
@@ -25,13 +25,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-/// The terminal while it is in our hands.
+/// The terminal while the explorer uses it.
 static ENTERED: Mutex<Option<Terminal>> = Mutex::new(None);
 
-/// Takes the terminal: raw mode, the other screen, the mouse if wanted.
+/// Enters raw mode and the alternate screen, with mouse reporting if wanted.
 ///
 /// # Errors
-/// If it cannot be written to.
+/// If writing fails.
 pub fn enter(terminal: &Terminal, mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     *entered() = Some(terminal.clone());
@@ -49,7 +49,7 @@ pub fn enter(terminal: &Terminal, mouse: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Gives the terminal back, without pictures. May be called at any time and more than once; what cannot be written any more is let be.
+/// Restores the terminal and removes pictures. May be called at any time and repeatedly; write errors are ignored.
 pub fn leave() {
     let Some(terminal) = entered().take() else {
         return;
@@ -67,7 +67,7 @@ pub fn leave() {
         )?;
         out.flush()
     });
-    // Nobody is there to read it, or everything went well: raw mode ends in both cases.
+    // An error means that the terminal is closed; raw mode ends in any case.
     drop(left);
     drop(disable_raw_mode());
 }
@@ -78,11 +78,11 @@ fn entered() -> MutexGuard<'static, Option<Terminal>> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Sees to it that a panic gives the terminal back before it says what happened.
+/// Restores the terminal before a panic message is printed.
 pub fn leave_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        // One that is caught does not end the explorer.
+        // A caught panic does not end the explorer.
         if !catch_panic::is_catching() {
             leave();
         }
@@ -90,10 +90,10 @@ pub fn leave_on_panic() {
     }));
 }
 
-/// Whether a frame was written; else the terminal is gone.
-pub type Drained = Result<(), io::ErrorKind>;
+/// The result of writing a frame; an error means that the terminal is closed.
+pub type WriteResult = Result<(), io::ErrorKind>;
 
-/// A frame to be written.
+/// A frame to write.
 struct Frame {
     /// Columns and rows of the screen.
     size: (u16, u16),
@@ -105,21 +105,24 @@ struct Frame {
     cursor: Option<(u16, u16)>,
 }
 
-/// The screen: what was drawn last, and the thread that writes.
+/// The screen: the last frame, and the writing threads.
 pub struct Screen {
     shown: Buffer,
     frames: Option<Sender<Frame>>,
     writer: Option<JoinHandle<()>>,
     anew: bool,
     busy: bool,
-    /// What goes to the terminal before the next frame.
+    /// Bytes to write before the next frame.
     pending: Vec<u8>,
     terminal: Terminal,
 }
 
 impl Screen {
-    /// Starts the thread that writes. `drained` is called whenever it has written a frame, or could not.
-    pub fn start(terminal: &Terminal, drained: impl Fn(Drained) + Send + Sync + 'static) -> Self {
+    /// Starts the threads. `drained` is called after each frame, or with the error.
+    pub fn start(
+        terminal: &Terminal,
+        drained: impl Fn(WriteResult) + Send + Sync + 'static,
+    ) -> Self {
         let (frames, received) = mpsc::channel();
         let drained = Arc::new(drained);
         let pictures = Pictures::start(Painter::new(terminal), {
@@ -141,40 +144,40 @@ impl Screen {
         }
     }
 
-    /// Whether a frame is still being written: another would only wait behind it.
+    /// Whether a frame is still being written: another would only wait.
     pub fn is_busy(&self) -> bool {
         self.busy
     }
 
-    /// The last frame is written.
+    /// Records that the last frame is written.
     pub fn drained(&mut self) {
         self.busy = false;
     }
 
-    /// Everything is to be drawn again: the screen was resized, or something else has written to it.
+    /// Marks the screen as unknown, after it was resized or written to by others: everything is drawn again.
     pub fn forget(&mut self) {
         self.anew = true;
     }
 
-    /// Puts a text into the terminal's clipboard, with the next frame.
+    /// Copies a text to the terminal's clipboard, with the next frame.
     pub fn copy(&mut self, text: &str) {
         self.pending.extend(copied(&self.terminal, text));
     }
 
-    /// Shows how far something is beside the window's title, or takes that away, with the next frame.
+    /// Shows or removes the progress, with the next frame.
     pub fn progress(&mut self, how_far: Option<Progress>) {
         self.pending.extend(progress(&self.terminal, how_far));
     }
 
-    /// Tells the user something, whatever they look at, with the next frame.
+    /// Notifies the user, with the next frame.
     pub fn notify(&mut self, way: Notify, text: &str) {
         self.pending.extend(notification(&self.terminal, way, text));
     }
 
-    /// Writes a frame: what of the text has changed, then the pictures.
+    /// Writes a frame: the changed text, then the pictures.
     ///
     /// # Errors
-    /// If the text cannot be put into the terminal's words; writing itself happens later.
+    /// If the text cannot be encoded; writing happens later.
     pub fn show(
         &mut self,
         buffer: Buffer,
@@ -205,13 +208,13 @@ impl Screen {
         };
         self.shown = buffer;
         if let Some(frames) = &self.frames {
-            // A thread that has ended has said why.
+            // A thread that ended has reported its error.
             self.busy = frames.send(frame).is_ok();
         }
         Ok(())
     }
 
-    /// Waits until everything is written, and ends the thread.
+    /// Waits until everything is written, and ends the threads.
     pub fn finish(&mut self) {
         self.frames = None;
         if let Some(writer) = self.writer.take() {
@@ -226,8 +229,8 @@ impl Drop for Screen {
     }
 }
 
-/// The frame, in which the cells that a picture newly covers are to be written once more: the picture may leave a part of
-/// them free, and what was there before must not be seen in it.
+/// The frame in which newly covered cells of a picture are written once more: the picture may leave a part of them
+/// free, where old text must not remain.
 fn with_ground(shown: &Buffer, frame: &Buffer) -> Buffer {
     let mut frame = frame.clone();
     for (cell, before) in frame.content.iter_mut().zip(&shown.content) {
@@ -242,7 +245,7 @@ fn write_frames(
     mut pictures: Pictures,
     frames: &Receiver<Frame>,
     synchronizes: bool,
-    drained: &impl Fn(Drained),
+    drained: &impl Fn(WriteResult),
 ) {
     for frame in frames {
         let Frame {
@@ -288,8 +291,8 @@ fn write_text(text: &[u8], cursor: Option<(u16, u16)>, synchronizes: bool) -> io
 mod tests {
     use super::*;
 
-    /// A picture may leave a part of its last column free: no letter may be left there, and nothing is written later, when
-    /// the picture stands.
+    /// A picture may leave a part of its last column free: old text must be erased there before the picture is
+    /// drawn.
     #[test]
     fn the_ground_of_a_picture_is_written_once() {
         let area = Rect::new(0, 0, 2, 1);

@@ -1,17 +1,17 @@
-//! Text that fits: names from files are of any length and may hold anything.
+//! Fitting text from files, of any length and content, into columns.
 
 use crate::runs::format;
 use crate::text::clean;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Longest text that is looked at, in bytes: nothing on a screen is longer.
-const LONGEST: usize = 2000;
+/// Maximum bytes that are examined: no screen shows more.
+const MAX_LENGTH: usize = 2000;
 
-/// What stands between two texts on one line.
+/// The separator of texts on one line.
 const DOT: &str = " · ";
 
-/// `text` in at most `width` columns; what is cut off at the end is an ellipsis. Control characters become visible.
+/// `text` in at most `width` columns; an ellipsis marks a cut end. Control characters are replaced.
 pub fn fit(text: &str, width: usize) -> String {
     let text = readable(text, false);
     if text.width() <= width {
@@ -33,7 +33,7 @@ pub fn fit(text: &str, width: usize) -> String {
     fitted
 }
 
-/// As [`fit`], but the end is kept: that of a path says more.
+/// As [`fit`], but keeps the end, which matters more in a path.
 pub fn fit_end(text: &str, width: usize) -> String {
     let text = readable(text, true);
     if text.width() <= width {
@@ -53,11 +53,26 @@ pub fn fit_end(text: &str, width: usize) -> String {
     kept.into_iter().rev().collect()
 }
 
+/// A path in at most `width` columns: leading folders are omitted first; of a long name, the end is kept.
+pub fn fit_path(text: &str, width: usize) -> String {
+    let text = readable(text, true);
+    if text.width() <= width {
+        return text;
+    }
+    let ends = text.match_indices('/').map(|(at, _)| &text[at..]);
+    let is_name = |end: &&str| end.len() > 1;
+    let mut fitting = ends.filter(is_name).filter(|end| end.width() < width);
+    match fitting.next() {
+        Some(end) => format!("…{end}"),
+        None => fit_end(&text, width),
+    }
+}
+
 fn readable(text: &str, end: bool) -> String {
-    let mut range = match (text.len() > LONGEST, end) {
+    let mut range = match (text.len() > MAX_LENGTH, end) {
         (false, _) => 0..text.len(),
-        (true, false) => 0..LONGEST,
-        (true, true) => text.len() - LONGEST..text.len(),
+        (true, false) => 0..MAX_LENGTH,
+        (true, true) => text.len() - MAX_LENGTH..text.len(),
     };
     while !text.is_char_boundary(range.end) {
         range.end -= 1;
@@ -68,8 +83,10 @@ fn readable(text: &str, end: bool) -> String {
     clean(&text[range])
 }
 
-/// What is seen of a line that is being typed in `width` columns, and the column of the cursor, which stands before the
-/// character `cursor`.
+/// Minimum width of a prompt in which a hidden start is marked.
+const MIN_SIGNED_WIDTH: usize = 4;
+
+/// The visible part of a prompt in `width` columns, and the column of the cursor before the character `cursor`.
 pub fn window(text: &str, cursor: usize, width: usize) -> (String, usize) {
     let text = clean(text);
     let mut before: Vec<(&str, usize)> = Vec::new();
@@ -81,32 +98,37 @@ pub fn window(text: &str, cursor: usize, width: usize) -> (String, usize) {
         passed += part.chars().count();
         before.push((part, part.width()));
     }
-    // The cursor needs a column of its own.
-    let mut used = 0;
-    let seen = before.iter().rev().take_while(|(_, more)| {
-        used += more;
-        used < width
-    });
-    let seen = seen.count();
-    let hidden: usize = before[..before.len() - seen]
-        .iter()
-        .map(|(part, _)| part.len())
-        .sum();
-    let column = before[before.len() - seen..]
-        .iter()
-        .map(|(_, more)| more)
-        .sum();
-    (fit(&text[hidden..], width), column)
+    // The cursor needs a column.
+    let seen_in = |room: usize| {
+        let mut used = 0;
+        let seen = before.iter().rev().take_while(|(_, more)| {
+            used += more;
+            used < room
+        });
+        before.len() - seen.count()
+    };
+    // So does the mark of a hidden start, if there is space.
+    let sign = match seen_in(width) {
+        0 => "",
+        _ if width < MIN_SIGNED_WIDTH => "",
+        _ => "…",
+    };
+    let room = width - sign.width();
+    let (hidden, seen) = before.split_at(seen_in(room));
+    let hidden: usize = hidden.iter().map(|(part, _)| part.len()).sum();
+    let column: usize = seen.iter().map(|(_, more)| more).sum();
+    let text = fit(&text[hidden..], room);
+    (format!("{sign}{text}"), sign.width() + column)
 }
 
-/// `text` in lines of at most `width` columns, broken between words and, where there is no other way, within one.
+/// `text` in lines of at most `width` columns, broken between words, or within a word if necessary.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let lines = textwrap::wrap(text, width.max(1)).into_iter();
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
-/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long by
-/// itself is broken between words; of one without words the end is kept, where numbers and versions stand.
+/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long
+/// by itself is broken between words; of one without words the end is kept, where numbers and versions stand.
 pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {
@@ -127,8 +149,9 @@ pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// Parts with a dot between those that stand on one line of `width` columns. Each has its importance: the least important
-/// ones are left out until the rest fits, of equals the last. Only what is left alone is cut, see [`shortened`].
+/// Parts with a dot between those that stand on one line of `width` columns. Each has its importance: the least
+/// important ones are left out until the rest fits, of equals the last. Only what is left alone is cut, see
+/// [`shortened`].
 pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
     let mut kept: Vec<&(u8, String)> = parts.iter().filter(|(_, text)| !text.is_empty()).collect();
     loop {
@@ -146,8 +169,8 @@ pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
     }
 }
 
-/// `text` in at most `width` columns. What does not fit is left out from the end of a clause on, or else of a word, unless
-/// that would leave most of the room empty: a quarter of it must be filled by clauses, and half by words.
+/// `text` in at most `width` columns. What does not fit is left out from the end of a clause on, or else of a word,
+/// unless that would leave most of the room empty: a quarter of it must be filled by clauses, and half by words.
 pub fn shortened(text: &str, width: usize) -> String {
     let text = readable(text, false);
     if text.width() <= width {
@@ -197,8 +220,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_text_is_it_fits_and_steers_nothing(text in "\\PC*|.*", width in 0usize..40) {
-            for fitted in [fit(&text, width), fit_end(&text, width)] {
+        fn any_text_fits_and_controls_nothing(text in "\\PC*|.*", width in 0usize..40) {
+            for fitted in [fit(&text, width), fit_end(&text, width), fit_path(&text, width)] {
                 prop_assert!(fitted.width() <= width, "{fitted:?}");
                 prop_assert!(!fitted.chars().any(char::is_control));
             }
@@ -214,14 +237,31 @@ mod tests {
     }
 
     #[test]
+    fn of_a_path_that_is_too_long_the_first_folders_are_left_out() {
+        let path = "/home/user/history/8835a6f0";
+        for (width, fitted) in [
+            (27, path),
+            (26, "…/user/history/8835a6f0"),
+            (20, "…/history/8835a6f0"),
+            (12, "…/8835a6f0"),
+            (6, "…5a6f0"),
+        ] {
+            assert_eq!(fit_path(path, width), fitted);
+        }
+        assert_eq!(fit_path("photos/cats/", 8), "…/cats/");
+        assert_eq!(fit_path("no-folder.png", 9), "…lder.png");
+    }
+
+    #[test]
     fn the_cursor_of_a_line_stays_in_view_whatever_is_typed() {
         assert_eq!(window("abc", 3, 10), ("abc".into(), 3));
-        assert_eq!(window("abcdef", 6, 4), ("def".into(), 3));
-        assert_eq!(window("火烈鸟火烈鸟", 6, 6), ("烈鸟".into(), 4));
+        assert_eq!(window("abcdef", 6, 4), ("…ef".into(), 3));
+        assert_eq!(window("火烈鸟火烈鸟", 6, 6), ("…烈鸟".into(), 5));
         assert_eq!(window("火烈鸟火烈鸟", 0, 6), ("火烈…".into(), 0));
         assert_eq!(window("a\u{202e}b", 3, 9), ("a·b".into(), 3));
         assert_eq!(window("e\u{301}e\u{301}", 4, 9).1, 2);
         assert_eq!(window("", 0, 0), (String::new(), 0));
+        assert_eq!(window("abc", 3, 3), ("bc".into(), 2));
     }
 
     proptest! {

@@ -268,8 +268,8 @@ fn contrast_stays_within_its_limit() {
     );
 }
 
-/// Grad-CAM at the last activations is the default. Another method or layer gives another picture; a layer without a map is
-/// an error before anything is computed.
+/// Grad-CAM at the last activations is the default. Another method or layer gives another picture; a layer without a
+/// map is an error before anything is computed.
 #[test]
 fn the_mask_follows_the_requested_method_and_layer() {
     let with = |changes: &[(&str, &str)]| {

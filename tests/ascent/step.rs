@@ -1,7 +1,10 @@
 //! One step of the ascent beside a plain implementation: what a view shows, the gradient's way back, the mask, and the
 //! score of each objective.
 
+mod network;
+
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, Axis, Ix4, s};
+use network::{network, wave, weights};
 use ziggurat::ascent::cam::{Map, Method};
 use ziggurat::ascent::decorrelation::ColourBasis;
 use ziggurat::ascent::random::Random;
@@ -11,54 +14,14 @@ use ziggurat::ascent::{ClassScore, Kind, Settings};
 use ziggurat::autodiff::Device;
 use ziggurat::model::Activation;
 use ziggurat::model::layout::Layout;
-use ziggurat::onnx::types::fixed_dims;
-use ziggurat::onnx::{Builder, ElementType, Graph, Types};
-use ziggurat::runtime::{Options, Provider, Session, Tensor, constant_folding, testing};
+use ziggurat::runtime::{Options, Provider, Session, Tensor};
 
 const CLASSES: usize = 4;
 /// Rows and columns of the network's map of features.
 const CELLS: (usize, usize) = (2, 3);
 const AFFINE: [(f32, f32); 3] = [(2.0, 0.5), (1.5, 0.5), (1.0, 0.25)];
 
-/// Numbers that look random, between -1 and 1.
-fn wave(index: usize) -> f32 {
-    ((index * index + 3 * index) as f32 * 0.7).sin()
-}
-
-/// A network whose class scores are linear in its input (N, C, 8, 12): pooled to [`CELLS`], averaged, weighed.
-fn network(runs: usize, channels: usize) -> (Graph, Types) {
-    testing::library();
-    let mut b = Builder::empty(18, "");
-    let dims = [runs, channels, 8, 12];
-    b.input("x", ElementType::F32, &fixed_dims(&dims)).unwrap();
-    let kernel = [
-        ("kernel_shape", vec![4i64, 4].into()),
-        ("strides", vec![4i64, 4].into()),
-    ];
-    b.emit_named("pooled", "AveragePool", &["x"], &kernel)
-        .unwrap();
-    b.emit_named("features", "Relu", &["pooled"], &[]).unwrap();
-    let mean = b.emit("GlobalAveragePool", &["features"], &[]);
-    let flat = b.emit("Flatten", &[&mean], &[]);
-    let weights = b.floats(
-        &[CLASSES as i64, channels as i64],
-        weights(channels).as_slice().unwrap(),
-    );
-    let gemm = [("transB", 1i64.into())];
-    b.emit_named("logits", "Gemm", &[&flat, &weights], &gemm)
-        .unwrap();
-    let graph = b.into_graph();
-    let shapes = constant_folding::shapes(&graph, &[("x", &dims)]).unwrap();
-    (graph, shapes)
-}
-
-fn weights(channels: usize) -> Array2<f32> {
-    Array2::from_shape_fn((CLASSES, channels), |(class, channel)| {
-        wave(7 * class + channel + 1)
-    })
-}
-
-/// What a step is told, and what it says.
+/// The inputs of a step.
 struct Step {
     canvas: Array4<f32>,
     views: Vec<View>,

@@ -145,3 +145,95 @@ fn inputs_and_outputs_that_do_not_fit_are_named() {
     assert!(complaint(1, &["classify", MODEL, &sandbox.path("none.png")]).contains("none.png"));
     assert_eq!(sandbox.files(), before);
 }
+
+#[test]
+fn the_exported_gradient_of_a_model_equals_the_computed_one() {
+    let sandbox = with_picture();
+    let [input, gradient, model] = ["x.npy", "g.npy", "g.onnx"].map(|name| sandbox.path(name));
+    write_npy(&input, &inputs()).unwrap();
+    let of_target = [
+        "gradient",
+        MODEL,
+        "--target",
+        "class:130",
+        "--input",
+        &input,
+    ];
+    output(&[&of_target[..], &["--output", &gradient]].concat());
+    let expected: Array4<f32> = read_npy(&gradient).unwrap();
+
+    let (printed, notices) = sandbox.printed(&[
+        "gradient",
+        MODEL,
+        "--export",
+        &model,
+        "--of",
+        "logits",
+        "--seed-input",
+    ]);
+    assert_eq!((printed.as_str(), notices.as_str()), ("", ""));
+    testing::library();
+    let bytes = fs::read(&model).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut seed = ndarray::Array2::<f32>::zeros((2, 1000));
+    seed.column_mut(130).fill(1.0);
+    let given = [
+        ("image", &Tensor::from(inputs())),
+        ("seed/logits", &Tensor::from(seed)),
+    ];
+    let found = session.run(&given, &["grad/image"]).unwrap().remove(0);
+    let difference = found.as_f32().unwrap() - &expected.into_dyn();
+    let most =
+        |values: &ndarray::ArrayD<f32>| values.iter().fold(0f32, |most, v| most.max(v.abs()));
+    assert!(most(&difference) < 1e-5 * most(found.as_f32().unwrap()));
+}
+
+#[test]
+fn mistakes_about_an_exported_gradient_are_one_line() {
+    let sandbox = with_picture();
+    let out = sandbox.path("g.onnx");
+    let export = |more: &[&str]| {
+        complaint(
+            2,
+            &[&["gradient", MODEL, "--export", &out][..], more].concat(),
+        )
+    };
+    for (more, expected) in [
+        (
+            &["--of", "nothing"][..],
+            "--of: the model has no value \"nothing\"; its outputs are \"logits\"",
+        ),
+        (
+            &["--wrt", "nothing"],
+            "--wrt: the model has no value \"nothing\"; its inputs are \"image\"",
+        ),
+        (&["--dim", "x"], "--dim \"x\": expected NAME=SIZE"),
+        (
+            &["--dim", "x=3"],
+            "--dim \"x\": no input has an open dimension \"x\"",
+        ),
+        (
+            &["--target", "1"],
+            "'--export <G.onnx>' cannot be used with",
+        ),
+        (
+            &["--input-size", "64"],
+            "'--export <G.onnx>' cannot be used with",
+        ),
+        (&["--batch", "0"], "invalid value '0' for '--batch <N>'"),
+    ] {
+        let why = export(more);
+        assert!(
+            why.contains(expected) && why.trim_end().lines().count() == 1,
+            "{why}"
+        );
+    }
+    let why = complaint(2, &["gradient", MODEL, "--target", "1"]);
+    assert!(why.contains("--input <X.npy>"), "{why}");
+    let why = complaint(2, &["gradient", MODEL, "--of", "logits"]);
+    assert!(why.contains("--export"), "{why}");
+    let nowhere = sandbox.path("nowhere/g.onnx");
+    let why = complaint(1, &["gradient", MODEL, "--export", &nowhere]);
+    assert!(why.contains("cannot be written"), "{why}");
+    assert!(!sandbox.exists("g.onnx"));
+}

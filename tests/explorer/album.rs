@@ -1,4 +1,4 @@
-//! Several photos: a folder or dropped files, as a list that is examined while one goes through it.
+//! Several photos: a folder or dropped files, as a list.
 
 use super::photo::{found, looking, paste, questions};
 use super::support::{Driver, network, picture, work};
@@ -7,9 +7,9 @@ use std::sync::Arc;
 use ziggurat::runs::worker::photo::{About, Answer as Looked, Found, Photo, Question};
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::action::{DiskResponse, Effect};
 
-/// What the network would take the photos of [`listing`] for: class and probability.
+/// The network's predictions for the photos of [`listing`]: class and probability.
 const SEEN: [(&str, usize, f32); 4] = [
     ("/photos/cat.jpg", 4, 0.973),
     ("/photos/dog.png", 0, 0.412),
@@ -41,7 +41,7 @@ fn answer(explorer: &mut Driver, question: Question) -> Vec<Effect> {
     explorer.report(WorkerEvent::Photo(Looked { question, found }))
 }
 
-/// Lets the worker answer everything that is asked.
+/// Answers all questions to the worker.
 fn examined(explorer: &mut Driver, effects: &[Effect]) {
     let mut open = questions(effects);
     while let Some(question) = open.pop() {
@@ -50,7 +50,7 @@ fn examined(explorer: &mut Driver, effects: &[Effect]) {
     }
 }
 
-/// The photos that are left with these effects.
+/// The photos that these effects cancel.
 fn left(effects: &[Effect]) -> Vec<&Path> {
     let left = work(effects).into_iter().filter_map(|work| match work {
         Work::LeavePhoto(photo) => Some(photo.as_path()),
@@ -59,7 +59,7 @@ fn left(effects: &[Effect]) -> Vec<&Path> {
     left.collect()
 }
 
-/// An explorer with a folder of photos, and what it asks at first.
+/// An explorer with a folder of photos, and its first questions.
 fn listing(width: u16, height: u16) -> (Driver, Vec<Effect>) {
     let mut explorer = Driver::new(Protocol::Kitty, width, height);
     explorer.press("I");
@@ -70,7 +70,7 @@ fn listing(width: u16, height: u16) -> (Driver, Vec<Effect>) {
         "{asked:?}"
     );
     let paths = SEEN.iter().map(|(path, ..)| PathBuf::from(path));
-    let effects = explorer.answer(Answer::Photos {
+    let effects = explorer.answer(DiskResponse::Photos {
         path: "/photos/".into(),
         found: Ok((paths.collect(), 4)),
     });
@@ -105,7 +105,7 @@ fn photos_are_examined_one_after_another_the_selected_one_first() {
         (Path::new("/photos/cat.jpg"), &About::Listed)
     );
     assert!(explorer.screen().contains("examining …"));
-    // Going on does not wait for the old answer.
+    // Moving on does not wait for the old answer.
     let effects = explorer.press("down");
     assert_eq!(left(&effects), [Path::new("/photos/cat.jpg")]);
     let asked = questions(&effects);
@@ -119,7 +119,7 @@ fn photos_are_examined_one_after_another_the_selected_one_first() {
     // Then the others, in their order.
     let asked = questions(&effects);
     assert_eq!(asked[0].photo, Path::new("/photos/cat.jpg"));
-    // One that is under way is left if the user goes elsewhere.
+    // A pending question is cancelled if the user navigates away.
     let effects = explorer.press("esc");
     assert_eq!(left(&effects), [Path::new("/photos/cat.jpg")]);
     assert!(questions(&effects).is_empty());
@@ -224,7 +224,7 @@ fn several_dropped_files_are_a_list_and_a_dropped_folder_is_looked_into() {
     assert!(
         matches!(effects.as_slice(), [Effect::FindPhotos(path)] if path == Path::new("/my photos"))
     );
-    explorer.answer(Answer::Photos {
+    explorer.answer(DiskResponse::Photos {
         path: "/my photos".into(),
         found: Err("/my photos: no PNG, JPEG or WebP file lies in this folder".into()),
     });
@@ -243,9 +243,40 @@ fn several_dropped_files_are_a_list_and_a_dropped_folder_is_looked_into() {
 }
 
 #[test]
+fn another_folder_takes_the_place_of_the_photos_before_and_a_file_is_added() {
+    let (mut explorer, effects) = listing(120, 40);
+    examined(&mut explorer, &effects);
+    let paths = ["/trip.2024/a.png", "/trip.2024/b.png"].map(PathBuf::from);
+    let effects = explorer.answer(DiskResponse::Photos {
+        path: "/trip.2024".into(),
+        found: Ok((paths.into(), 2)),
+    });
+    assert_eq!(names(&explorer), ["a.png", "b.png"]);
+    assert_eq!(questions(&effects)[0].photo, Path::new("/trip.2024/a.png"));
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("/trip.2024: 2 photos, in place of 4 photos before"),
+        "{screen}"
+    );
+    explorer.answer(DiskResponse::Photos {
+        path: "/photos/cat".into(),
+        found: Ok((vec!["/photos/cat".into()], 1)),
+    });
+    assert_eq!(names(&explorer), ["a.png", "b.png", "cat"]);
+    // Several files are added, too.
+    paste(&mut explorer, "/photos/dog.png /photos/fox.webp");
+    assert_eq!(names(&explorer).len(), 5);
+    assert!(
+        explorer.screen().contains("2 photos added to the 3 before"),
+        "{}",
+        explorer.screen()
+    );
+}
+
+#[test]
 fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_anew() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
-    let effects = explorer.answer(Answer::Photos {
+    let effects = explorer.answer(DiskResponse::Photos {
         path: "/photos".into(),
         found: Ok((
             vec!["/photos/cat.jpg".into(), "/photos/dog.png".into()],
@@ -267,7 +298,7 @@ fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_
 }
 
 #[test]
-fn a_name_that_steers_stays_the_name_of_its_file() {
+fn a_hostile_name_still_opens_its_file() {
     let path = "/photos/\u{202e}gnp.\u{2066}cat";
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     explorer.press("I");
@@ -282,7 +313,7 @@ fn a_name_that_steers_stays_the_name_of_its_file() {
         "{effects:?}"
     );
     let paths = vec![PathBuf::from(path), PathBuf::from("/photos/a\u{1b}[2J.png")];
-    explorer.answer(Answer::Photos {
+    explorer.answer(DiskResponse::Photos {
         path: path.into(),
         found: Ok((paths, 2)),
     });

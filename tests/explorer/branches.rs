@@ -1,11 +1,11 @@
-//! From a paused run to one that goes on from its picture with other settings.
+//! Branching: from a paused run to one that continues from its picture with other settings.
 
 use super::support::{Driver, work};
 use ziggurat::runs::queue::{JobId, JobState};
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::Answer;
-use ziggurat::tui::app::Shown;
+use ziggurat::tui::action::DiskResponse;
+use ziggurat::tui::showing::Showing;
 
 /// An explorer in which a run of a class is paused after 48 steps.
 fn paused() -> (Driver, JobId) {
@@ -45,7 +45,7 @@ fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
     assert_eq!((from.id, from.step), (parent.run.clone(), 48));
     assert_eq!(spec.settings.momentum, 0.5);
     assert_eq!(queue.jobs()[0].id, branch);
-    assert_eq!(explorer.app.shown, Shown::Live(branch));
+    assert_eq!(explorer.app.shown, Showing::Running(branch));
     assert!(!explorer.app.paused);
     let said = last_message(&explorer);
     assert!(
@@ -53,12 +53,12 @@ fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
         "{said}"
     );
 
-    // What the worker still says of the run before changes nothing.
+    // Late events of the previous run change nothing.
     explorer.step(&[job], 48);
     explorer.report(WorkerEvent::Paused(false));
     assert_eq!(explorer.app.running.len(), 1);
 
-    // The branch is finished; the run before waits for the user.
+    // The branch is finished; the previous run waits for the user.
     let effects = explorer.finish(branch, 9.0);
     assert!(Driver::started(&effects).is_empty());
     assert_eq!(explorer.app.queue.jobs().len(), 1);
@@ -142,7 +142,7 @@ fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
     let branch = Driver::started(&other.press("B"))[0];
     let left = other.app.queue.jobs().to_vec();
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
-    let offered = explorer.answer(Answer::Orphans(left.clone()));
+    let offered = explorer.answer(DiskResponse::Orphans(left.clone()));
     assert!(Driver::started(&offered).is_empty());
     let said = last_message(&explorer);
     assert!(
@@ -160,10 +160,10 @@ fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
     let parent = Driver::started(&explorer.press("P"));
     assert_eq!(spec(&explorer, parent[0]), spec(&other, job));
 
-    // Nothing but a paused run: its own key resumes it.
+    // Only a paused run: its own key resumes it.
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let left = left.into_iter().filter(|left| left.id == job).collect();
-    explorer.answer(Answer::Orphans(left));
+    explorer.answer(DiskResponse::Orphans(left));
     let said = last_message(&explorer);
     assert!(
         said.starts_with("1 paused run from last time: r in the queue resumes it"),

@@ -1,12 +1,12 @@
-//! Moving about in layers, channels and classes.
+//! Navigation in layers, channels and classes.
 
 use super::support::{Driver, work};
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::browser::Tab;
+use ziggurat::tui::layer_tree::Row;
 use ziggurat::tui::popup::Choice;
-use ziggurat::tui::tree::Row;
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -66,7 +66,7 @@ fn sequences_of_keys_wait_for_their_end_and_are_given_up() {
     assert_eq!(explorer.app.browser.classes.cursor(), 5);
     explorer.press("g");
     assert_eq!(explorer.app.browser.classes.cursor(), 0);
-    // `g` leads nowhere with `j`, which then means what it always means.
+    // `g` has no continuation with `j`, which then has its usual meaning.
     explorer.press("g j");
     assert_eq!(explorer.app.browser.classes.cursor(), 1);
 }
@@ -139,7 +139,7 @@ fn typing_filters_the_models_and_opens_paths() {
         Choice::Folder("/models/resnets".into()),
         Choice::File("/models/resnet18.onnx".into()),
     ];
-    let folder = || Answer::Folder {
+    let folder = || DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(choices.clone()),
     };
@@ -149,7 +149,7 @@ fn typing_filters_the_models_and_opens_paths() {
         screen.contains("../") && screen.contains("resnets/"),
         "{screen}"
     );
-    // What is typed steers nothing behind the panel.
+    // Typing does not affect the panel below.
     explorer.write("res18");
     assert!(!explorer.screen().contains("efficientnet-lite0  "));
     let effects = explorer.press("enter");
@@ -189,7 +189,7 @@ fn the_help_is_filtered_and_the_palette_searches_what_commands_do() {
     let screen = explorer.screen();
     assert!(screen.contains("Next overlay") && !screen.contains("Next panel"));
     explorer.press("enter esc");
-    // The keys of what lies under the help come first.
+    // The keys of the covered context come first.
     assert!(explorer.screen().contains("Run what is marked"));
     explorer.press("esc :");
     explorer.write("heat map");
@@ -233,7 +233,7 @@ fn a_class_is_found_by_its_number() {
 #[test]
 fn a_model_that_cannot_be_opened_leaves_the_open_one() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
-    explorer.answer(Answer::Folder {
+    explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(vec![Choice::File("/models/broken.onnx".into())]),
     });

@@ -1,4 +1,4 @@
-//! Every command of the table does something that can be seen or asked for.
+//! Every command of the table has a visible effect or a request.
 
 use super::photo::{looking, looking_at_two, paste};
 use super::support::Driver;
@@ -7,9 +7,11 @@ use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 use ziggurat::tui::command::{COMMANDS, Command, Context};
+use ziggurat::tui::forms::FORMS;
+use ziggurat::tui::popup::{PaletteRow, Popup};
 use ziggurat::tui::update;
 
-/// Brings an explorer to where a command of this context can be given.
+/// Brings an explorer to a state in which a command of this context is available.
 fn ready(context: Context) -> Driver {
     if context == Context::Photo {
         return looking_at_two();
@@ -36,7 +38,7 @@ fn ready(context: Context) -> Driver {
     explorer
 }
 
-/// What a frame shows and what is asked of the world.
+/// Whether a command changes the frame, and its effects.
 fn effect_of(command: Command, context: Context) -> (bool, Vec<Effect>) {
     let mut explorer = ready(context);
     prepare(&mut explorer, command);
@@ -56,7 +58,7 @@ fn effect_of(command: Command, context: Context) -> (bool, Vec<Effect>) {
     (explorer.screen() != before, effects)
 }
 
-/// What must be there for a command to have something to do.
+/// Prepares the state that a command needs.
 fn prepare(explorer: &mut Driver, command: Command) {
     let keys = match command {
         Command::Top | Command::Up | Command::PageUp => "G",
@@ -118,6 +120,54 @@ fn every_command_can_be_given_by_its_keys_and_by_its_name() {
         explorer.write(entry.name);
         let screen = explorer.screen();
         assert!(screen.contains(entry.name), "{}\n{screen}", entry.name);
+    }
+}
+
+/// The first rows of the palette for what is typed.
+fn palette(typed: &str) -> Vec<String> {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("2 :");
+    explorer.write(typed);
+    let Some(Popup::Palette(palette)) = explorer.app.popups.last() else {
+        panic!("no palette");
+    };
+    let rows = palette.rows.iter().take(3).map(|row| match row {
+        PaletteRow::Command(index) => COMMANDS[*index].name.to_string(),
+        PaletteRow::Form(index) => format!("{} …", FORMS[*index].name),
+        PaletteRow::Completion(completion) => completion.line.clone(),
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_palette_lists_an_exact_name_or_key_first_and_then_what_begins_so() {
+    assert_eq!(palette("P")[0], "pause");
+    assert_eq!(palette("q")[0], "quit");
+    assert_eq!(palette("gg")[0], "top");
+    assert_eq!(palette("run")[..2], ["run", "run …"]);
+    assert_eq!(palette("mark")[0], "mark");
+    assert_eq!(palette("theme")[0], "theme …");
+    assert!(
+        palette("pres")
+            .iter()
+            .take(1)
+            .all(|name| name.starts_with("preset"))
+    );
+    assert!(palette("ctrl-l")[0] == "redraw");
+}
+
+#[test]
+fn the_help_explains_the_signs_of_the_screen() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("? /");
+    for typed in ["◆", "signs"] {
+        explorer.press("ctrl-u");
+        explorer.write(typed);
+        let screen = explorer.screen();
+        assert!(
+            screen.contains("signs") && screen.contains("A run of it is finished."),
+            "{typed}: {screen}"
+        );
     }
 }
 
@@ -205,7 +255,7 @@ const STATES: &[State] = &[
     ("a zoomed picture", |explorer| drop(explorer.press("z"))),
 ];
 
-/// Going where one is already needs no word.
+/// Navigating to the current place needs no message.
 const IDEMPOTENT: [Command; 10] = [
     Command::Up,
     Command::Down,
@@ -220,7 +270,7 @@ const IDEMPOTENT: [Command; 10] = [
 ];
 
 #[test]
-fn no_key_does_nothing_in_silence() {
+fn every_key_acts_or_reports_why_not() {
     let mut mute = Vec::new();
     for (name, go) in STATES {
         let idempotent = IDEMPOTENT.iter();

@@ -1,4 +1,4 @@
-//! Where runs are made, and that the user learns when that changes.
+//! Devices of runs, and messages when they change.
 
 use crate::support::{Driver, network};
 use std::sync::Arc;
@@ -25,10 +25,21 @@ fn a_device_that_fails_gives_way_and_the_header_says_where_runs_are_made() {
     opened.provider = "cuda:3".into();
     explorer.report(WorkerEvent::Opened(Arc::new(opened)));
     assert!(explorer.screen().contains("cuda:3"));
-    explorer.report(WorkerEvent::Moved {
+    let moved = |model: &str| WorkerEvent::Moved {
+        model: model.into(),
         provider: "cpu".into(),
         why: "the run failed on cuda:3: CUDNN_STATUS_INTERNAL_ERROR".into(),
-    });
+    };
+    // Runs of another model do not concern this one.
+    explorer.report(moved("/models/other.onnx"));
+    let screen = explorer.screen();
+    assert!(
+        screen.lines().next().unwrap().contains("cuda:3")
+            && screen.contains("running on the CPU: other.onnx: the run failed"),
+        "{screen}"
+    );
+    explorer.now += std::time::Duration::from_secs(5);
+    explorer.report(moved("toy"));
     let screen = explorer.screen();
     let header = screen.lines().next().unwrap();
     assert!(

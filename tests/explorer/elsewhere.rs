@@ -1,4 +1,4 @@
-//! Runs in other models: choosing the models, what is asked of the worker, and what is queued.
+//! Runs in other models: choosing them, requests to the worker, and queued runs.
 
 use super::support::{Driver, network, objective, picture, record, unit, work};
 use ziggurat::ascent::Settings;
@@ -8,17 +8,17 @@ use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::queue::JobState;
 use ziggurat::runs::worker::{ModelInfo, Origin, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
-use ziggurat::tui::gallery::Size;
+use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::popup::Choice;
 
-/// Lets the disk list the models that there are.
+/// Lists the available models.
 fn list_models(explorer: &mut Driver) {
     let card = |name: &str| Choice::Card {
         name: name.into(),
         here: true,
     };
-    explorer.answer(Answer::Folder {
+    explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(vec![
             card("efficientnet-lite1"),
@@ -208,14 +208,14 @@ fn two_models_pictures_of_one_class_are_compared_and_their_model_is_the_differen
     explorer.press("3 space space c");
     let ids: Vec<String> = explorer
         .app
-        .library
+        .history
         .list("", false, None)
         .into_iter()
-        .map(|index| explorer.app.library.get(index).id.clone())
+        .map(|index| explorer.app.history.get(index).id.clone())
         .collect();
     for id in ids {
         let (size, picture) = (Size::Full, picture());
-        explorer.answer(Answer::Picture { id, size, picture });
+        explorer.answer(DiskResponse::Picture { id, size, picture });
     }
     let screen = explorer.screen();
     let common = "flamingo · default · seed 0 · 90.0 %; different: model";
@@ -251,7 +251,7 @@ fn what_judges_say_is_shown_and_sorts_the_list() {
         judged(2, None),
         judged(3, Some(0.375)),
     ];
-    explorer.answer(Answer::Runs(runs));
+    explorer.answer(DiskResponse::Runs(runs));
     explorer.press("3 S S S S g g");
     let screen = explorer.screen();
     let places: Vec<usize> = ["judge 37.5 %", "judge 25.0 %", "not judged"]
@@ -271,12 +271,12 @@ fn what_judges_say_is_shown_and_sorts_the_list() {
     let mut record = super::support::flamingo(3);
     record.verdicts = explorer
         .app
-        .library
+        .history
         .find(&record.id)
         .unwrap()
         .verdicts
         .clone();
-    explorer.answer(Answer::Record(Box::new(record)));
+    explorer.answer(DiskResponse::Record(Box::new(record)));
     let screen = explorer.screen();
     for part in [
         "judge            efficientnet-lite2: crane",

@@ -1,19 +1,19 @@
-//! Finished runs: favourites, deletion and undo, comparing, details, settings.
+//! Finished runs: favourites, comparison, details, settings.
 
 use super::support::{Driver, flamingo, network, objective, picture, record, unit};
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::HistoryEntry;
-use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::app::Shown;
-use ziggurat::tui::gallery::Size;
+use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::popup::Popup;
+use ziggurat::tui::showing::Showing;
 
-fn explorer() -> Driver {
+/// An explorer that lists five finished runs.
+pub fn explorer() -> Driver {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(5);
     explorer.press("3");
@@ -29,12 +29,12 @@ fn the_newest_comes_first_and_its_picture_is_loaded_and_shown() {
     let mut explorer = explorer();
     assert_eq!(explorer.app.selected_entry().unwrap().seed, 4);
     let id = selected(&explorer);
-    explorer.answer(Answer::Picture {
+    explorer.answer(DiskResponse::Picture {
         id: id.clone(),
         size: Size::Full,
         picture: picture(),
     });
-    assert_eq!(explorer.app.shown, Shown::Finished(id));
+    assert_eq!(explorer.app.shown, Showing::Finished(id));
     assert!(explorer.screen().contains("picture 1 at"));
     let effects = explorer.press("j");
     let wanted = selected(&explorer);
@@ -50,7 +50,7 @@ fn s_makes_a_favourite_and_takes_it_back() {
     let id = selected(&explorer);
     let effects = explorer.press("s");
     assert!(matches!(&effects[..], [Effect::SetFavourite(other, true)] if *other == id));
-    explorer.answer(Answer::Favourite {
+    explorer.answer(DiskResponse::Favourite {
         id: id.clone(),
         on: true,
         saved: Some("/favourites/f.png".into()),
@@ -65,60 +65,6 @@ fn s_makes_a_favourite_and_takes_it_back() {
 }
 
 #[test]
-fn what_is_deleted_can_be_brought_back() {
-    let mut explorer = explorer();
-    let effects = explorer.press("space space d");
-    let ids = effects.iter().find_map(|effect| match effect {
-        Effect::Remove(ids) => Some(ids.clone()),
-        _ => None,
-    });
-    let ids = ids.unwrap();
-    assert_eq!(ids.len(), 2);
-    explorer.answer(Answer::Removed(ids.clone()));
-    assert_eq!(explorer.app.browser.history.len(), 3);
-    let effects = explorer.press("u");
-    assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids));
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
-}
-
-#[test]
-fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
-    let mut explorer = explorer();
-    let listed = explorer.app.browser.history.len();
-    let effects = explorer.press("d d d");
-    let removed: Vec<String> = effects
-        .into_iter()
-        .filter_map(|effect| match effect {
-            Effect::Remove(ids) => Some(ids),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    let different: std::collections::HashSet<&String> = removed.iter().collect();
-    assert_eq!((removed.len(), different.len()), (3, 3));
-    assert_eq!(explorer.app.browser.history.len(), listed - 3);
-    // What the disk refuses to remove is there again, and there is nothing to undo of it.
-    let still = flamingo(4);
-    assert_eq!(still.id, removed[0]);
-    explorer.answer(Answer::NotRemoved {
-        ids: vec![removed[0].clone()],
-        entries: vec![ziggurat::runs::history::HistoryEntry::from_record(
-            &still, false,
-        )],
-        why: "history: Permission denied".into(),
-    });
-    assert_eq!(explorer.app.browser.history.len(), listed - 2);
-    for expected in [&removed[2], &removed[1]] {
-        let effects = explorer.press("u");
-        let [Effect::Restore(back), ..] = &effects[..] else {
-            panic!("{effects:?}")
-        };
-        assert_eq!(back, std::slice::from_ref(expected));
-    }
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
-}
-
-#[test]
 fn marked_runs_are_compared_and_two_of_them_blink() {
     let mut explorer = explorer();
     explorer.press("c");
@@ -128,7 +74,7 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
         panic!("nothing is compared")
     };
     for id in compare.ids.clone() {
-        explorer.answer(Answer::Picture {
+        explorer.answer(DiskResponse::Picture {
             id,
             size: Size::Full,
             picture: picture(),
@@ -139,7 +85,7 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
         screen.contains("picture 100") && screen.contains("picture 101"),
         "{screen}"
     );
-    // What they have in common is said once, what they differ in under each.
+    // Common facts are shown once, differences under each picture.
     let common = "compare 2 runs · flamingo · toy · default · 90.0 %; different: seed";
     assert!(screen.contains(common), "{screen}");
     let (newer, older) = (
@@ -165,7 +111,7 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
 }
 
 /// The newest message.
-fn said(explorer: &Driver) -> String {
+pub fn said(explorer: &Driver) -> String {
     explorer.app.messages.iter().last().unwrap().text.clone()
 }
 
@@ -202,7 +148,7 @@ fn two_to_twelve_runs_can_be_compared_and_their_pictures_all_stay() {
         for id in wanted {
             let size = Size::Full;
             let picture = picture();
-            asked.extend(explorer.answer(Answer::Picture { id, size, picture }));
+            asked.extend(explorer.answer(DiskResponse::Picture { id, size, picture }));
         }
     }
     let asks = |effect: &Effect| matches!(effect, Effect::LoadPicture(..));
@@ -238,7 +184,7 @@ fn compared_runs_come_in_the_order_of_the_list_and_hold_long_names() {
         run.probability = None;
         HistoryEntry::from_record(&run, false)
     });
-    explorer.answer(Answer::Runs(runs.collect()));
+    explorer.answer(DiskResponse::Runs(runs.collect()));
     // By score, the best first; marked from the last to the first.
     explorer.press("3 S S G v g g v c");
     let Some(Popup::Compare(compare)) = explorer.app.popups.last() else {
@@ -247,7 +193,7 @@ fn compared_runs_come_in_the_order_of_the_list_and_hold_long_names() {
     let seeds = compare
         .ids
         .iter()
-        .map(|id| explorer.app.library.find(id).unwrap().seed);
+        .map(|id| explorer.app.history.find(id).unwrap().seed);
     assert_eq!(seeds.collect::<Vec<_>>(), [3, 2, 1, 0]);
     let screen = explorer.screen();
     assert!(
@@ -274,16 +220,19 @@ fn details_show_every_setting_and_edit_takes_them_over() {
     );
     let mut found = record(spec, 3.0);
     found.id = id.clone();
-    explorer.answer(Answer::Record(Box::new(found.clone())));
+    explorer.answer(DiskResponse::Record(Box::new(found.clone())));
     let screen = explorer.screen();
     assert!(
         screen.contains("momentum") && screen.contains("0.5"),
         "{screen}"
     );
     explorer.press("esc e");
-    explorer.answer(Answer::Record(Box::new(found)));
+    explorer.answer(DiskResponse::Record(Box::new(found)));
     assert_eq!(
-        (explorer.app.plan.settings.momentum, explorer.app.plan.seed),
+        (
+            explorer.app.next_run.settings.momentum,
+            explorer.app.next_run.seed
+        ),
         (0.5, 7)
     );
     assert!(matches!(
@@ -293,17 +242,26 @@ fn details_show_every_setting_and_edit_takes_them_over() {
 }
 
 #[test]
-fn export_asks_where_to_and_says_where_it_went() {
-    let mut explorer = explorer();
-    explorer.press("x");
-    explorer.press("ctrl-u");
-    explorer.write("/tmp/a.gif");
-    let effects = explorer.press("enter");
-    assert!(
-        matches!(&effects[..], [Effect::Export(ids, path)] if ids.len() == 1 && path.ends_with("a.gif"))
-    );
-    explorer.answer(Answer::Exported("/tmp/a.gif".into()));
-    assert!(explorer.screen().contains("exported: /tmp/a.gif"));
+fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    let mut settings = Settings::preset("draft").unwrap();
+    settings.set("blur", 1.0.into()).unwrap();
+    let what = ("great white shark with a long name", objective(), unit(2));
+    let spec = Spec::new(("toy", &network().hash), what, 12345, settings);
+    let mut short = spec.with_seed(12346);
+    short.target = "tench".into();
+    let runs = [spec, short].map(|spec| HistoryEntry::from_record(&record(spec, 3.0), false));
+    explorer.answer(DiskResponse::Runs(runs.into()));
+    explorer.press("3");
+    let screen = explorer.screen();
+    let row = screen
+        .lines()
+        .find(|line| line.starts_with("│  great"))
+        .unwrap();
+    assert!(row.contains("…  draft "), "{screen}");
+    explorer.act(Action::Resize(160, 24));
+    let screen = explorer.screen();
+    assert!(screen.contains("tench  draft seed 12346"), "{screen}");
 }
 
 #[test]
@@ -330,7 +288,7 @@ fn a_class_with_a_finished_run_is_marked_and_shown_when_selected() {
     explorer.press("2 /");
     explorer.write("flamingo");
     explorer.press("enter");
-    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    assert!(matches!(explorer.app.shown, Showing::Finished(_)));
     assert!(explorer.screen().contains('◆'));
 }
 
@@ -341,7 +299,8 @@ fn what_has_just_finished_stays_in_view() {
     explorer.finish(first[0], 1.0);
     let latest = Driver::started(&explorer.press("n enter"));
     explorer.finish(latest[0], 2.0);
-    // History answers the first run again: its own picture is shown, not that of the latest run of the class.
+    // The history answers the first run again: its own picture is shown, not that of the latest run of the
+    // class.
     let again = Driver::started(&explorer.press("N enter"));
     let spec = explorer.app.queue.get(again[0]).unwrap().spec.clone();
     let mut record = record(spec, 1.0);
@@ -353,7 +312,7 @@ fn what_has_just_finished_stays_in_view() {
         picture: picture(),
         from_history: true,
     });
-    assert_eq!(explorer.app.shown, Shown::Finished(id));
+    assert_eq!(explorer.app.shown, Showing::Finished(id));
 }
 
 #[test]
@@ -364,10 +323,10 @@ fn a_run_that_ends_elsewhere_leaves_the_record_of_the_shown_one() {
     let id = selected(&explorer);
     let shown = record(flamingo(4).spec, 1.0);
     assert_eq!(shown.id, id);
-    explorer.answer(Answer::Record(Box::new(shown)));
+    explorer.answer(DiskResponse::Record(Box::new(shown)));
     assert!(explorer.app.record_of(&id).is_some());
     explorer.finish(job, 2.0);
-    assert_eq!(explorer.app.shown, Shown::Finished(id.clone()));
+    assert_eq!(explorer.app.shown, Showing::Finished(id.clone()));
     assert!(explorer.app.record_of(&id).is_some());
 }
 
@@ -377,13 +336,13 @@ fn a_run_under_way_is_shown_again_behind_history() {
     explorer.remember(3);
     let jobs = Driver::started(&explorer.press("2 enter"));
     explorer.press("3 j");
-    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    assert!(matches!(explorer.app.shown, Showing::Finished(_)));
     explorer.press(".");
-    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    assert_eq!(explorer.app.shown, Showing::Running(jobs[0]));
     explorer.press("j");
-    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    assert!(matches!(explorer.app.shown, Showing::Finished(_)));
     explorer.press("2");
-    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    assert_eq!(explorer.app.shown, Showing::Running(jobs[0]));
 }
 
 #[test]
@@ -411,8 +370,8 @@ fn the_explorer_begins_with_the_latest_picture() {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.remember(3);
     explorer.report(WorkerEvent::Opened(network().into()));
-    explorer.answer(Answer::RunsEnd { damaged: 0 });
-    assert_eq!(explorer.app.shown, Shown::Finished(flamingo(2).id));
+    explorer.answer(DiskResponse::RunsEnd { damaged: 0 });
+    assert_eq!(explorer.app.shown, Showing::Finished(flamingo(2).id));
     assert!(explorer.screen().contains("flamingo · score"));
 }
 
@@ -433,12 +392,12 @@ fn a_finished_picture_is_replayed_and_another_one_ends_that() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(3);
     explorer.press("3");
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
+    let Showing::Finished(id) = explorer.app.shown.clone() else {
         panic!("{:?}", explorer.app.shown);
     };
     let effects = explorer.press("r");
     assert!(matches!(&effects[..], [Effect::LoadFrames(run)] if *run == id));
-    let frames = Answer::Frames {
+    let frames = DiskResponse::Frames {
         id: id.clone(),
         frames: vec![picture(); 4],
     };
@@ -451,7 +410,7 @@ fn a_finished_picture_is_replayed_and_another_one_ends_that() {
     );
     explorer.press("j");
     assert!(explorer.app.replay.is_none());
-    // Frames that come too late are of another picture.
+    // Late frames belong to another picture.
     explorer.answer(frames.clone());
     assert!(explorer.app.replay.is_none());
     explorer.press("k");
@@ -459,88 +418,4 @@ fn a_finished_picture_is_replayed_and_another_one_ends_that() {
     explorer.now += std::time::Duration::from_secs(3);
     explorer.act(Action::Tick);
     assert!(explorer.app.replay.is_none());
-}
-
-#[test]
-fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
-    let mut explorer = explorer();
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
-        panic!("{:?}", explorer.app.shown);
-    };
-    explorer.answer(Answer::Picture {
-        id,
-        size: Size::Full,
-        picture: picture(),
-    });
-    let corner = |explorer: &Driver| {
-        let part = explorer.app.magnified.as_ref().unwrap();
-        (part.picture.dimensions(), part.picture.get_pixel(0, 0).0)
-    };
-    explorer.press("+");
-    assert!(
-        explorer.app.magnified.is_none(),
-        "a key of the full screen only"
-    );
-    explorer.press("z + +");
-    assert!(explorer.screen().contains("4×"), "{}", explorer.screen());
-    // The picture has 64 by 64 pixels, red grows to the right.
-    assert_eq!(corner(&explorer), ((16, 16), [96, 96, 128]));
-    let part = explorer.app.magnified.clone().unwrap().picture;
-    explorer.act(Action::Tick);
-    let same = explorer.app.magnified.clone().unwrap().picture;
-    assert!(
-        std::sync::Arc::ptr_eq(&part, &same),
-        "nothing is drawn again"
-    );
-    explorer.press("right up");
-    assert_eq!(corner(&explorer).1, [112, 80, 128]);
-    explorer.press("z");
-    assert!(explorer.app.magnified.is_none());
-}
-
-#[test]
-fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown() {
-    let mut explorer = explorer();
-    let ask = |explorer: &mut Driver| {
-        let effects = explorer.press("o");
-        let question = effects.into_iter().find_map(|effect| match effect {
-            Effect::Worker(Work::Photo(question)) => Some(question),
-            _ => None,
-        });
-        question.unwrap()
-    };
-    let question = ask(&mut explorer);
-    assert!(matches!(question.about, About::Class { class: 4, .. }));
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
-        panic!("{:?}", explorer.app.shown);
-    };
-    assert!(question.photo.ends_with(format!("{id}/image.png")));
-    let found = picture();
-    explorer.report(WorkerEvent::Photo(Seen {
-        question: question.clone(),
-        found: Ok(Found::Class(found.clone())),
-    }));
-    assert!(std::sync::Arc::ptr_eq(
-        explorer.app.shown_picture().unwrap(),
-        &found
-    ));
-    assert!(explorer.screen().contains("heat map · flamingo"));
-    explorer.press("o");
-    assert!(explorer.app.heat.is_none());
-    let question = ask(&mut explorer);
-    explorer.press("j");
-    assert!(explorer.app.heat.is_none());
-    // What comes too late is of another picture.
-    explorer.report(WorkerEvent::Photo(Seen {
-        question,
-        found: Ok(Found::Class(found)),
-    }));
-    assert!(explorer.app.heat.is_none());
-    let question = ask(&mut explorer);
-    explorer.report(WorkerEvent::Photo(Seen {
-        question,
-        found: Err("there is no map".into()),
-    }));
-    assert!(explorer.app.heat.is_none());
-    assert_eq!(said(&explorer), "there is no map");
 }

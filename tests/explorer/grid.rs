@@ -6,10 +6,10 @@ use ziggurat::ascent::{Overlay, Settings};
 use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
-use ziggurat::tui::app::{Shown, Tile};
+use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::browser::{CellOrder, Tab};
-use ziggurat::tui::gallery::Size;
+use ziggurat::tui::picture_cache::Size;
+use ziggurat::tui::showing::{Showing, Tile};
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -24,7 +24,7 @@ fn snapshot(explorer: &mut Driver, job: JobId) {
     });
 }
 
-/// How many pictures lie on the screen.
+/// Number of pictures on the screen.
 fn pictures(explorer: &Driver) -> usize {
     let screen = explorer.screen();
     screen
@@ -42,8 +42,8 @@ fn the_pictures_of_a_batch_grow_side_by_side_and_stay_when_they_are_done() {
         work(&effects).last(),
         Some(Work::Watch(Watched::All, Overlay::Plain))
     ));
-    let tiles = jobs.iter().copied().map(Tile::Live).collect();
-    assert_eq!(explorer.app.shown, Shown::Batch(tiles));
+    let tiles = jobs.iter().copied().map(Tile::Running).collect();
+    assert_eq!(explorer.app.shown, Showing::Batch(tiles));
     for &job in &jobs {
         snapshot(&mut explorer, job);
     }
@@ -56,16 +56,16 @@ fn the_pictures_of_a_batch_grow_side_by_side_and_stay_when_they_are_done() {
     for &job in &jobs {
         explorer.finish(job, 9.0);
     }
-    assert!(matches!(&explorer.app.shown, Shown::Batch(tiles) if tiles.len() == 3));
+    assert!(matches!(&explorer.app.shown, Showing::Batch(tiles) if tiles.len() == 3));
     assert!(explorer.app.snapshots.is_empty());
     assert_eq!(pictures(&explorer), 3, "{}", explorer.screen());
     explorer.press("G");
     assert!(
-        matches!(explorer.app.shown, Shown::Batch(_)),
+        matches!(explorer.app.shown, Showing::Batch(_)),
         "nothing is known of the last class"
     );
     explorer.press("g g");
-    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    assert!(matches!(explorer.app.shown, Showing::Finished(_)));
 }
 
 #[test]
@@ -73,15 +73,15 @@ fn one_run_of_a_batch_after_another_is_shown_and_then_all() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 space space enter"));
     let effects = explorer.press(".");
-    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    assert_eq!(explorer.app.shown, Showing::Running(jobs[0]));
     assert!(matches!(
         work(&effects)[..],
         [Work::Watch(Watched::One(job), _)] if *job == jobs[0]
     ));
     explorer.press(".");
-    assert_eq!(explorer.app.shown, Shown::Live(jobs[1]));
+    assert_eq!(explorer.app.shown, Showing::Running(jobs[1]));
     let effects = explorer.press(".");
-    assert!(matches!(explorer.app.shown, Shown::Batch(_)));
+    assert!(matches!(explorer.app.shown, Showing::Batch(_)));
     assert!(matches!(work(&effects)[..], [Work::Watch(Watched::All, _)]));
     let effects = explorer.press("o");
     assert!(matches!(
@@ -95,10 +95,13 @@ fn a_cancelled_run_leaves_the_tiles() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 space space enter"));
     explorer.report(WorkerEvent::Cancelled { job: jobs[0] });
-    assert_eq!(explorer.app.shown, Shown::Batch(vec![Tile::Live(jobs[1])]));
+    assert_eq!(
+        explorer.app.shown,
+        Showing::Batch(vec![Tile::Running(jobs[1])])
+    );
     explorer.report(WorkerEvent::Cancelled { job: jobs[1] });
-    assert_eq!(explorer.app.shown, Shown::Nothing);
-    // A picture that was on its way comes too late.
+    assert_eq!(explorer.app.shown, Showing::Nothing);
+    // A late picture is ignored.
     snapshot(&mut explorer, jobs[1]);
     assert!(explorer.app.snapshots.is_empty());
 }
@@ -165,14 +168,14 @@ fn an_atlas_draws_every_channel_of_a_layer_as_a_draft() {
     assert!(screen.contains("8 running, 24 waiting"), "{screen}");
     // The picture is that of the selected cell.
     explorer.press("home");
-    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    assert_eq!(explorer.app.shown, Showing::Running(jobs[0]));
     for job in jobs {
         explorer.finish(job, 2.0);
     }
-    // Given again it goes on with what is missing, and that is queued already.
+    // Repeated, it queues only what is missing.
     explorer.press("L");
     assert_eq!(explorer.app.queue.jobs().len(), 24);
-    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    assert!(matches!(explorer.app.shown, Showing::Finished(_)));
     // What waits is cleared, and comes back.
     explorer.press("X");
     assert_eq!(explorer.app.queue.jobs().len(), 8);
@@ -216,13 +219,13 @@ fn a_grid_is_sorted_by_score_and_by_likeness() {
         _ => None,
     });
     assert_eq!(asked, Some(vec![1, 2, 0]));
-    explorer.answer(Answer::Likeness((Tab::Classes, None), vec![1, 0, 2]));
+    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![1, 0, 2]));
     assert_eq!(explorer.app.browser.list().rows(), [1, 0, 2, 3, 4, 5]);
     explorer.press("S");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
-    // An order that comes too late is not taken.
-    explorer.answer(Answer::Likeness((Tab::Classes, None), vec![1, 0, 2]));
+    // A late order is ignored.
+    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![1, 0, 2]));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
 }
 
@@ -258,20 +261,43 @@ fn the_class_scores_of_a_network_carry_the_names_of_the_classes() {
 }
 
 #[test]
-fn a_long_atlas_is_queued_only_if_it_is_asked_for_twice() {
+fn a_long_atlas_is_queued_only_if_the_user_says_yes() {
     let mut explorer = explorer();
     explorer.press("1 / h e a d / c o n v enter");
     assert!(Driver::started(&explorer.press("L")).is_empty());
-    assert!(
-        explorer.screen().contains("1280 drafts are a long queue"),
-        "{}",
-        explorer.screen()
-    );
-    // Somewhere else it is another question.
-    explorer.press("j");
-    assert!(Driver::started(&explorer.press("L")).is_empty());
-    assert_eq!(Driver::started(&explorer.press("L")).len(), 8);
+    let asks = |explorer: &Driver| explorer.screen().contains("queue 1280 drafts? y/n");
+    assert!(asks(&explorer), "{}", explorer.screen());
+    // It stays, however long it takes and whatever else is pressed.
+    explorer.now += std::time::Duration::from_secs(60);
+    explorer.act(ziggurat::tui::action::Action::Tick);
+    assert!(Driver::started(&explorer.press("j L enter")).is_empty());
+    assert!(asks(&explorer), "{}", explorer.screen());
+    explorer.press("n");
+    assert!(!asks(&explorer) && explorer.app.queue.jobs().is_empty());
+    explorer.press("L");
+    assert_eq!(Driver::started(&explorer.press("y")).len(), 8);
     assert_eq!(explorer.app.queue.jobs().len(), 1280);
+}
+
+#[test]
+fn the_picture_of_a_cell_that_was_left_is_not_meant_any_more() {
+    let mut explorer = explorer();
+    explorer.remember(1);
+    explorer.press("2 t G left");
+    let Showing::Finished(id) = explorer.app.shown.clone() else {
+        panic!("{:?}", explorer.app.shown);
+    };
+    explorer.press("left");
+    assert_eq!(explorer.app.shown, Showing::Nothing);
+    let effects = explorer.press("s");
+    assert!(
+        !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SetFavourite(..))),
+        "{effects:?}"
+    );
+    explorer.press("right");
+    assert_eq!(explorer.app.shown, Showing::Finished(id));
 }
 
 #[test]
@@ -279,7 +305,7 @@ fn an_order_of_one_list_is_not_taken_for_another() {
     let mut explorer = explorer();
     explorer.press("2 S S");
     assert_eq!(explorer.app.browser.order, CellOrder::Likeness);
-    explorer.answer(Answer::Likeness((Tab::Layers, Some(3)), vec![5, 4]));
+    explorer.answer(DiskResponse::Likeness((Tab::Layers, Some(3)), vec![5, 4]));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
     explorer.press("1 2");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
@@ -289,7 +315,7 @@ fn an_order_of_one_list_is_not_taken_for_another() {
 fn a_list_that_was_left_is_in_the_order_of_its_numbers_again() {
     let mut explorer = explorer();
     explorer.press("2 S S");
-    explorer.answer(Answer::Likeness((Tab::Classes, None), vec![5, 4]));
+    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![5, 4]));
     assert_eq!(explorer.app.browser.list().rows()[..2], [5, 4]);
     explorer.press("1 2");
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
@@ -302,7 +328,7 @@ fn a_run_in_another_model_is_not_shown_in_the_cell_of_this_one() {
     other.press("2 space enter");
     let mut left = other.app.queue.jobs().to_vec();
     left[0].spec.model_hash = "another".into();
-    explorer.answer(Answer::Orphans(left));
+    explorer.answer(DiskResponse::Orphans(left));
     let jobs = Driver::started(&explorer.press("P"));
     explorer.press("2 t");
     snapshot(&mut explorer, jobs[0]);

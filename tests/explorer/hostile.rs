@@ -1,4 +1,4 @@
-//! Names that want to steer the terminal, terminals of any size, pastes of any length.
+//! Hostile names, terminals of any size, pastes of any length.
 
 use super::support::{Driver, layer, network};
 use proptest::prelude::*;
@@ -44,7 +44,7 @@ fn assert_harmless(explorer: &Driver) {
 }
 
 #[test]
-fn names_from_a_model_cannot_steer_the_terminal() {
+fn names_from_a_model_cannot_control_the_terminal() {
     let mut explorer = Driver::opening(Protocol::Kitty, 100, 30);
     explorer.report(WorkerEvent::Opened(Arc::new(hostile())));
     for keys in [

@@ -1,4 +1,4 @@
-//! What is on the screen can be read, in every theme: measured on the cells that are drawn, not on the theme's table.
+//! Legibility of every theme: measured on the drawn cells.
 
 use super::support::Driver;
 use palette::Srgb;

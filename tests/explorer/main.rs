@@ -1,4 +1,4 @@
-//! The explorer without a terminal: actions in, state, effects and frames out.
+//! The explorer without a terminal: actions in; state, effects and frames out.
 
 mod album;
 mod branches;
@@ -11,9 +11,11 @@ mod finished;
 mod grid;
 mod hostile;
 mod legible;
+mod overlays;
 mod paths;
 mod photo;
 mod popups;
 mod queueing;
+mod removal;
 mod screens;
 mod support;

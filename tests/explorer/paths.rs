@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::runs::worker::photo::{About, Answer as Looked};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::completion::Name;
 
 #[test]
@@ -65,6 +65,35 @@ fn a_dropped_file_is_opened_and_other_texts_are_not() {
 }
 
 #[test]
+fn a_list_of_names_breaks_none_and_says_how_many_more_there_are() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("I");
+    explorer.write("/photos/");
+    explorer.press("tab");
+    let names = (0..60).map(|index| Name {
+        text: format!("holiday-picture-{index:02}.png"),
+        is_folder: false,
+    });
+    explorer.answer(DiskResponse::Names {
+        text: "/photos/".into(),
+        names: Ok(names.collect()),
+    });
+    let messages = explorer.app.messages.iter();
+    let said = messages
+        .map(|message| message.text.clone())
+        .next_back()
+        .unwrap();
+    let listed = said.matches("holiday-picture-").count();
+    assert!((3..=6).contains(&listed), "{said}");
+    assert!(
+        said.ends_with(&format!("  and {} more", 60 - listed)),
+        "{said}"
+    );
+    let screen = explorer.screen();
+    assert_eq!(screen.matches(".png").count(), listed, "{screen}");
+}
+
+#[test]
 fn a_file_dropped_on_the_line_is_its_path() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.press("I");
@@ -81,7 +110,7 @@ fn a_file_dropped_on_the_line_is_its_path() {
 #[test]
 fn tab_completes_the_path_of_a_model_from_the_folder_that_is_listed() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
-    explorer.answer(Answer::Folder {
+    explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(Vec::new()),
     });
@@ -96,7 +125,7 @@ fn tab_completes_the_path_of_a_model_from_the_folder_that_is_listed() {
         text: text.into(),
         is_folder,
     };
-    explorer.answer(Answer::Names {
+    explorer.answer(DiskResponse::Names {
         text: "nets/res".into(),
         names: Ok(vec![name("resnet.onnx", false), name("rest.txt", false)]),
     });
@@ -124,7 +153,7 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
         name("cats", true),
         name("cat.txt", false),
     ];
-    explorer.answer(Answer::Names {
+    explorer.answer(DiskResponse::Names {
         text: "/photos/c".into(),
         names: Ok(names),
     });
@@ -135,7 +164,7 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     );
     // What comes late changes nothing.
     explorer.write("s");
-    explorer.answer(Answer::Names {
+    explorer.answer(DiskResponse::Names {
         text: "/photos/cat".into(),
         names: Ok(vec![name("cat.jpg", false)]),
     });
@@ -145,12 +174,12 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
         explorer.screen()
     );
     explorer.press("tab");
-    explorer.answer(Answer::Names {
+    explorer.answer(DiskResponse::Names {
         text: "/photos/cats".into(),
         names: Ok(vec![name("cats", true)]),
     });
     assert!(explorer.screen().contains("photo: /photos/cats/"));
-    explorer.answer(Answer::Names {
+    explorer.answer(DiskResponse::Names {
         text: "/photos/cats/".into(),
         names: Err("/photos/cats/: gone".into()),
     });
@@ -164,7 +193,7 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
         matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text, _)] if text == "o")
     );
     let names = vec![name("old.html", false), name("old.jpg", false)];
-    explorer.answer(Answer::Names {
+    explorer.answer(DiskResponse::Names {
         text: "o".into(),
         names: Ok(names),
     });

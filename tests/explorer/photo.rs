@@ -1,4 +1,4 @@
-//! A photo in the explorer: typed or dropped, its classes, the channels that it activates most, and what is run of them.
+//! Photos in the explorer: typed or dropped, predictions, most active channels, and runs of them.
 
 use super::support::{Driver, network, picture, record, terminal, unit, work};
 use std::path::PathBuf;
@@ -11,9 +11,9 @@ use ziggurat::runs::worker::photo::{
 };
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Answer, Effect};
+use ziggurat::tui::action::{Action, DiskResponse, Effect};
 
-/// What is asked of the worker about photos.
+/// The questions about photos to the worker.
 pub fn questions(effects: &[Effect]) -> Vec<Question> {
     let asked = work(effects).into_iter();
     let asked = asked.filter_map(|work| match work {
@@ -45,7 +45,7 @@ fn channel(channel: usize, mean: f32, at: Option<(usize, usize)>) -> Channel {
     }
 }
 
-/// Answers a question as a worker would: with eight channels of a layer with positions.
+/// A worker's answer: eight channels of a layer with positions.
 pub fn found(question: &Question) -> Found {
     match &question.about {
         About::Photo | About::Listed => Found::Photo(Arc::new(photo())),
@@ -58,7 +58,7 @@ pub fn found(question: &Question) -> Found {
     }
 }
 
-/// Lets the worker answer what was asked, and what is asked then.
+/// Answers all questions, and those that follow.
 fn answered(explorer: &mut Driver, effects: &[Effect]) {
     let mut open = questions(effects);
     while let Some(question) = open.pop() {
@@ -72,7 +72,7 @@ pub fn paste(explorer: &mut Driver, text: &str) -> Vec<Effect> {
     explorer.act(Action::Paste(text.into()))
 }
 
-/// An explorer that looks at a photo.
+/// An explorer with an open photo.
 pub fn looking(width: u16, height: u16) -> Driver {
     let mut explorer = Driver::new(Protocol::Kitty, width, height);
     let effects = paste(&mut explorer, "/photos/cat.jpg");
@@ -80,7 +80,7 @@ pub fn looking(width: u16, height: u16) -> Driver {
     explorer
 }
 
-/// An explorer that looks at the second of two photos.
+/// An explorer with the second of two photos open.
 pub fn looking_at_two() -> Driver {
     let mut explorer = looking(120, 40);
     let effects = paste(&mut explorer, "/photos/dog.png");
@@ -122,6 +122,46 @@ fn enter_runs_the_selected_channel_and_c_the_neuron_that_fires_most() {
 }
 
 #[test]
+fn the_run_of_a_neuron_is_seen_in_the_cell_of_its_channel() {
+    let mut explorer = looking(120, 40);
+    let started = Driver::started(&explorer.press("c"));
+    let title = "head/conv:20:3,5";
+    let job = explorer.app.queue.get(started[0]).unwrap();
+    assert_eq!(job.spec.target, title);
+    explorer.step(&started, 48);
+    let screen = explorer.screen();
+    let cell = format!("{title} · 48/192");
+    assert!(screen.contains(&cell), "{screen}");
+    let pictures = |screen: &str| {
+        let lines = screen.lines();
+        lines.filter(|line| line.starts_with("picture 4")).count()
+    };
+    let before = pictures(&screen);
+    explorer.snapshot(started[0]);
+    assert_eq!(pictures(&explorer.screen()), before + 1);
+    explorer.finish(started[0], 3.0);
+    let screen = explorer.screen();
+    assert_eq!(pictures(&screen), before + 1);
+    assert!(screen.contains(&format!("{title} · 3.00")), "{screen}");
+    // A run of the channel itself takes its place, as soon as it has a picture.
+    let channel = Driver::started(&explorer.press("enter"));
+    let screen = explorer.screen();
+    assert!(screen.contains("head/conv:20 · 0/"), "{screen}");
+    assert_eq!(pictures(&screen), before + 1);
+    explorer.report(WorkerEvent::Failed {
+        job: channel[0],
+        why: "of a test".into(),
+    });
+    assert!(explorer.screen().contains(&format!("{title} · 3.00")));
+    let next = Driver::started(&explorer.press("right enter"));
+    explorer.report(WorkerEvent::Failed {
+        job: next[0],
+        why: "of a test".into(),
+    });
+    assert!(explorer.screen().contains(" failed "));
+}
+
+#[test]
 fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let objective = Objective {
@@ -132,7 +172,7 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     let spec = Spec::new(("toy", &network().hash), target, 0, Settings::default());
     let record = record(spec, 3.0);
     let entry = ziggurat::runs::history::HistoryEntry::from_record(&record, false);
-    explorer.answer(Answer::Runs(vec![entry]));
+    explorer.answer(DiskResponse::Runs(vec![entry]));
     let effects = paste(&mut explorer, "/photos/cat.jpg");
     let asked = questions(&effects);
     explorer.report(WorkerEvent::Photo(Looked {
@@ -248,7 +288,7 @@ fn a_lays_the_map_of_each_class_over_the_photo_in_turn() {
 fn the_map_is_taken_where_the_settings_say() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.press("1 f j j a");
-    let layer = explorer.app.plan.settings.mask_layer.clone();
+    let layer = explorer.app.next_run.settings.mask_layer.clone();
     assert!(!layer.is_empty());
     let effects = paste(&mut explorer, "/photos/cat.jpg");
     answered(&mut explorer, &effects);
@@ -363,7 +403,7 @@ fn no_photo_is_opened_before_a_model_is_and_another_model_closes_it() {
 }
 
 #[test]
-fn names_from_files_steer_nothing() {
+fn names_from_files_control_nothing() {
     let mut explorer = Driver::new(Protocol::Blocks, 80, 24);
     explorer.app.environment.terminal = terminal(Protocol::Blocks);
     explorer.press("I");

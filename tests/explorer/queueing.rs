@@ -1,12 +1,13 @@
-//! Launching, queueing, watching.
+//! Starting, queueing and watching runs.
 
 use super::support::{Driver, work};
+use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
-use ziggurat::ascent::{Kind, Overlay};
-use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
-use ziggurat::tui::app::{Panel, Shown};
+use ziggurat::tui::app::Panel;
+use ziggurat::tui::showing::Showing;
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -20,7 +21,7 @@ fn enter_starts_what_is_selected_at_once() {
     assert_eq!(jobs.len(), 1);
     let job = explorer.app.queue.get(jobs[0]).unwrap();
     assert_eq!(job.spec.target, "great white shark");
-    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    assert_eq!(explorer.app.shown, Showing::Running(jobs[0]));
     assert!(
         effects
             .iter()
@@ -41,7 +42,7 @@ fn marked_items_run_together_and_the_next_batch_follows() {
     }
     let next = Driver::started(&explorer.finish(first[2], 9.0));
     assert_eq!(next.len(), 1);
-    assert_eq!(explorer.app.library.len(), 3);
+    assert_eq!(explorer.app.history.len(), 3);
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn a_sweep_queues_a_grid_and_leaves_the_settings_as_they_were() {
     let jobs = Driver::started(&explorer.press("enter"));
     // The settings that shape the graph agree: all six go together.
     assert_eq!(jobs.len(), 6);
-    assert_eq!(explorer.app.plan.title(), "default");
+    assert_eq!(explorer.app.next_run.title(), "default");
     explorer.press("w");
     explorer.write("nonsense");
     explorer.press("enter");
@@ -134,7 +135,7 @@ fn classes_of_another_model_have_no_names_here() {
     other.press("2 space enter");
     let mut left = other.app.queue.jobs().to_vec();
     left[0].spec.model_hash = "another".into();
-    explorer.answer(ziggurat::tui::action::Answer::Orphans(left));
+    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
     let jobs = Driver::started(&explorer.press("P"));
     explorer.step(&jobs, 48);
     let screen = explorer.screen();
@@ -145,27 +146,12 @@ fn classes_of_another_model_have_no_names_here() {
 }
 
 #[test]
-fn the_overlay_goes_round_and_the_worker_is_told() {
-    let mut explorer = explorer();
-    let jobs = Driver::started(&explorer.press("2 enter"));
-    let effects = explorer.press("o");
-    assert!(
-        matches!(work(&effects)[..], [Work::Watch(Watched::One(job), Overlay::Heat)] if *job == jobs[0])
-    );
-    let effects = explorer.press("O O");
-    assert!(matches!(
-        work(&effects).last(),
-        Some(Work::Watch(_, Overlay::Gradient))
-    ));
-}
-
-#[test]
 fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
     let mut explorer = explorer();
     let first = Driver::started(&explorer.press("2 space space enter"));
     explorer.press("j j enter");
     explorer.remember(3);
-    // Three runs, four keys, before the worker has said anything; the list must not hear the fourth.
+    // Three runs, four keys, before any event from the worker; the list must not receive the fourth.
     let effects = explorer.press("3 tab x x x x");
     let cancelled: Vec<_> = work(&effects)
         .into_iter()
@@ -196,7 +182,7 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
 }
 
 #[test]
-fn who_watches_the_queue_end_stays_there_until_they_leave() {
+fn the_focus_stays_on_the_queue_when_it_ends() {
     // The last one is a key of the list alone.
     for key in ["esc", "tab", "j", "space"] {
         let mut explorer = explorer();
@@ -307,10 +293,30 @@ fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
     let mut other = Driver::new(Protocol::Kitty, 80, 24);
     other.press("2 space space enter");
     let left = other.app.queue.jobs().to_vec();
-    let effects = explorer.answer(ziggurat::tui::action::Answer::Orphans(left));
+    let effects = explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
     assert!(Driver::started(&effects).is_empty());
     assert_eq!(explorer.app.queue.jobs().len(), 2);
     assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
+}
+
+#[test]
+fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_says_so() {
+    let mut explorer = explorer();
+    explorer.press("2 G enter");
+    let mut other = Driver::new(Protocol::Kitty, 80, 24);
+    other.press("2 space space enter");
+    let left = other.app.queue.jobs().to_vec();
+    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
+    assert!(!explorer.app.awaiting_confirmation);
+    let messages = explorer.app.messages.iter();
+    let said = messages
+        .map(|message| message.text.clone())
+        .next_back()
+        .unwrap();
+    assert_eq!(
+        said,
+        "2 unfinished runs from last time: queued behind the others, x in the queue cancels one"
+    );
 }
 
 #[test]
@@ -331,7 +337,7 @@ fn quitting_keeps_the_queue() {
 fn the_map_is_taken_at_a_layer_that_the_user_picks() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.press("1 f g g j j a");
-    let chosen = explorer.app.plan.settings.mask_layer.clone();
+    let chosen = explorer.app.next_run.settings.mask_layer.clone();
     assert!(!chosen.is_empty());
     let screen = explorer.screen();
     assert!(screen.contains("112×112 map"), "{screen}");
@@ -349,7 +355,7 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
     assert_eq!(queued, chosen);
 
     explorer.press("1 a");
-    assert_eq!(explorer.app.plan.settings.mask_layer, "");
+    assert_eq!(explorer.app.next_run.settings.mask_layer, "");
     let to_map_layer = |explorer: &mut Driver| {
         let at = in_groups().iter().position(|knob| knob.key == "mask_layer");
         explorer.press(", g g");
@@ -366,14 +372,17 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
     );
     explorer.write("v");
     explorer.press("enter");
-    assert_eq!(explorer.app.plan.settings.mask_layer, "head/conv");
+    assert_eq!(explorer.app.next_run.settings.mask_layer, "head/conv");
     explorer.press("+");
     assert!(explorer.screen().contains("type a layer's name"));
     explorer.press("k +");
-    assert_eq!(explorer.app.plan.settings.mask_method.name(), "grad-cam++");
+    assert_eq!(
+        explorer.app.next_run.settings.mask_method.name(),
+        "grad-cam++"
+    );
     // The scores have no rows and columns.
     explorer.press("esc G a");
-    assert_eq!(explorer.app.plan.settings.mask_layer, "head/conv");
+    assert_eq!(explorer.app.next_run.settings.mask_layer, "head/conv");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::{ModelInfo, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::Answer;
-use ziggurat::tui::gallery::Size;
+use ziggurat::tui::action::DiskResponse;
+use ziggurat::tui::picture_cache::Size;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -23,7 +23,7 @@ const SCREENS: &[Screen] = &[
         let mut record = flamingo(5);
         record.scores = (0..40).map(|step| (step as f32).sqrt() - 2.0).collect();
         record.octaves = vec![20, 12, 8];
-        explorer.answer(Answer::Record(Box::new(record)));
+        explorer.answer(DiskResponse::Record(Box::new(record)));
     }),
     ("favourites", |explorer| drop(explorer.press("4"))),
     ("search", |explorer| {
@@ -75,7 +75,7 @@ const SCREENS: &[Screen] = &[
         drop(explorer.press("w x enter esc M"))
     }),
     ("models", |explorer| {
-        explorer.answer(Answer::Folder {
+        explorer.answer(DiskResponse::Folder {
             folder: "/models".into(),
             choices: Ok(vec![
                 ziggurat::tui::popup::Choice::Card {
@@ -106,11 +106,11 @@ fn every_screen_at_every_size() {
             let mut explorer = Driver::new(Protocol::Kitty, width, height);
             explorer.remember(6);
             go(&mut explorer);
-            let shown = explorer.app.library.list("", false, None);
+            let shown = explorer.app.history.list("", false, None);
             for index in shown {
-                let id = explorer.app.library.get(index).id.clone();
+                let id = explorer.app.history.get(index).id.clone();
                 for size in [Size::Full, Size::Thumbnail, Size::Cell] {
-                    explorer.answer(Answer::Picture {
+                    explorer.answer(DiskResponse::Picture {
                         id: id.clone(),
                         size,
                         picture: picture(),
@@ -126,7 +126,7 @@ fn every_screen_at_every_size() {
 }
 
 #[test]
-fn the_first_start_tells_what_is_being_fetched() {
+fn the_first_start_shows_the_download() {
     let mut explorer = Driver::opening(Protocol::Kitty, 80, 24);
     explorer.report(WorkerEvent::Stage {
         text: "fetching ONNX Runtime 1.27.0".into(),
@@ -147,7 +147,7 @@ fn a_screen_that_is_too_small_says_so() {
 }
 
 #[test]
-fn ten_thousand_layers_are_drawn_in_no_time() {
+fn ten_thousand_layers_are_drawn_quickly() {
     let mut explorer = Driver::opening(Protocol::Blocks, 200, 60);
     let base = super::support::network();
     let layers = (0..100_000)

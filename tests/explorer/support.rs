@@ -1,4 +1,4 @@
-//! An explorer of a small made-up network, driven as a person drives it.
+//! An explorer of a small made-up network, driven by keys.
 
 use image::RgbImage;
 use ratatui::buffer::Buffer;
@@ -14,7 +14,7 @@ use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{BatchProgress, ModelInfo, WorkerCommand as Work, WorkerEvent};
 use ziggurat::runs::{EndReason, Record, Spec};
 use ziggurat::terminal::{ColourDepth, Protocol, Route, Terminal};
-use ziggurat::tui::action::{Action, Answer, Effect};
+use ziggurat::tui::action::{Action, DiskResponse, Effect};
 use ziggurat::tui::app::{App, Environment};
 use ziggurat::tui::keys::{Keymap, Keys};
 use ziggurat::tui::theme::Themes;
@@ -131,7 +131,7 @@ impl Driver {
     pub fn new(protocol: Protocol, width: u16, height: u16) -> Self {
         let mut driver = Self::opening(protocol, width, height);
         driver.report(WorkerEvent::Opened(Arc::new(network())));
-        driver.answer(Answer::RunsEnd { damaged: 0 });
+        driver.answer(DiskResponse::RunsEnd { damaged: 0 });
         driver
     }
 
@@ -144,8 +144,8 @@ impl Driver {
         self.act(Action::Report(report))
     }
 
-    pub fn answer(&mut self, answer: Answer) -> Vec<Effect> {
-        self.act(Action::Answer(answer))
+    pub fn answer(&mut self, answer: DiskResponse) -> Vec<Effect> {
+        self.act(Action::Disk(answer))
     }
 
     /// Presses keys, one after another, as in the keymap: `j j enter`.
@@ -261,7 +261,7 @@ impl Driver {
         });
     }
 
-    /// Puts so many finished runs into the library.
+    /// Adds finished runs to the history.
     pub fn remember(&mut self, count: u64) {
         let runs = (0..count)
             .map(|seed| {
@@ -271,7 +271,7 @@ impl Driver {
                 entry
             })
             .collect();
-        self.answer(Answer::Runs(runs));
+        self.answer(DiskResponse::Runs(runs));
     }
 }
 

@@ -21,8 +21,8 @@ use ziggurat::onnx::Types;
 use ziggurat::runtime;
 
 /// Longest time for one model, and for the same one again: a machine that does something else looks like a hang.
-const LONGEST: Duration = Duration::from_secs(5);
-const AT_MOST: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+const CONFIRMED_TIME_LIMIT: Duration = Duration::from_secs(30);
 /// Most memory for one model: so many times its file, and so much besides.
 pub const TIMES: usize = 200;
 pub const BESIDES: usize = 256 << 20;
@@ -42,7 +42,7 @@ pub enum Verdict {
     Memory(usize),
     /// The program panicked, with this message.
     Panic(String),
-    /// It took longer than [`AT_MOST`].
+    /// It took longer than [`CONFIRMED_TIME_LIMIT`].
     Hang,
     /// The process ended.
     Death(String),
@@ -257,7 +257,7 @@ fn judge_all(cases: impl Iterator<Item = TestCase>) -> Summary {
     let mut reader = Reader::start(folder.path());
     let mut summary = Summary::default();
     for case in cases {
-        let mut verdict = reader.judge(&case, LONGEST);
+        let mut verdict = reader.judge(&case, TIME_LIMIT);
         summary.models += 1;
         if let Verdict::Fine(outcome) = verdict {
             summary.reached += usize::from(outcome.is_ok());
@@ -265,7 +265,7 @@ fn judge_all(cases: impl Iterator<Item = TestCase>) -> Summary {
         }
         if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
             reader = Reader::start(folder.path());
-            let again = reader.judge(&case, AT_MOST);
+            let again = reader.judge(&case, CONFIRMED_TIME_LIMIT);
             if matches!(again, Verdict::Hang | Verdict::Death(_)) {
                 reader = Reader::start(folder.path());
             }
@@ -334,7 +334,7 @@ fn shrink(reader: &mut Reader, folder: &Path, finding: &mut Finding) {
     while place < finding.case.changes.len() && finding.case.changes.len() > 1 {
         let mut less = finding.case.clone();
         less.changes.remove(place);
-        let verdict = reader.judge(&less, LONGEST);
+        let verdict = reader.judge(&less, TIME_LIMIT);
         if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
             *reader = Reader::start(folder);
         }

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 fn taken(bytes: usize) {
     let now = NOW.fetch_add(bytes, Relaxed) + bytes;
-    MOST.fetch_max(now, Relaxed);
+    PEAK.fetch_max(now, Relaxed);
 }
 
 // SAFETY: every call goes on to the system's allocator as it is.
@@ -36,11 +36,11 @@ unsafe impl GlobalAlloc for Counting {
 /// Begins to measure; returns what is taken already.
 pub fn begin() -> usize {
     let now = NOW.load(Relaxed);
-    MOST.store(now, Relaxed);
+    PEAK.store(now, Relaxed);
     now
 }
 
 /// The most bytes that were taken at once since [`begin`].
 pub fn most() -> usize {
-    MOST.load(Relaxed)
+    PEAK.load(Relaxed)
 }

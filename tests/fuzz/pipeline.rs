@@ -1,5 +1,5 @@
 //! The processing of a model file up to its gradient, in two pipelines: *passes* runs only this program's own passes,
-//! with the dimensions of the unchanged model; *end to end* does what the command line does, where ONNX Runtime folds
+//! with the dimensions of the unchanged model and without an evaluator of constants; *end to end* does what the command line does, where ONNX Runtime folds
 //! constants and infers dimensions.
 
 use crate::models::WEIGHTS;
@@ -9,14 +9,11 @@ use ziggurat::ascent::{Objective, Unit, evaluate};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{self, Device, Options};
 use ziggurat::model::{ModelSource, Network};
-use ziggurat::onnx::passes::{
-    control_flow, decompose, fuse_batch_norm, inline_functions, polyfill, sequences, to_float32,
-    upgrade_opset,
-};
+use ziggurat::onnx::passes::{self, constant_folding, decompose, fuse_batch_norm};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
 use ziggurat::onnx::types::untyped_value;
-use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
-use ziggurat::runtime::{self, constant_folding};
+use ziggurat::onnx::{Builder, Dims, ElementType, Evaluator, Graph, Types, file};
+use ziggurat::runtime::{self, OnnxRuntime};
 
 use ndarray::Array4;
 
@@ -40,21 +37,32 @@ pub fn put(folder: &Path, bytes: &[u8]) {
 
 /// The types of the values of a valid model after normalization.
 pub fn types(model: &ModelProto) -> Result<Types, String> {
-    let graph = normalize(model.clone()).map_err(|error| error.to_string())?;
+    let graph = passes::normalize(model.clone()).map_err(|error| error.to_string())?;
     let found = (|| {
-        let shapes = constant_folding::shapes(&graph, &[])?;
+        let shapes = constant_folding::shapes(&OnnxRuntime, &graph, &[])?;
         let decomposed = decompose::decompose(&graph, &shapes)?;
-        constant_folding::shapes(&decomposed, &[])
+        constant_folding::shapes(&OnnxRuntime, &decomposed, &[])
     })();
     found.map_err(|error: runtime::Error| error.to_string())
 }
 
-/// The passes before shape shape_inference, as in `ziggurat::model::passes`.
-fn normalize(model: ModelProto) -> Result<Graph, ziggurat::onnx::Error> {
-    let model = upgrade_opset::upgrade(to_float32::to_float32(model)?)?;
-    Graph::new(inline_functions::inline(polyfill::define_missing_ops(
-        model,
-    ))?)
+/// Types that are known beforehand. It computes nothing.
+struct KnownTypes<'a>(&'a Types);
+
+impl Evaluator for KnownTypes<'_> {
+    type Error = ziggurat::onnx::Error;
+
+    fn infer_types(&self, _: &Graph, _: &Dims) -> Result<Types, Self::Error> {
+        Ok(self.0.clone())
+    }
+
+    fn evaluate(&self, _: &Graph, _: &[String], _: usize) -> Result<Vec<TensorProto>, Self::Error> {
+        Ok(Vec::new())
+    }
+
+    fn is_rejection(&self, _: &Self::Error) -> bool {
+        false
+    }
 }
 
 /// Success, or the error message of the program.
@@ -63,20 +71,9 @@ pub type Outcome = Result<(), String>;
 /// Reads the model in `folder` and writes the gradient of its first output, given the types of its values.
 pub fn run_passes(folder: &Path, shapes: &Types) -> Outcome {
     let message = |error: ziggurat::onnx::Error| error.to_string();
-    let mut graph =
-        normalize(file::read(&folder.join("model.onnx")).map_err(message)?).map_err(message)?;
-    for _ in 0..4 {
-        let types = std::slice::from_ref(shapes);
-        let decided = control_flow::resolve(&graph, types).map_err(message)?;
-        let resolved = sequences::resolve(decided.as_ref().unwrap_or(&graph), types);
-        match resolved.map_err(message)?.or(decided) {
-            Some(simplified) => graph = simplified,
-            None => break,
-        }
-    }
-    if decompose::is_fused(&graph) {
-        graph = decompose::decompose(&graph, shapes).map_err(message)?;
-    }
+    let model = file::read(&folder.join("model.onnx")).map_err(message)?;
+    let graph = passes::normalize(model).map_err(message)?;
+    let graph = passes::specialize(&KnownTypes(shapes), graph, &[&[]]).map_err(message)?;
     let source = graph.inputs().first().map(|input| input.name.clone());
     let source = source.ok_or("no inputs")?;
     let mut reached: Vec<String> = analyze(&graph, shapes, &source)

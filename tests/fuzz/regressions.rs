@@ -1,5 +1,7 @@
 //! Regression tests of findings of the fuzz campaigns. Each of these models once ended the process.
 
+mod windows;
+
 use crate::campaign::{Verdict, judged};
 use crate::models::{self, node};
 use crate::pipeline::Pipeline;
@@ -66,27 +68,6 @@ fn a_slice_of_fewer_axes_than_it_is_of() {
         message.contains("(Slice) cannot be differentiated"),
         "{message}"
     );
-}
-
-#[test]
-fn pools_over_what_has_no_rows() {
-    for pool in [
-        "GlobalAveragePool",
-        "GlobalMaxPool",
-        "MaxPool",
-        "AveragePool",
-        "LpPool",
-    ] {
-        let message = pass_message(
-            vec![node(pool, &["image"], &["logits"], vec![])],
-            vec![],
-            &[("image", &[3]), ("logits", &[3])],
-        );
-        assert!(
-            message.contains("cannot be differentiated: its input 0 has 1 axes"),
-            "{message}"
-        );
-    }
 }
 
 #[test]
@@ -162,24 +143,6 @@ fn padding_and_steps_beyond_all_numbers() {
             "{message}"
         );
     }
-}
-
-/// ONNX Runtime says that there are fewer windows than none.
-#[test]
-fn windows_larger_than_what_they_slide_over() {
-    ziggurat::runtime::testing::library();
-    let pool = vec![Attribute::from(vec![10i64, 2]).named("kernel_shape")];
-    let nodes = vec![
-        node("LpPool", &["image"], &["pool"], pool),
-        node("Flatten", &["pool"], &["logits"], vec![]),
-    ];
-    let message = message(
-        Pipeline::EndToEnd,
-        &models::model(18, nodes, vec![]),
-        &Types::default(),
-    );
-    assert!(message.contains("has a negative size"), "{message}");
-    assert!(!message.contains("0x"), "{message}");
 }
 
 /// ONNX Runtime's shape inference ended the process over them.
@@ -431,47 +394,4 @@ fn fewer_than_no_batch_axes() {
     let message = message(Pipeline::EndToEnd, &model, &Types::default());
     let expected = "node \"some\" (GatherND) has batch_dims = -2";
     assert!(message.contains(expected), "{message}");
-}
-
-/// A kernel that is larger than the filters was read beyond their end.
-#[test]
-fn a_kernel_that_is_not_that_of_the_filters() {
-    let attributes = vec![
-        Attribute::from(vec![3i64, 3]).named("kernel_shape"),
-        Attribute::from(vec![2i64, 2]).named("strides"),
-        Attribute::from(vec![1i64; 4]).named("pads"),
-        Attribute::Int(3).named("group"),
-    ];
-    let filters = TensorProto::from_floats("filters", &[3, 1, 1, 1], ElementType::F32, &[1.0; 3]);
-    let message = pass_message(
-        vec![node("Conv", &["image", "filters"], &["logits"], attributes)],
-        vec![filters.unwrap()],
-        &[IMAGE, ("logits", &[1, 3, 2, 2])],
-    );
-    let expected = "its kernel_shape is [3, 3], and its filters are [1, 1]";
-    assert!(message.contains(expected), "{message}");
-}
-
-/// ONNX Runtime went through all of a pool's window, for every place, also what lies outside of the picture. The
-/// gradient of a normalisation by neighbouring channels has a pool, and panicked.
-#[test]
-fn windows_beyond_all_measure() {
-    let pool = vec![
-        Attribute::from(vec![1i64 << 31, 2]).named("kernel_shape"),
-        Attribute::from("SAME_UPPER").named("auto_pad"),
-    ];
-    let channels = vec![Attribute::Int(1 << 31).named("size")];
-    for (op, attributes, window) in [
-        ("AveragePool", pool, "[2147483648, 2]"),
-        ("LRN", channels, "[2147483648]"),
-    ] {
-        let nodes = vec![
-            node(op, &["image"], &["made"], attributes),
-            node("Flatten", &["made"], &["logits"], vec![]),
-        ];
-        let model = models::model(18, nodes, vec![]);
-        let message = message(Pipeline::EndToEnd, &model, &Types::default());
-        let expected = format!("({op}) has windows of {window}");
-        assert!(message.contains(&expected), "{message}");
-    }
 }

@@ -1,5 +1,6 @@
-//! Tests on every working device other than the CPU: CUDA, and WebGPU, which needs no GPU with SwiftShader as the Vulkan driver
-//! (`.ci/run` installs it). Without any device, each test says so and passes, unless `ZIGGURAT_REQUIRE_GPU` is set.
+//! Tests on every working device other than the CPU: CUDA, and WebGPU, which needs no GPU with SwiftShader as the
+//! Vulkan driver (`.ci/run` installs it). Without any device, each test says so and passes, unless
+//! `ZIGGURAT_REQUIRE_GPU` is set.
 
 mod networks;
 mod program;
@@ -90,8 +91,8 @@ fn largest_difference(a: &[u8], b: &[u8]) -> u8 {
     differences.max().unwrap_or(0)
 }
 
-/// The relative errors (L2) of the device's gradients of a class for a few pictures compared with the CPU's, the smallest first.
-/// In some of them inputs of rectifiers are at a kink, where rounding decides, on any device.
+/// The relative errors (L2) of the device's gradients of a class for a few pictures compared with the CPU's, the
+/// smallest first. In some of them inputs of rectifiers are at a kink, where rounding decides, on any device.
 fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> {
     let contrasts = [0.25, 0.5, 1.0, 1.5, 2.0];
     let pictures: Vec<_> = contrasts

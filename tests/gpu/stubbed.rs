@@ -1,5 +1,5 @@
-//! CUDA on a stubbed machine: a driver, NVIDIA's libraries and an ONNX Runtime for CUDA that `cc` builds here. They compute
-//! nothing, so CUDA never works: the tests check the reason that the program gives, with the remedy.
+//! CUDA on a stubbed machine: a driver, NVIDIA's libraries and an ONNX Runtime for CUDA that `cc` builds here. They
+//! compute nothing, so CUDA never works: the tests check the reason that the program gives, with the remedy.
 
 use crate::networks::small_file;
 use std::fs;

@@ -5,14 +5,14 @@ use crate::central_differences::{Fill, Numeric, Problem, random};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::autodiff::Options;
-use ziggurat::onnx::passes::{inline_functions, upgrade_opset};
+use ziggurat::onnx::passes::{constant_folding, inline_functions, upgrade_opset};
 use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, FunctionProto, GraphProto, ModelProto, NodeProto,
     OperatorSetIdProto, TensorProto,
 };
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Attribute, ElementType, Graph};
-use ziggurat::runtime::{constant_folding, testing};
+use ziggurat::runtime::{OnnxRuntime, testing};
 
 pub const DIMS: [usize; 2] = [2, 3];
 
@@ -114,7 +114,9 @@ pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     let before = Numeric::of(&problem(Graph::new(model.clone()).unwrap()), 3).unwrap();
     let plain = inline_functions::inline(upgrade_opset::upgrade(model).unwrap()).unwrap();
     let dims: &[usize] = &DIMS;
-    let graph = constant_folding::fold(&Graph::new(plain).unwrap(), &[&[("x", dims)]]).unwrap();
+    let graph =
+        constant_folding::fold(&OnnxRuntime, &Graph::new(plain).unwrap(), &[&[("x", dims)]])
+            .unwrap();
     before
         .compare(&problem(graph.clone()), &Options::default())
         .unwrap();
@@ -416,7 +418,7 @@ fn loops_of_too_many_turns_stay_loops() {
     testing::library();
     let graph = Graph::new(looping(1 << 20, &["last"])).unwrap();
     let dims: &[usize] = &DIMS;
-    let folded = constant_folding::fold(&graph, &[&[("x", dims)]]).unwrap();
+    let folded = constant_folding::fold(&OnnxRuntime, &graph, &[&[("x", dims)]]).unwrap();
     assert_eq!(ops(&folded), ["Tanh", "Loop"]);
 }
 

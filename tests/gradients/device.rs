@@ -15,8 +15,8 @@ use ziggurat::runtime::{self, Provider, Session, Tensor};
 /// Largest relative error (L2) beside the CPU.
 const TOLERANCE: f64 = 1e-4;
 
-/// As many cases of an operator are tried, unless this variable is set: all of them take several minutes. Of `Einsum`, which
-/// WebGPU computes wrongly where batch dimensions differ, all are.
+/// As many cases of an operator are tried, unless this variable is set: all of them take several minutes. Of `Einsum`,
+/// which WebGPU computes wrongly where batch dimensions differ, all are.
 const MAX_CASES: usize = 4;
 const EVERY_CASE: &str = "ZIGGURAT_EVERY_CASE";
 

@@ -6,6 +6,7 @@ mod control_flow;
 mod device;
 mod dynamic_quantization;
 mod experimental_ops;
+mod exported;
 mod fusions;
 mod light_models;
 mod loops;

@@ -14,10 +14,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::graph::declared_dims;
-use ziggurat::onnx::passes::upgrade_opset::upgrade;
+use ziggurat::onnx::passes::{constant_folding, upgrade_opset::upgrade};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
 use ziggurat::onnx::{ElementType, Graph, file};
-use ziggurat::runtime::{Package, constant_folding, package, testing};
+use ziggurat::runtime::{OnnxRuntime, Package, package, testing};
 
 const PACKAGE: Package = Package {
     name: "onnx",
@@ -174,7 +174,7 @@ fn problems(
     // As a network is when it is opened: what depends on the input's dimensions alone is constant.
     testing::library();
     let dims: Vec<usize> = input.dims.iter().map(|&dim| dim as usize).collect();
-    let graph = constant_folding::fold(&graph, &[&[(&input.name, &dims)]]);
+    let graph = constant_folding::fold(&OnnxRuntime, &graph, &[&[(&input.name, &dims)]]);
     let graph = graph.map_err(|error| error.to_string())?;
     let values = input.to_f64().map_err(|error| error.to_string())?;
     let values = ArrayD::from_shape_vec(IxDyn(&dims), values).map_err(|error| error.to_string())?;

@@ -1,10 +1,11 @@
 //! Scans: what comes out of them is the same before and after they are written out, and can be differentiated.
 
 use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
+use ziggurat::onnx::passes::constant_folding;
 use ziggurat::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto};
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Attribute, ElementType, Graph};
-use ziggurat::runtime::{constant_folding, testing};
+use ziggurat::runtime::{OnnxRuntime, testing};
 
 /// A body that carries v, sees a and b, and shows what it makes of both and what it goes on with.
 fn body(of_step: usize) -> GraphProto {
@@ -89,6 +90,6 @@ fn a_scan_through_the_pictures_of_a_batch_stays_one() {
     graph.input = vec![value_info("x", ElementType::F64, &dims)];
     let graph = Graph::new(model).unwrap();
     let choices: [&[(&str, &[usize])]; 2] = [&[("x", &[1, 3])], &[("x", &[2, 3])]];
-    let folded = constant_folding::fold(&graph, &choices).unwrap();
+    let folded = constant_folding::fold(&OnnxRuntime, &graph, &choices).unwrap();
     assert_eq!(ops(&folded), ["Gather", "Sin", "Scan"]);
 }

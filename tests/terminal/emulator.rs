@@ -1,4 +1,4 @@
-//! A terminal in memory at the other end of a pseudo-terminal: it answers like the real ones, and knows what it shows.
+//! An in-memory terminal at the other end of a pseudo-terminal: it responds like real ones and records its screen.
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
@@ -12,10 +12,10 @@ use tattoy_wezterm_term::{Line, Terminal, TerminalConfiguration, TerminalSize};
 pub const COLUMNS: u16 = 80;
 pub const ROWS: u16 = 30;
 
-/// How late a late terminal's answers are.
+/// Delay of a late terminal's responses.
 const LATENESS: Duration = Duration::from_secs(2);
 
-/// The longest that a test waits for anything.
+/// Maximum time that a test waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Width and height of a cell, in pixels.
@@ -32,11 +32,11 @@ pub enum Kind {
     Sixel,
     /// It calls itself WezTerm, and knows iTerm2's files.
     Iterm2,
-    /// It answers nothing.
+    /// It does not respond.
     Mute,
-    /// It knows kitty's protocol, and answers after two seconds.
+    /// It supports kitty's protocol and responds after two seconds.
     Late,
-    /// It answers everything with nonsense, without end.
+    /// It responds with endless garbage.
     Garbage,
 }
 
@@ -72,7 +72,7 @@ impl TerminalConfiguration for Configuration {
     }
 }
 
-/// What the terminal says to the program, as far as its kind lets it.
+/// The terminal's responses to the program.
 struct Voice {
     kind: Kind,
     keyboard: Keyboard,
@@ -112,14 +112,14 @@ pub struct Emulator {
     master: Box<dyn MasterPty + Send>,
 }
 
-/// A text that someone waits for, and where to say when it came.
+/// A text that a test waits for, and where to report it.
 struct Watch {
     text: String,
     seen: Sender<Instant>,
 }
 
 impl Emulator {
-    /// Starts a command in a terminal of its own, without what the environment says of the one the tests run in.
+    /// Starts a command in a new terminal, without the environment variables of the tests' terminal.
     pub fn start(kind: Kind, command: CommandBuilder) -> Self {
         Self::start_sized(kind, (COLUMNS, ROWS), command)
     }
@@ -221,7 +221,8 @@ impl Emulator {
         keyboard.flush().unwrap();
     }
 
-    /// Waits until the program ends and everything it wrote is shown. Panics if it fails, or takes longer than a minute.
+    /// Waits until the program ends and everything it wrote is shown. Panics if it fails, or takes longer than a
+    /// minute.
     pub fn finish(&mut self) {
         let end = Instant::now() + PATIENCE;
         loop {

@@ -1,7 +1,7 @@
-//! The explorer as a person at a terminal meets it: browse, start an ascent, watch it, keep it, leave.
+//! The explorer as seen by a user at a terminal: browse, run, watch, keep, quit.
 
-use super::desk::{Desk, QUICK, folders};
 use super::emulator::{Emulator, Kind};
+use super::fixture::{Fixture, QUICK, folders, run_class};
 use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
@@ -9,16 +9,7 @@ use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
 
-/// Chooses a class of ImageNet by searching for it, and runs it.
-pub fn run_class(terminal: &Emulator, name: &str) {
-    terminal.type_text("2");
-    terminal.wait_for("tench");
-    terminal.type_text(&format!("/{name}\r"));
-    terminal.wait_for("1/1");
-    terminal.type_text("\r");
-}
-
-/// The screen is the one that was there before the explorer.
+/// Asserts that the screen is the one before the explorer started.
 fn expect_no_trace(terminal: &Emulator) {
     assert_eq!(terminal.picture_cells(), []);
     assert_eq!(terminal.text().trim(), "");
@@ -28,8 +19,8 @@ fn expect_no_trace(terminal: &Emulator) {
 #[test]
 fn a_picture_grows_is_kept_and_leaves_no_trace_on_the_terminal() {
     for kind in [Kind::Kitty, Kind::Sixel, Kind::Iterm2] {
-        let desk = Desk::new(40);
-        let mut terminal = desk.explorer(kind);
+        let fixture = Fixture::new(40);
+        let mut terminal = fixture.explorer(kind);
         terminal.type_text(QUICK);
         terminal.wait_for("quick");
         run_class(&terminal, "flamingo");
@@ -43,22 +34,22 @@ fn a_picture_grows_is_kept_and_leaves_no_trace_on_the_terminal() {
         terminal.type_text("q");
         terminal.finish();
         expect_no_trace(&terminal);
-        assert_eq!(desk.runs().len(), 1);
-        let saved = folders(&desk.home.favourites());
+        assert_eq!(fixture.runs().len(), 1);
+        let saved = folders(&fixture.home.favourites());
         let ending = |path: &std::path::PathBuf| path.extension().unwrap().to_owned();
         assert_eq!(
             saved.iter().map(ending).collect::<Vec<_>>(),
             ["json", "png"]
         );
-        desk.output(&["history", "verify"]);
+        fixture.output(&["history", "verify"]);
     }
 }
 
 #[test]
 fn a_popup_lies_over_a_part_of_a_picture_and_leaves_no_trace() {
     for kind in [Kind::Kitty, Kind::Sixel, Kind::Iterm2] {
-        let desk = Desk::new(20);
-        let mut terminal = desk.explorer(kind);
+        let fixture = Fixture::new(20);
+        let mut terminal = fixture.explorer(kind);
         terminal.type_text(QUICK);
         terminal.wait_for("quick");
         run_class(&terminal, "flamingo");
@@ -97,8 +88,8 @@ fn a_popup_lies_over_a_part_of_a_picture_and_leaves_no_trace() {
 
 #[test]
 fn layers_unfold_and_a_channel_becomes_a_picture() {
-    let desk = Desk::new(6);
-    let mut terminal = desk.explorer(Kind::Sixel);
+    let fixture = Fixture::new(6);
+    let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.type_text(QUICK);
     terminal.type_text("1/blocks.3/expand\r");
     terminal.wait_for("1/");
@@ -108,40 +99,40 @@ fn layers_unfold_and_a_channel_becomes_a_picture() {
     });
     terminal.type_text("\r");
     terminal.wait_for("score");
-    terminal.wait_until("run in history", |_| desk.runs().len() == 1);
+    terminal.wait_until("run in history", |_| fixture.runs().len() == 1);
     terminal.type_text("q");
     terminal.finish();
-    let listed = desk.output(&["history", "list"]);
+    let listed = fixture.output(&["history", "list"]);
     assert!(listed.contains("blocks.3/expand"), "{listed}");
 }
 
 #[test]
 fn without_a_name_the_model_of_last_time_is_opened_if_it_is_there() {
-    let desk = Desk::new(6);
-    let model = desk.path("small.onnx");
+    let fixture = Fixture::new(6);
+    let model = fixture.path("small.onnx");
     small(&model);
     let opened = "small";
-    let mut terminal = Emulator::start(Kind::Sixel, desk.command(&["small.onnx"]));
+    let mut terminal = Emulator::start(Kind::Sixel, fixture.command(&["small.onnx"]));
     terminal.wait_for("5 classes");
     terminal.type_text("2jq");
     terminal.finish();
-    let mut terminal = Emulator::start(Kind::Sixel, desk.command(&[]));
+    let mut terminal = Emulator::start(Kind::Sixel, fixture.command(&[]));
     terminal.wait_for("5 classes");
     assert!(terminal.text().contains(opened));
     terminal.type_text("q");
     terminal.finish();
     // What config.toml says comes first.
-    desk.configure("model = \"efficientnet-lite0\"\n");
-    let mut terminal = desk.explorer(Kind::Sixel);
+    fixture.configure("model = \"efficientnet-lite0\"\n");
+    let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.type_text("q");
     terminal.finish();
-    desk.configure("");
-    let mut terminal = Emulator::start(Kind::Sixel, desk.command(&["small.onnx"]));
+    fixture.configure("");
+    let mut terminal = Emulator::start(Kind::Sixel, fixture.command(&["small.onnx"]));
     terminal.wait_for("5 classes");
     terminal.type_text("2jq");
     terminal.finish();
     fs::remove_file(&model).unwrap();
-    let mut terminal = desk.explorer(Kind::Sixel);
+    let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.type_text("M");
     terminal.wait_for("the model of last time cannot be");
     terminal.type_text("qq");
@@ -172,9 +163,9 @@ fn small(path: &Path) {
 
 #[test]
 fn a_model_opens_where_it_was_left() {
-    let desk = Desk::new(6);
+    let fixture = Fixture::new(6);
     let has_grid = |terminal: &Emulator| terminal.text().contains("channel");
-    let mut terminal = desk.explorer(Kind::Sixel);
+    let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.type_text(QUICK);
     terminal.type_text("nn1/blocks.3/expand\r");
     terminal.wait_for("1/");
@@ -182,25 +173,25 @@ fn a_model_opens_where_it_was_left() {
     terminal.wait_until("grid of channels", has_grid);
     terminal.signal(Signal::TERM);
     terminal.finish();
-    let mut terminal = desk.explorer(Kind::Sixel);
+    let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.wait_for("quick · seed 2");
     terminal.wait_until("grid of channels", has_grid);
     terminal.type_text("q");
     terminal.finish();
 
-    fs::write(desk.home.explorer(), "{").unwrap();
-    let mut terminal = desk.explorer(Kind::Sixel);
+    fs::write(fixture.home.explorer(), "{").unwrap();
+    let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.wait_for("explorer.json");
     terminal.wait_for("default · seed 0");
     terminal.type_text("q");
     terminal.finish();
-    assert_eq!(desk.runs().len(), 0);
+    assert_eq!(fixture.runs().len(), 0);
 }
 
 #[test]
 fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
-    let desk = Desk::new(6);
-    let mut terminal = desk.explorer(Kind::Kitty);
+    let fixture = Fixture::new(6);
+    let mut terminal = fixture.explorer(Kind::Kitty);
     terminal.type_text(QUICK);
     run_class(&terminal, "flamingo");
     terminal.wait_for("flamingo · score");
@@ -227,25 +218,25 @@ fn state(terminal: &Emulator) -> String {
         .into()
 }
 
-/// What the next start makes of a run that was under way.
-fn expect_it_goes_on(desk: &Desk, steps: usize) {
-    let mut terminal = desk.explorer(Kind::Kitty);
-    // The run that was left is offered, and goes on when it is asked to.
+/// Asserts that the next start continues an interrupted run.
+fn expect_it_goes_on(fixture: &Fixture, steps: usize) {
+    let mut terminal = fixture.explorer(Kind::Kitty);
+    // The interrupted run is offered, and continues after confirmation.
     terminal.wait_for("1 unfinished run from last time");
     terminal.type_text("P");
     terminal.wait_for("flamingo · score");
     terminal.type_text("q");
     terminal.finish();
-    let record = fs::read(desk.runs()[0].join("run.json")).unwrap();
+    let record = fs::read(fixture.runs()[0].join("run.json")).unwrap();
     let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
     assert_eq!(record["scores"].as_array().unwrap().len(), steps);
-    desk.output(&["history", "verify"]);
+    fixture.output(&["history", "verify"]);
 }
 
 #[test]
 fn whatever_ends_the_explorer_the_run_goes_on_at_the_next_start_to_the_same_picture() {
     const STEPS: usize = 60;
-    let reference = Desk::new(STEPS);
+    let reference = Fixture::new(STEPS);
     let steps = STEPS.to_string();
     reference.output(&[
         "run",
@@ -258,8 +249,8 @@ fn whatever_ends_the_explorer_the_run_goes_on_at_the_next_start_to_the_same_pict
     ]);
     let expected = fs::read(reference.runs()[0].join("image.png")).unwrap();
     for end in ["quit", "SIGTERM", "SIGHUP", "SIGKILL"] {
-        let desk = Desk::new(STEPS);
-        let mut terminal = desk.explorer(Kind::Kitty);
+        let fixture = Fixture::new(STEPS);
+        let mut terminal = fixture.explorer(Kind::Kitty);
         terminal.type_text(QUICK);
         run_class(&terminal, "flamingo");
         terminal.wait_for("/60 · score");
@@ -273,9 +264,9 @@ fn whatever_ends_the_explorer_the_run_goes_on_at_the_next_start_to_the_same_pict
             terminal.finish();
             expect_no_trace(&terminal);
         }
-        assert_eq!(desk.runs().len(), 0, "{end}");
-        expect_it_goes_on(&desk, STEPS);
-        let picture = fs::read(desk.runs()[0].join("image.png")).unwrap();
+        assert_eq!(fixture.runs().len(), 0, "{end}");
+        expect_it_goes_on(&fixture, STEPS);
+        let picture = fs::read(fixture.runs()[0].join("image.png")).unwrap();
         assert!(picture == expected, "another picture after {end}");
     }
 }

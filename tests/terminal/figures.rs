@@ -1,10 +1,17 @@
-//! How fast the explorer answers, and what it costs: the figures of the README, printed. Measured for real, so they are worth
-//! something only alone on the machine and in a release build:
-//! `cargo test --release --test terminal figures -- --ignored --nocapture --test-threads 1`.
+//! Speed and cost of the explorer: the figures of the README. Run it on an idle machine: `cargo bench --bench
+//! figures`, with a part of a figure's name to measure only that one.
+//!
+//! The program runs in a pseudo-terminal with an emulated terminal. A figure beyond its limit fails.
 
-use super::desk::{Desk, QUICK};
-use super::emulator::{Emulator, Kind};
-use super::explorer::run_class;
+#[allow(dead_code, reason = "the tests use the rest")]
+mod emulator;
+#[allow(dead_code, reason = "the tests use the rest")]
+mod fixture;
+#[path = "../common/sandbox.rs"]
+mod sandbox;
+
+use emulator::{Emulator, Kind};
+use fixture::{Fixture, QUICK, run_class};
 use std::fs;
 use std::time::{Duration, Instant};
 use ziggurat::ascent::{Kind as Quantity, Objective, Settings, Unit};
@@ -18,8 +25,32 @@ const ROWS: usize = 100_000;
 /// Runs of the longest history.
 const RUNS: u64 = 10_000;
 
+/// Every figure and its name.
+const FIGURES: [(&str, fn()); 6] = [
+    (
+        "key_to_frame_during_an_ascent",
+        key_to_frame_during_an_ascent,
+    ),
+    ("key_to_frame_during_a_batch", key_to_frame_during_a_batch),
+    ("key_to_frame_in_a_long_list", key_to_frame_in_a_long_list),
+    ("first_screen", first_screen),
+    ("idle", idle),
+    ("memory", memory),
+];
+
+fn main() {
+    let selected = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let is_selected = |name: &str| selected.as_deref().is_none_or(|part| name.contains(part));
+    for (name, measure) in FIGURES.iter().filter(|(name, _)| is_selected(name)) {
+        println!("{name}");
+        measure();
+    }
+}
+
 /// Prints the median, the 99th percentile and the largest of durations, and returns the 99th percentile.
-fn tell(what: &str, mut times: Vec<Duration>) -> Duration {
+fn report(what: &str, mut times: Vec<Duration>) -> Duration {
     times.sort();
     let at = |share: usize| times[(times.len() - 1) * share / 100];
     println!(
@@ -32,7 +63,8 @@ fn tell(what: &str, mut times: Vec<Duration>) -> Duration {
     at(99)
 }
 
-/// Goes through the list of classes by one key a time, and takes the time from each key to the frame that shows it.
+/// Moves through the list of classes by one key at a time, and measures the time from each key to the frame that shows
+/// it.
 fn walk(terminal: &Emulator, rows: usize, keys: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     for row in 2..2 + keys {
@@ -43,21 +75,19 @@ fn walk(terminal: &Emulator, rows: usize, keys: usize) -> Vec<Duration> {
     times
 }
 
-#[test]
-#[ignore = "measures: run it alone and in a release build"]
-fn a_key_is_answered_within_a_frame_while_an_ascent_runs() {
+fn key_to_frame_during_an_ascent() {
     for kind in [Kind::Kitty, Kind::Sixel] {
-        let desk = Desk::new(4000);
-        let mut terminal = desk.explorer(kind);
+        let fixture = Fixture::new(4000);
+        let mut terminal = fixture.explorer(kind);
         terminal.type_text(QUICK);
         run_class(&terminal, "flamingo");
         terminal.wait_for("/4000 · score");
-        // The search is over, and the whole list there again.
+        // Ends the search: the list is complete again.
         terminal.type_text("\x1b");
         terminal.wait_for("spoonbill");
         terminal.type_text("gg");
         terminal.wait_for(" 1/1000");
-        let p99 = tell(
+        let p99 = report(
             &format!("key to frame during an ascent, {kind:?}"),
             walk(&terminal, 1000, 500),
         );
@@ -67,11 +97,9 @@ fn a_key_is_answered_within_a_frame_while_an_ascent_runs() {
     }
 }
 
-#[test]
-#[ignore = "measures: run it alone and in a release build"]
-fn a_key_is_answered_within_a_frame_while_the_pictures_of_a_batch_grow() {
-    let desk = Desk::new(4000);
-    let mut terminal = desk.explorer(Kind::Kitty);
+fn key_to_frame_during_a_batch() {
+    let fixture = Fixture::new(4000);
+    let mut terminal = fixture.explorer(Kind::Kitty);
     terminal.type_text(QUICK);
     terminal.type_text("2gg");
     terminal.wait_for(" 1/1000");
@@ -79,7 +107,7 @@ fn a_key_is_answered_within_a_frame_while_the_pictures_of_a_batch_grow() {
     terminal.wait_for("/4000 · score");
     terminal.type_text("gg");
     terminal.wait_for(" 1/1000");
-    let p99 = tell(
+    let p99 = report(
         "key to frame while eight pictures grow, Kitty",
         walk(&terminal, 1000, 500),
     );
@@ -88,18 +116,16 @@ fn a_key_is_answered_within_a_frame_while_the_pictures_of_a_batch_grow() {
     terminal.finish();
 }
 
-#[test]
-#[ignore = "measures: run it alone and in a release build"]
-fn a_hundred_thousand_rows_scroll_at_sixty_frames_a_second() {
-    let desk = Desk::new(6);
-    let model = desk.path("wide.onnx");
+fn key_to_frame_in_a_long_list() {
+    let fixture = Fixture::new(6);
+    let model = fixture.path("wide.onnx");
     wide_model(&model);
-    let command = desk.command(&[model.to_str().unwrap()]);
+    let command = fixture.command(&[model.to_str().unwrap()]);
     let mut terminal = Emulator::start_sized(Kind::Kitty, (200, 60), command);
     terminal.wait_for("100000 classes");
     terminal.type_text("2");
     terminal.wait_for(" 1/100000");
-    let p99 = tell(
+    let p99 = report(
         "key to frame in a list of 100,000 rows",
         walk(&terminal, ROWS, 500),
     );
@@ -111,7 +137,7 @@ fn a_hundred_thousand_rows_scroll_at_sixty_frames_a_second() {
     terminal.finish();
 }
 
-/// A classifier of a hundred thousand classes that computes next to nothing.
+/// A classifier of a hundred thousand classes that computes almost nothing.
 fn wide_model(path: &std::path::Path) {
     let mut builder = Builder::empty(17, "");
     let image = builder
@@ -131,16 +157,14 @@ fn wide_model(path: &std::path::Path) {
     fs::write(path, file::encode(&model).unwrap()).unwrap();
 }
 
-#[test]
-#[ignore = "measures: run it alone and in a release build"]
-fn the_first_screen_is_there_at_once_with_ten_thousand_runs_in_history() {
-    let desk = Desk::new(6);
-    fill_history(&desk);
+fn first_screen() {
+    let fixture = Fixture::new(6);
+    fill_history(&fixture);
     let mut times = Vec::new();
     let mut all = Vec::new();
     for _ in 0..21 {
         let start = Instant::now();
-        let mut terminal = Emulator::start(Kind::Kitty, desk.command(&[]));
+        let mut terminal = Emulator::start(Kind::Kitty, fixture.command(&[]));
         terminal.wait_for("Classes");
         times.push(start.elapsed());
         terminal.wait_for("10000 runs");
@@ -148,7 +172,7 @@ fn the_first_screen_is_there_at_once_with_ten_thousand_runs_in_history() {
         terminal.type_text("q");
         terminal.finish();
     }
-    tell("all runs are listed", all);
+    report("all runs are listed", all);
     times.sort();
     println!(
         "start to the first screen: median {:.1?}, largest {:.1?} of 21",
@@ -157,7 +181,7 @@ fn the_first_screen_is_there_at_once_with_ten_thousand_runs_in_history() {
     assert!(times[10] <= Duration::from_millis(150), "{times:?}");
 }
 
-fn fill_history(desk: &Desk) {
+fn fill_history(fixture: &Fixture) {
     let picture =
         image::RgbImage::from_fn(24, 16, |x, y| image::Rgb([10 * x as u8, 15 * y as u8, 7]));
     for seed in 0..RUNS {
@@ -192,7 +216,7 @@ fn fill_history(desk: &Desk) {
             time: seed,
         };
         // Written directly: saving waits for the disk each time.
-        let folder = desk.home.history().join(&record.id);
+        let folder = fixture.home.history().join(&record.id);
         fs::create_dir_all(&folder).unwrap();
         fs::write(
             folder.join("image.png"),
@@ -207,12 +231,10 @@ fn fill_history(desk: &Desk) {
     }
 }
 
-#[test]
-#[ignore = "measures: run it alone and in a release build"]
-fn an_explorer_with_nothing_to_do_does_nothing() {
-    let desk = Desk::new(6);
-    let mut terminal = desk.explorer(Kind::Kitty);
-    // What was said at the start goes after a while.
+fn idle() {
+    let fixture = Fixture::new(6);
+    let mut terminal = fixture.explorer(Kind::Kitty);
+    // The messages of the start disappear after a while.
     std::thread::sleep(Duration::from_secs(12));
     let (before, start) = (processor_time(&terminal), Instant::now());
     std::thread::sleep(Duration::from_secs(20));
@@ -224,12 +246,10 @@ fn an_explorer_with_nothing_to_do_does_nothing() {
     terminal.finish();
 }
 
-#[test]
-#[ignore = "measures: run it alone and in a release build"]
-fn without_a_model_the_explorer_is_small() {
-    let desk = Desk::new(6);
-    fill_history(&desk);
-    let mut terminal = Emulator::start(Kind::Kitty, desk.command(&["/no/such/model.onnx"]));
+fn memory() {
+    let fixture = Fixture::new(6);
+    fill_history(&fixture);
+    let mut terminal = Emulator::start(Kind::Kitty, fixture.command(&["/no/such/model.onnx"]));
     terminal.wait_for("not open");
     terminal.wait_for("open a model");
     terminal.type_text("\x1b");
@@ -245,8 +265,8 @@ fn without_a_model_the_explorer_is_small() {
 fn processor_time(terminal: &Emulator) -> Duration {
     let id = terminal.process().as_raw_nonzero();
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // After the name, which may hold anything, come the state and the numbers; user and system time are the 12th and 13th, in
-    // hundredths of a second.
+    // After the name, which may hold anything, come the state and the numbers; user and system time are the 12th and
+    // 13th, in hundredths of a second.
     let (_, numbers) = stat.rsplit_once(')').unwrap();
     let numbers: Vec<&str> = numbers.split_whitespace().collect();
     let ticks: u64 = [11, 12]

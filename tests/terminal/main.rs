@@ -1,13 +1,13 @@
-//! Ziggurat in a terminal, seen from the terminal's side: real programs in a pseudo-terminal, with a terminal in memory.
+//! Ziggurat in a terminal: real programs in a pseudo-terminal, with a terminal in memory.
 
 #![cfg(unix)]
 
-mod desk;
+#[allow(dead_code, reason = "the figures use the rest")]
 mod emulator;
 mod explorer;
-mod figures;
-mod hardships;
+mod fixture;
 mod pictures;
+mod robustness;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 mod tmux;

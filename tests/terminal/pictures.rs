@@ -38,7 +38,7 @@ fn part(kind: Kind, name: &str) -> Emulator {
     Emulator::start(kind, command)
 }
 
-/// No test by itself: plays the part that the environment names.
+/// Not a test of its own: plays the part named by the environment.
 #[test]
 fn player() {
     match std::env::var(PART).as_deref() {

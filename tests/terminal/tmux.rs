@@ -1,8 +1,8 @@
 //! The explorer inside tmux, which stands between it and the terminal.
 
-use super::desk::{Desk, OPEN, QUICK};
 use super::emulator::{Emulator, Kind};
-use super::explorer::run_class;
+use super::fixture::run_class;
+use super::fixture::{Fixture, OPEN, QUICK};
 use super::pictures::{LOW, PART, player_command};
 use portable_pty::CommandBuilder;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ struct Tmux {
 
 impl Tmux {
     /// `None` if there is no tmux on this machine.
-    fn new(desk: &Desk, passthrough: bool) -> Option<Self> {
+    fn new(fixture: &Fixture, passthrough: bool) -> Option<Self> {
         let version = Command::new("tmux")
             .arg("-V")
             .stdout(Stdio::null())
@@ -28,23 +28,23 @@ impl Tmux {
             eprintln!("skipped: no tmux");
             return None;
         }
-        let configuration = desk.path("tmux.conf");
+        let configuration = fixture.path("tmux.conf");
         let switch = if passthrough { "on" } else { "off" };
         let text =
             format!("set -g allow-passthrough {switch}\nset -g default-terminal tmux-256color\n");
         std::fs::write(&configuration, text).unwrap();
-        let socket = desk.path("tmux.socket").to_str().unwrap().to_string();
+        let socket = fixture.path("tmux.socket").to_str().unwrap().to_string();
         Some(Self {
             socket,
             configuration,
         })
     }
 
-    fn explorer(&self, desk: &Desk, kind: Kind) -> Emulator {
+    fn explorer(&self, fixture: &Fixture, kind: Kind) -> Emulator {
         let mut command = self.client();
         command.arg("new-session");
-        command.args(desk.command(&[]).get_argv());
-        command.env("ZIGGURAT_HOME", desk.path(""));
+        command.args(fixture.command(&[]).get_argv());
+        command.env("ZIGGURAT_HOME", fixture.path(""));
         let terminal = Emulator::start(kind, command);
         terminal.wait_for(OPEN);
         terminal
@@ -96,11 +96,11 @@ impl Drop for Tmux {
 
 /// Runs a class, waits until something is true of the screen, keeps the picture and quits.
 fn look(kind: Kind, passthrough: bool, what: &str, shows_picture: fn(&Emulator) -> bool) {
-    let desk = Desk::new(20);
-    let Some(tmux) = Tmux::new(&desk, passthrough) else {
+    let fixture = Fixture::new(20);
+    let Some(tmux) = Tmux::new(&fixture, passthrough) else {
         return;
     };
-    let mut terminal = tmux.explorer(&desk, kind);
+    let mut terminal = tmux.explorer(&fixture, kind);
     assert!(!shows_picture(&terminal));
     terminal.type_text(QUICK);
     terminal.wait_for("quick");
@@ -113,7 +113,7 @@ fn look(kind: Kind, passthrough: bool, what: &str, shows_picture: fn(&Emulator) 
     terminal.type_text("q");
     terminal.finish();
     assert!(!shows_picture(&terminal), "{}", terminal.text());
-    desk.output(&["history", "verify"]);
+    fixture.output(&["history", "verify"]);
 }
 
 #[test]
@@ -150,11 +150,11 @@ fn is_picture(rows: &[(usize, usize, usize)]) -> bool {
 
 #[test]
 fn tmux_holds_the_cells_of_a_picture_as_text() {
-    let desk = Desk::new(20);
-    let Some(tmux) = Tmux::new(&desk, true) else {
+    let fixture = Fixture::new(20);
+    let Some(tmux) = Tmux::new(&fixture, true) else {
         return;
     };
-    let terminal = tmux.explorer(&desk, Kind::Placeholders);
+    let terminal = tmux.explorer(&fixture, Kind::Placeholders);
     assert_eq!(tmux.placeholders(), []);
     let shows_picture = |terminal: &Emulator| terminal.text().contains(PLACEHOLDER);
     terminal.type_text(QUICK);
@@ -203,8 +203,8 @@ fn tmux_holds_the_cells_of_a_picture_as_text() {
 
 #[test]
 fn pictures_among_lines_are_lines_to_tmux() {
-    let desk = Desk::empty();
-    let Some(tmux) = Tmux::new(&desk, true) else {
+    let fixture = Fixture::empty();
+    let Some(tmux) = Tmux::new(&fixture, true) else {
         return;
     };
     let mut command = tmux.client();
@@ -231,17 +231,17 @@ fn pictures_among_lines_are_lines_to_tmux() {
 
 #[test]
 fn a_terminal_that_is_attached_later_gets_the_pictures() {
-    let desk = Desk::new(20);
-    let Some(tmux) = Tmux::new(&desk, true) else {
+    let fixture = Fixture::new(20);
+    let Some(tmux) = Tmux::new(&fixture, true) else {
         return;
     };
-    let mut terminal = tmux.explorer(&desk, Kind::Placeholders);
+    let mut terminal = tmux.explorer(&fixture, Kind::Placeholders);
     terminal.type_text(QUICK);
     terminal.wait_for("quick");
     run_class(&terminal, "flamingo");
     terminal.wait_for("flamingo · score");
     terminal.wait_until("picture", |_| is_picture(&tmux.placeholders()));
-    let written = desk.path("written");
+    let written = fixture.path("written");
     let log = format!("cat > {}", written.display());
     tmux.say(&["pipe-pane", "-t", ":0.0", &log]);
     terminal.kill();

@@ -34,6 +34,10 @@ pub enum Domain {
         range: (f64, f64),
         /// Whether only whole numbers are valid.
         whole: bool,
+        /// The increment of one key press; values become multiples of it.
+        step: f64,
+        /// The number that means an automatic choice, if there is one.
+        automatic: Option<f64>,
     },
     /// One of some names; the first is the default.
     Choice(&'static [&'static str]),
@@ -67,6 +71,8 @@ pub(super) const fn real(unit: &'static str, default: f64, range: RangeInclusive
         default,
         range: (*range.start(), *range.end()),
         whole: false,
+        step: 0.05,
+        automatic: None,
     }
 }
 
@@ -77,6 +83,29 @@ pub(super) const fn whole(unit: &'static str, default: u32, range: RangeInclusiv
         default: default as f64,
         range: (*range.start() as f64, *range.end() as f64),
         whole: true,
+        step: 1.0,
+        automatic: None,
+    }
+}
+
+impl Domain {
+    /// The same number with another step.
+    pub(super) const fn by(mut self, by: f64) -> Self {
+        if let Self::Number { step, .. } = &mut self {
+            *step = by;
+        }
+        self
+    }
+
+    /// The same number, whose smallest value means an automatic choice.
+    pub(super) const fn or_automatic(mut self) -> Self {
+        if let Self::Number {
+            range, automatic, ..
+        } = &mut self
+        {
+            *automatic = Some(range.0);
+        }
+        self
     }
 }
 
@@ -92,7 +121,10 @@ impl Knob {
 
     /// The number that means an automatic choice, which can be typed as `AUTOMATIC`; `None` if there is none.
     pub fn automatic(&self) -> Option<f64> {
-        (self.key == "canvas").then_some(0.0)
+        match self.domain {
+            Domain::Number { automatic, .. } => automatic,
+            Domain::Choice(_) | Domain::Layer => None,
+        }
     }
 
     /// The display form of a value that means an automatic choice, `AUTOMATIC`; `None` for other values.
@@ -196,28 +228,18 @@ impl Knob {
         }
     }
 
-    /// The next value above or below `value`: numbers by a step in proportion to their size, names in order. `None` for
-    /// layers.
+    /// The next value above or below `value`: for numbers the next multiple of their step, within their range; names in
+    /// order. `None` for layers.
     pub fn turned(&self, value: &SettingValue, up: bool) -> Option<SettingValue> {
         match (self.domain, value) {
-            (
-                Domain::Number {
-                    default,
-                    range,
-                    whole,
-                    ..
-                },
-                &SettingValue::Number(number),
-            ) => {
-                let step = match whole {
-                    true if number >= 32.0 => 8.0,
-                    true => 1.0,
-                    false => 0.05 * 10f64.powf(default.max(0.1).log10().round()),
+            (Domain::Number { range, step, .. }, &SettingValue::Number(number)) => {
+                // A number that is a multiple but for its last digit counts as one.
+                let at = number / step;
+                let next = match up {
+                    true => (at + 1e-6).floor() + 1.0,
+                    false => (at - 1e-6).ceil() - 1.0,
                 };
-                let moved = if up { number + step } else { number - step };
-                // Rounded, so that up and down return to the same value.
-                let moved = (moved / step).round() * step;
-                let moved = (moved * 1e6).round() / 1e6;
+                let moved = (next * step * 1e6).round() / 1e6;
                 Some(moved.clamp(range.0, range.1).into())
             }
             (Domain::Choice(names), SettingValue::Text(name)) => {

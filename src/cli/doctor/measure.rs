@@ -1,7 +1,8 @@
-//! `ziggurat doctor --measure`: how fast a provider takes steps, and how far it is from the CPU; one report to paste.
+//! `ziggurat doctor --measure`: a provider's speed and its numerical difference from the CPU, as a report for bug
+//! reports.
 
-use super::super::output::{self, line};
-use super::super::{Failure, startup};
+use crate::cli::output::{self, line};
+use crate::cli::{Failure, startup};
 use ziggurat::ascent::measurement::{Batch, Measurement, measure};
 use ziggurat::home::Home;
 use ziggurat::runtime::{Library, Provider};

@@ -1,6 +1,6 @@
 //! `ziggurat doctor MODEL`: a model summary for bug reports.
 
-use super::super::output::{self, line};
+use crate::cli::output::{self, line};
 use std::collections::BTreeMap;
 use ziggurat::model::class_scores::Evidence;
 use ziggurat::model::passes::LeftOut;
@@ -8,7 +8,7 @@ use ziggurat::model::summary::{Block, ModelSummary, NetworkSummary, Value};
 use ziggurat::model::{ChannelOrder, Fit, Origin};
 use ziggurat::text::printable;
 
-/// Prints a report; nothing in it steers the terminal.
+/// Prints a report; control characters are escaped.
 pub fn print(report: &ModelSummary) -> std::io::Result<()> {
     line(&format!("model         {}", report.name))?;
     let opsets = report.opsets.iter();
@@ -134,7 +134,7 @@ fn scores(network: &NetworkSummary) -> String {
     )
 }
 
-/// How a picture becomes the model's input, and who says so.
+/// Preprocessing of the input, and where it is specified.
 fn pixels(network: &NetworkSummary) -> String {
     let assumed = match network.preprocessing_origin {
         Origin::Assumed => ", ImageNet's mean and standard deviation are assumed",
@@ -159,10 +159,10 @@ fn pixels(network: &NetworkSummary) -> String {
     )
 }
 
-/// Each number, or one for all if they are the same.
+/// Each number, or one if all are equal.
 fn numbers(mut all: Vec<f32>) -> String {
     all.dedup();
-    // To three places. To add 0 makes 0 of -0.
+    // Three decimal places. Adding 0 turns -0 into 0.
     let shown = all.iter().map(|number| (number * 1e3).round() / 1e3 + 0.0);
     let shown: Vec<String> = shown.map(|number| number.to_string()).collect();
     shown.join(" ")

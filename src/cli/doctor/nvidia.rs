@@ -1,7 +1,7 @@
 //! What `doctor` shows of NVIDIA's driver, GPUs and libraries.
 
-use super::super::output;
 use super::Skipped;
+use crate::cli::output;
 use serde::Serialize;
 use std::path::PathBuf;
 use ziggurat::runtime::{Library, nvidia};

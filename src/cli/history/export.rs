@@ -1,4 +1,4 @@
-//! `ziggurat history export`: runs as a file for people.
+//! `ziggurat history export`: exports runs to a file.
 
 use super::selection::Selection;
 use super::{Failure, output};
@@ -35,7 +35,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
             ids.len()
         )));
     }
-    // A path that cannot be written is reported before minutes are spent.
+    // A path that cannot be written is reported before the long work.
     let out = OutputFile::new(&arguments.out)?;
     let bytes = form.encode(home, &ids, arguments.delay)?;
     let size = bytes.len().div_ceil(1024);
@@ -47,7 +47,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     ))?)
 }
 
-/// The runs that are meant, each once and in the order in which they were named or sorted.
+/// The selected runs, without duplicates, in the given or sorted order.
 fn ids(home: &Home, arguments: &Arguments) -> Result<Vec<String>, Failure> {
     let selection = &arguments.selection;
     match (arguments.ids.is_empty(), selection.filters()) {

@@ -25,13 +25,13 @@ pub struct Arguments {
     json: bool,
 }
 
-/// How many runs a terminal shows: few enough that the newest do not scroll away.
+/// Maximum number of runs shown in a terminal, so that the newest do not scroll away.
 const SCREENFUL: usize = 40;
 
 /// Digits of an id in the table: enough to name a run among millions.
 const DIGITS: usize = 8;
 
-/// Narrowest columns of a target and of a model that are of any use.
+/// Minimum useful width of a target and a model, in columns.
 const NARROWEST: usize = 8;
 
 #[derive(Serialize)]
@@ -82,7 +82,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells what is not on the list.
+/// Reports what the list omits.
 fn notice(shown: usize, passing: usize, all: usize) {
     match (shown, passing, all) {
         (_, _, 0) => output::notice("no runs yet; `ziggurat run flamingo` makes the first"),
@@ -123,9 +123,9 @@ struct Column {
     heading: &'static str,
     text: fn(&HistoryEntry, u64) -> String,
     number: bool,
-    /// Whether it gives way where the line is narrow.
+    /// Whether it is narrowed on a narrow line.
     flexible: bool,
-    /// Whether it is left out if it is empty for all runs.
+    /// Whether it is omitted if it is empty for all runs.
     optional: bool,
 }
 
@@ -185,7 +185,7 @@ fn favourite(entry: &HistoryEntry) -> &'static str {
     if entry.favourite { "★" } else { " " }
 }
 
-/// The steps taken; a run that the user stopped has a plus, as there would have been more.
+/// The steps taken; a plus marks a run that the user stopped early.
 fn steps(entry: &HistoryEntry) -> String {
     let more = if entry.ended == EndReason::Stopped {
         "+"
@@ -195,7 +195,7 @@ fn steps(entry: &HistoryEntry) -> String {
     format!("{}{more}", entry.steps)
 }
 
-/// The lines of a table, its headings first, none wider than `width` columns if that can be.
+/// The lines of a table, headings first, at most `width` columns wide if possible.
 fn table(entries: &[HistoryEntry], now: u64, width: usize) -> Vec<String> {
     let says_something = |column: &&Column| {
         let mut texts = entries.iter().map(|entry| (column.text)(entry, now));
@@ -222,7 +222,7 @@ fn table(entries: &[HistoryEntry], now: u64, width: usize) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// Takes from the widest flexible column until the line fits, or all of them are as narrow as they may be.
+/// Narrows the widest flexible column until the line fits, or all have their minimum width.
 fn narrow(columns: &[&Column], widths: &mut [usize], width: usize) {
     let gaps = 2 * (columns.len() - 1);
     let total: usize = widths.iter().sum::<usize>() + gaps;
@@ -236,7 +236,7 @@ fn narrow(columns: &[&Column], widths: &mut [usize], width: usize) {
     }
 }
 
-/// `text` in exactly `width` columns: cut, or filled up on the left if it is a number, else on the right.
+/// `text` in exactly `width` columns: cut or padded, on the left for numbers, otherwise on the right.
 fn cell(text: &str, width: usize, number: bool) -> String {
     let text = cut(text, width);
     let space = " ".repeat(width.saturating_sub(text.width()));
@@ -246,7 +246,7 @@ fn cell(text: &str, width: usize, number: bool) -> String {
     }
 }
 
-/// As much of `text` as fits into `width` columns; what is cut off leaves an ellipsis.
+/// `text` cut to `width` columns; an ellipsis marks a cut end.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.into();
@@ -334,7 +334,7 @@ mod tests {
             assert!(lines.iter().all(|line| line.width() <= width), "{lines:#?}");
             assert!(lines[1].contains('…') && lines[1].contains("97.5 %"));
         }
-        // Too narrow for anything: nothing breaks.
+        // Too narrow for anything: it must not panic.
         assert_eq!(table(&entries, 0, 5).len(), 3);
         assert_eq!((cut("abc", 2), cut("abc", 0)), ("a…".into(), "…".into()));
     }

@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The run that `prefix` means; a prefix that means none or several is a mistake on the command line.
+/// The run with this id or prefix; a prefix of no or several runs is a usage error.
 fn resolve(home: &Home, prefix: &str) -> Result<String, Failure> {
     history::resolve(home, prefix).map_err(|problem| match problem {
         mistake @ (runs::Error::NotAnId(_)

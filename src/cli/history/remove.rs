@@ -1,4 +1,4 @@
-//! `ziggurat history remove`: removes runs, brings them back, or deletes them for good.
+//! `ziggurat history remove`: removes, restores or permanently deletes runs.
 
 use super::{Failure, output};
 use ziggurat::home::Home;

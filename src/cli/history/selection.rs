@@ -1,4 +1,4 @@
-//! Which runs are meant: the filters that subcommands of `ziggurat history` share.
+//! Selection of runs: the filters shared by subcommands of `ziggurat history`.
 
 use super::{Failure, output};
 use ziggurat::home::Home;
@@ -55,7 +55,7 @@ impl Selection {
             || bounds.iter().any(Option::is_some)
     }
 
-    /// The runs that pass, in order. Damaged ones are remarked upon.
+    /// The matching runs, in order. Damaged ones are reported.
     pub fn apply(&self, home: &Home) -> Result<Selected, Failure> {
         let kind = self.kind.as_deref().map(query::kind).transpose();
         let filter = Filter {

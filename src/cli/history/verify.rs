@@ -1,4 +1,4 @@
-//! `ziggurat history verify`: checks every run, and says what to do about damaged ones.
+//! `ziggurat history verify`: checks every run and reports damaged ones with the remedy.
 
 use super::{Failure, output};
 use anyhow::anyhow;
@@ -30,7 +30,7 @@ struct Damaged {
     why: String,
 }
 
-/// Most foreign names that are printed.
+/// Maximum number of unknown names that are printed.
 const FOREIGN: usize = 10;
 
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use ziggurat::model::{Network, picture};
 use ziggurat::runs::format;
 use ziggurat::text::shown;
 
-/// How many channels are listed of one layer, and of each of several.
+/// Number of channels listed for one layer; for several, of each.
 const OF_ONE: usize = 10;
 const OF_EACH: usize = 3;
 

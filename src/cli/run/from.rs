@@ -53,13 +53,17 @@ impl From {
     }
 }
 
-/// The notice that a run was computed with another precision than is set now; `None` if it is the same.
+/// The notice that a run was computed with another precision than the current one; `None` if it is the same.
 fn other_precision(provider: &str, is_tf32_allowed: bool) -> Option<&'static str> {
     match (used_tf32(provider), is_tf32_allowed) {
         (true, false) => {
             Some("the run was computed with TF32: set ZIGGURAT_TF32=1 to get the same picture")
         }
-        (false, true) if provider.starts_with("cuda") => {
+        (false, true)
+            if ["cuda", "tensorrt"]
+                .iter()
+                .any(|one| provider.starts_with(one)) =>
+        {
             Some("the run was computed without TF32: unset ZIGGURAT_TF32 to get the same picture")
         }
         _ => None,
@@ -71,7 +75,7 @@ fn is_id(text: &str) -> bool {
     (1..=16).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-/// The runs of the batch in which the run of a record was made, in their order, if `asked` is that run and its picture
+/// The runs that stepped in one batch with the run of a record, in order, if `asked` is that run and its picture
 /// depends on them; otherwise empty. Prints a notice if they cannot be repeated.
 pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) -> Vec<Spec> {
     let is_repeated = asked.len() == 1 && asked[0].id() == record.id;

@@ -1,4 +1,4 @@
-//! The runs of each model that a command line asks for, determined before anything long starts.
+//! The runs of each model that a command line requests, determined before any long work.
 
 use super::Arguments;
 use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
@@ -41,7 +41,7 @@ impl Planner<'_> {
     /// together.
     pub fn plan(&self, models: &[Option<&str>]) -> Result<(Vec<Plan>, Network), Failure> {
         let several = models.len() > 1;
-        // A name that means nothing is known before anything is fetched or opened.
+        // An invalid name is reported before anything is downloaded or opened.
         for model in models {
             if let Err(problem) = ModelSource::resolve(self.home, *model) {
                 return Err(startup::unresolved(problem));
@@ -164,8 +164,10 @@ impl Planner<'_> {
 fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
     if spec.model_hash != network.hash {
         return Err(anyhow!(
-            "{} is not the model that made the picture; give --model",
-            spec.model
+            "the picture was made with {} (hash {}), not with the opened model (hash {}): give that file as --model",
+            spec.model,
+            spec.model_hash,
+            network.hash
         )
         .into());
     }

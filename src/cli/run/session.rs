@@ -30,6 +30,8 @@ pub struct Session<'a> {
     pub companions: Vec<Spec>,
     pub judges: Judges,
     pub origin: Origin<'a>,
+    /// Whether an unfinished run was saved.
+    pub has_saved_part: bool,
     pub delivery: Delivery<'a>,
 }
 
@@ -38,7 +40,7 @@ pub enum Outcome {
     All,
     /// Some failed; the last error is not printed yet.
     SomeFailed(Error),
-    /// Interrupted by the user; unfinished runs are saved.
+    /// Interrupted by the user.
     Interrupted,
     /// The batch failed, but can be retried on another device or with fewer runs at once.
     Retry,
@@ -218,6 +220,7 @@ impl Session<'_> {
             output::notice("the history has this run already, finished");
             return Ok(());
         }
+        self.has_saved_part |= is_stopped;
         let delivery = &self.delivery;
         delivery.deliver(&ending.record, &ending.picture, image, false)
     }

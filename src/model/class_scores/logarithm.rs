@@ -7,11 +7,11 @@ use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, ElementType, Error, Graph, Types};
 
 /// Minimum of a probability before its logarithm is computed directly.
-const LEAST: f64 = 1e-30;
+const MIN_PROBABILITY: f64 = 1e-30;
 
 /// Minimum of the complement of a probability before its logarithm is computed directly: half the spacing of float32
 /// below 1.
-const LEAST_COMPLEMENT: f64 = 6e-8;
+const MIN_COMPLEMENT: f64 = 6e-8;
 
 /// Operators that only move elements and therefore commute with the logarithm.
 const MOVING: &[&str] = &[
@@ -78,12 +78,12 @@ impl Logarithms<'_> {
     fn plain(&mut self, value: &str, part: Part) -> Result<String, Error> {
         let elem = self.elem(value)?;
         let (number, least) = match part {
-            Part::Itself => (value.to_string(), LEAST),
+            Part::Itself => (value.to_string(), MIN_PROBABILITY),
             Part::Complement => {
                 let one = self.builder.scalar(elem, 1.0)?;
                 (
                     self.builder.emit("Sub", &[&one, value], &[]),
-                    LEAST_COMPLEMENT,
+                    MIN_COMPLEMENT,
                 )
             }
         };

@@ -1,16 +1,20 @@
-//! Graph passes that prepare a model for differentiation.
+//! Graph passes that prepare a model for differentiation, and the pipeline of them.
 //!
-//! On the model: [`to_float32`], [`upgrade_opset`], [`polyfill`], [`inline_functions`]. On its graph, once the
-//! dimensions of the input are known: [`decompose`] (fused operators), [`control_flow`] (`If`, `Loop`, `Scan`),
-//! [`sequences`], and constant constant_folding, which needs a runtime (see [`crate::runtime::folding`]). [`fuse_batch_norm`] is
-//! an optimization. [`crate::model::passes`] runs them in order.
+//! [`normalize`] works on the model: [`to_float32`], [`upgrade_opset`], [`polyfill`], [`inline_functions`]. [`specialize`]
+//! works on its graph, once the dimensions of the inputs are known: [`decompose`] (fused operators), [`constant_folding`],
+//! [`control_flow`] (`If`, `Loop`, `Scan`), [`sequences`]. It needs an [`Evaluator`](super::Evaluator). [`fuse_batch_norm`]
+//! is an optimization.
 
+pub mod constant_folding;
 pub mod control_flow;
 pub mod decompose;
 pub mod fuse_batch_norm;
 pub mod inline_functions;
+mod pipeline;
 pub mod polyfill;
 pub mod sequences;
 mod skipped;
 pub mod to_float32;
 pub mod upgrade_opset;
+
+pub use pipeline::{PASSES, Pass, PassInfo, Passes, normalize, specialize};

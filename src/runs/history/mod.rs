@@ -29,7 +29,7 @@ pub mod record;
 pub mod scan;
 pub mod store;
 #[cfg(test)]
-pub(super) mod testing;
+pub(crate) mod testing;
 pub mod trash;
 pub mod verify;
 

@@ -282,7 +282,7 @@ mod tests {
         assert!(folder.join(IMAGE).is_file());
         // Once the new folder is there, what waits aside is only to be deleted.
         fs::create_dir(aside(&desk.home.history(), &id)).unwrap();
-        super::super::save(&desk.home, &record(1), &picture(), &[]).unwrap();
+        crate::runs::history::save(&desk.home, &record(1), &picture(), &[]).unwrap();
         assert!(!aside(&desk.home.history(), &id).exists());
     }
 

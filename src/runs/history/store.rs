@@ -262,7 +262,7 @@ mod tests {
         let entry = entry(&desk.home, &id).unwrap();
         assert!(entry.favourite && entry.judged() == Some(0.75));
         assert!(
-            super::super::verify(&desk.home, &|_, _| {})
+            crate::runs::history::verify(&desk.home, &|_, _| {})
                 .unwrap()
                 .damaged
                 .is_empty()

@@ -6,7 +6,7 @@ use crate::home::Home;
 use crate::runs::Spec;
 use image::{Rgb, RgbImage};
 
-pub(in super::super) struct Desk {
+pub(crate) struct Desk {
     pub folder: tempfile::TempDir,
     pub home: Home,
 }
@@ -26,12 +26,12 @@ impl Desk {
 }
 
 /// A small picture with a gradient.
-pub(in super::super) fn picture() -> RgbImage {
+pub(crate) fn picture() -> RgbImage {
     RgbImage::from_fn(6, 4, |x, y| Rgb([40 * x as u8, 60 * y as u8, 90]))
 }
 
 /// A finished run of a class; runs of different seeds have different ids.
-pub(in super::super) fn record(seed: u64) -> Record {
+pub(crate) fn record(seed: u64) -> Record {
     let objective = Objective {
         kind: Kind::Class,
         value: "logits".into(),

@@ -75,11 +75,11 @@ impl Photos {
 
     /// Closes the session of a model that is not among these.
     pub fn keep(&mut self, networks: &[Arc<LoadedModel>]) {
-        let is_open = |classifier: &mut Classifier<Held>| {
+        let is_closed = |classifier: &mut Classifier<Held>| {
             let hash = &classifier.network().hash;
             networks.iter().all(|loaded| loaded.network.hash != *hash)
         };
-        self.classifier.take_if(is_open);
+        self.classifier.take_if(is_closed);
     }
 
     /// The next question.

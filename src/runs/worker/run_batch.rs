@@ -56,7 +56,9 @@ impl WorkerThread {
         let (mut batch, resumed_at) = match self.begin(loaded, jobs) {
             Ok(Some(begun)) => begun,
             Ok(None) => return Ok(()),
-            Err(problem) if self.goes_on_otherwise(loaded, &problem, jobs, true) => return Ok(()),
+            Err(problem) if self.goes_on_otherwise(loaded, &problem, (jobs.len(), jobs), true) => {
+                return Ok(());
+            }
             // Perhaps only one of them fails.
             Err(_) if jobs.len() > 1 => {
                 let wanted = self.wanted(jobs);
@@ -81,7 +83,9 @@ impl WorkerThread {
             Ok(None) => Ok(Stored::All),
             Err(problem) => {
                 let is_first = batch.ascent().step_count() == resumed_at;
-                if self.goes_on_otherwise(loaded, &problem, jobs, is_first) {
+                if self.goes_on_otherwise(loaded, &problem, (batch.specs().len(), jobs), is_first) {
+                    // To resume the batch that failed would fail again.
+                    autosave.discard(&batch);
                     return Ok(());
                 }
                 Err(problem.to_string())
@@ -93,8 +97,13 @@ impl WorkerThread {
                     tracing::warn!(%problem, "no checkpoint could be written on leaving");
                 }
             }
-            // Once the disk has space again, the runs continue from the checkpoint.
-            Ok(Stored::NotAll) => {}
+            // Once the disk has space again, the runs continue from the checkpoint. If this one cannot be written, an
+            // earlier one stays.
+            Ok(Stored::NotAll) => {
+                if let Err(problem) = autosave.write_now(&batch) {
+                    tracing::warn!(%problem, "no checkpoint could be written of runs that could not be stored");
+                }
+            }
             Ok(Stored::All) | Err(_) => autosave.discard(&batch),
         }
         made.map(drop)
@@ -105,11 +114,11 @@ impl WorkerThread {
         &mut self,
         loaded: &LoadedModel,
         problem: &Error,
-        jobs: &[Job],
+        (runs, jobs): (usize, &[Job]),
         is_first_step: bool,
     ) -> bool {
         let wanted = self.wanted(jobs);
-        match driver::retry(problem, jobs.len(), is_first_step) {
+        match driver::retry(problem, runs, is_first_step) {
             Some(Retry::Fewer(fewer)) => {
                 let text = driver::fewer_notice(problem, fewer);
                 self.mailbox.post(WorkerEvent::Notice(text));
@@ -118,7 +127,7 @@ impl WorkerThread {
             }
             Some(Retry::Elsewhere(problem)) => match loaded.go_on_after(problem) {
                 Some(why) => {
-                    self.moved(loaded.device(), &why);
+                    self.moved(loaded, &why);
                     self.queue_next(wanted, jobs.len());
                     true
                 }
@@ -199,7 +208,13 @@ impl WorkerThread {
             let job = members.job_of(run).filter(|job| self.is_wanted(*job));
             let Some(job) = job else { continue };
             self.current.retain(|id| *id != job);
-            let kept = ending.and_then(|ending| ending.keep(&self.home).map(|_| ending));
+            let kept = ending.and_then(|ending| match ending.keep(&self.home) {
+                Ok(_) => Ok(ending),
+                Err(problem) => {
+                    result = Stored::NotAll;
+                    Err(problem)
+                }
+            });
             self.mailbox.post(match kept {
                 Ok(ending) => WorkerEvent::Finished {
                     job,
@@ -208,9 +223,6 @@ impl WorkerThread {
                     from_history: false,
                 },
                 Err(problem) => {
-                    if matches!(problem, Error::File { .. }) {
-                        result = Stored::NotAll;
-                    }
                     let why = problem.to_string();
                     WorkerEvent::Failed { job, why }
                 }

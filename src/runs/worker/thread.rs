@@ -145,7 +145,8 @@ impl WorkerThread {
         let Some(loaded) = self.network(&first.spec.model)? else {
             return Ok(());
         };
-        // Where it runs may have become known only now.
+        // Where it runs is known only now.
+        self.device = Some(loaded.device());
         self.answer_from_history(&jobs);
         jobs.retain(|job| self.is_wanted(job.id));
         if jobs
@@ -180,10 +181,12 @@ impl WorkerThread {
         }
     }
 
-    /// Uses another device from now on.
-    pub fn moved(&mut self, device: Device, why: &str) {
+    /// Runs of this model use another device from now on: the one of `loaded`.
+    pub fn moved(&mut self, loaded: &LoadedModel, why: &str) {
+        let device = loaded.device();
         self.device = Some(device);
         self.mailbox.post(WorkerEvent::Moved {
+            model: loaded.opened.model.clone(),
             provider: crate::runs::batch::provider_name(device),
             why: why.into(),
         });

@@ -1,9 +1,9 @@
 use ndarray::{Array1, arr1};
 
-use super::super::test_models::model;
-use super::super::{Options, Provider, testing};
 use super::*;
 use crate::onnx::ElementType;
+use crate::runtime::test_models::model;
+use crate::runtime::{Options, Provider, testing};
 
 /// One step of a small recurrence over vectors of 4: `position' = position + speed`, `speed' = speed * drag + push`,
 /// and `total`, the sum of the new positions (a product with ones).

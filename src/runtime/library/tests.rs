@@ -1,5 +1,6 @@
-use super::super::testing;
+use super::cpu::CPU_VERSION;
 use super::*;
+use crate::runtime::testing;
 
 #[test]
 fn the_library_is_loaded_once_and_remembers_where_it_is_from() {
@@ -12,14 +13,14 @@ fn the_library_is_loaded_once_and_remembers_where_it_is_from() {
     );
     let again = Library::load(
         &Home::at(Path::new("/nowhere")),
-        &super::super::package::quiet,
+        &crate::runtime::package::quiet,
     );
     assert!(std::ptr::eq(library, again.unwrap()));
 }
 
 #[test]
 fn a_search_finds_what_was_fetched_and_takes_its_version_from_the_file_name() {
-    let fetched = fetch(&testing::home(), &super::super::package::quiet).unwrap();
+    let fetched = fetch(&testing::home(), &crate::runtime::package::quiet).unwrap();
     let folder = fetched.path.parent().unwrap().to_path_buf();
     assert_eq!(fetched.version, CPU_VERSION);
     let names = ["LICENSE", "ThirdPartyNotices.txt"];

@@ -9,7 +9,7 @@ use super::{Package, sync_folder};
 use crate::runtime::Error;
 
 /// How many times larger than the wheel all its kept files may be (real ones: 1.2 to 3).
-const MOST_EXPANSION: u64 = 16;
+const MAX_EXPANSION: u64 = 16;
 /// Small wheels may hold well-compressed text: this much is always allowed.
 const ALWAYS_ALLOWED: u64 = 16 << 20;
 
@@ -26,7 +26,7 @@ pub(super) fn unpack(
     };
     let file = crate::files::open(wheel).map_err(Error::file("read", wheel))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(error.to_string()))?;
-    let mut room = (package.bytes.saturating_mul(MOST_EXPANSION)).max(ALWAYS_ALLOWED);
+    let mut room = (package.bytes.saturating_mul(MAX_EXPANSION)).max(ALWAYS_ALLOWED);
     let mut kept = 0;
 
     fs::create_dir(into).map_err(Error::file("create", into))?;

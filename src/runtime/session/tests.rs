@@ -2,10 +2,10 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, arr1, arr2};
 
-use super::super::test_models::{busy, model, model_with_external};
-use super::super::{nvidia, providers, testing};
 use super::*;
 use crate::onnx::ElementType;
+use crate::runtime::test_models::{busy, model, model_with_external};
+use crate::runtime::{nvidia, providers, testing};
 
 /// `sum = a + b`, `product = a * b` over [?, 2], and `shape` of the sum.
 fn arithmetic() -> Vec<u8> {

@@ -1,10 +1,10 @@
-//! Which cells a picture covers, before any is drawn.
+//! The cells that a picture covers, before it is drawn.
 
 use crate::terminal::placement::{Area, fit};
 use crate::terminal::protocols::{placeholders, sixel};
 use crate::terminal::{Protocol, Route, Terminal};
 
-/// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
+/// The cells that a picture covers within its area, on a screen of `columns` × `rows`; empty if it does not fit.
 pub fn covered_cells(
     terminal: &Terminal,
     picture: (u32, u32),
@@ -17,7 +17,7 @@ pub fn covered_cells(
         cell,
         ..
     } = *terminal;
-    // These leave the cursor below the picture: on the last row that would scroll the screen.
+    // These protocols leave the cursor below the picture, which would scroll the screen on the last row.
     let rows = match protocol {
         Protocol::Sixel | Protocol::Iterm2 => screen.1.saturating_sub(1),
         Protocol::Kitty | Protocol::Blocks => screen.1,
@@ -27,12 +27,12 @@ pub fn covered_cells(
         room = bounded(room, cell);
     }
     if route == Route::TmuxPlaceholders {
-        room = narrowed(room, placeholders::MOST);
+        room = narrowed(room, placeholders::MAX_INDEX);
     }
     fit(picture, room, cell)
 }
 
-/// The middle of an area, no larger than may be printed as sixels.
+/// The centre of an area, limited to the maximum size of sixels.
 fn bounded(area: Area, cell: (u16, u16)) -> Area {
     let (width, height) = area.pixels(cell);
     let pixels = u64::from(width) * u64::from(height);
@@ -44,7 +44,7 @@ fn bounded(area: Area, cell: (u16, u16)) -> Area {
     middle(area, shorter(area.width), shorter(area.height))
 }
 
-/// The middle of an area, of no more columns and rows than `most`.
+/// The centre of an area, with at most `most` columns and rows.
 fn narrowed(area: Area, most: u16) -> Area {
     middle(area, area.width.min(most), area.height.min(most))
 }

@@ -1,5 +1,5 @@
-//! How it is said to a terminal that a picture stands somewhere, or no longer does: one protocol's commands, through tmux
-//! or not. For the painter alone, which decides what is said when.
+//! Encodes showing and removing pictures for one protocol, with or without tmux. Used by the painter, which
+//! decides what to send.
 
 use super::strips::strips;
 use crate::terminal::placement::{Area, without};
@@ -12,14 +12,14 @@ use image::RgbImage;
 use image::imageops::crop_imm;
 use std::io;
 
-/// Begins and ends an update that a terminal shows all at once if it can (DEC mode 2026).
+/// Start and end of a synchronized update (DEC mode 2026).
 const UPDATE: [&[u8]; 2] = [b"\x1b[?2026h", b"\x1b[?2026l"];
 
-/// A terminal's language.
+/// Encoder of a terminal's protocol.
 #[derive(Debug)]
 pub struct Encoder {
     pub terminal: Terminal,
-    /// Where the pane stands on the terminal; `None` if that must be asked.
+    /// Column and row of the pane; `None` if tmux must be asked.
     pub(super) origin: Option<(u16, u16)>,
 }
 
@@ -31,8 +31,8 @@ impl Encoder {
         }
     }
 
-    /// The bytes that show parts of a picture, which has a number and an area, in one quality; and the size in pixels that it
-    /// is sent in.
+    /// The bytes that show parts of a numbered picture in an area, in one quality; and the size in pixels that
+    /// is sent.
     ///
     /// # Errors
     /// If the picture cannot be encoded.
@@ -47,7 +47,7 @@ impl Encoder {
             protocol, route, ..
         } = self.terminal;
         let pixels = area.pixels(self.terminal.cell);
-        // In placeholders a picture keeps its shape, and leaves a rim of the cells empty.
+        // With placeholders a picture keeps its aspect ratio and leaves a margin in the cells.
         let picture = match route {
             Route::TmuxPlaceholders => &stretched(picture, pixels),
             _ => picture,
@@ -71,8 +71,8 @@ impl Encoder {
         Ok((bytes, size))
     }
 
-    /// The bytes after which parts of a picture that was [shown](Self::show) are seen, and no others. `before` are those
-    /// that are seen, in `places` places if it has a number.
+    /// The bytes that change the visible parts of a [shown](Self::show) picture. `before` are the parts
+    /// visible now, with `places` placements if it is numbered.
     ///
     /// # Errors
     /// If the picture cannot be encoded.
@@ -112,7 +112,7 @@ impl Encoder {
         }
     }
 
-    /// The bytes that put parts of a picture that was sent in a size where they belong; of the whole in one piece.
+    /// The bytes that place parts of a picture sent in `size`; the full picture is one placement.
     fn places(&mut self, number: u32, area: Area, parts: &[Area], size: (u32, u32)) -> Vec<u8> {
         if self.terminal.route == Route::TmuxPlaceholders {
             return Vec::new();
@@ -125,7 +125,7 @@ impl Encoder {
         bytes
     }
 
-    /// The text that stands for the cells of parts of a picture that was sent, if there must be any.
+    /// The placeholder text for parts of a picture, if the protocol has it.
     pub fn text(&self, number: u32, area: Area, parts: &[Area]) -> Vec<u8> {
         if self.terminal.route != Route::TmuxPlaceholders {
             return Vec::new();
@@ -134,7 +134,7 @@ impl Encoder {
         parts.iter().flat_map(text).collect()
     }
 
-    /// The bytes that print parts of a raster where they belong.
+    /// The bytes that print parts of a raster at their positions.
     fn print(
         &mut self,
         raster: &RgbImage,
@@ -151,7 +151,7 @@ impl Encoder {
         let mut bytes = Vec::new();
         for &part in parts {
             let size = match protocol {
-                // A pixel of a sixel is one of the screen, whatever the last band left over.
+                // A sixel pixel is a screen pixel, whatever the last band leaves over.
                 Protocol::Sixel => area.pixels(cell),
                 _ => raster.dimensions(),
             };
@@ -179,7 +179,7 @@ impl Encoder {
         Ok(bytes)
     }
 
-    /// A sequence at an area's first cell. Through tmux the cursor is moved and put back in one piece, unseen by it.
+    /// A sequence at an area's first cell. Through tmux, cursor movement and restoration are wrapped together.
     fn at(&mut self, area: Area, sequence: &[u8]) -> Vec<u8> {
         let to = cursor_to(area, self.origin());
         match self.terminal.route {
@@ -190,7 +190,7 @@ impl Encoder {
         }
     }
 
-    /// Commands that need no place, in as few pieces as may be.
+    /// Commands without a position, in as few pieces as possible.
     fn passed_in_pieces(&self, commands: &[Vec<u8>]) -> Vec<u8> {
         if !self.terminal.passes_tmux() {
             return commands.concat();
@@ -207,14 +207,14 @@ impl Encoder {
         bytes
     }
 
-    /// The bytes as one synchronized update, where that is safe.
+    /// The bytes as a synchronized update, where that is safe.
     pub fn update(&self, bytes: &[u8]) -> Vec<u8> {
         if !self.terminal.synchronizes() {
             return bytes.to_vec();
         }
         let [begin, end] = UPDATE;
         match self.terminal.route {
-            // tmux does not pass on when an update begins and ends.
+            // tmux does not pass on the start and end of an update.
             Route::TmuxPlaceholders => [
                 &tmux::wrapped(begin),
                 begin,
@@ -227,7 +227,7 @@ impl Encoder {
         }
     }
 
-    /// The bytes that take a picture off the screen, and leave nothing in its place.
+    /// The bytes that remove a picture from the screen.
     pub fn erase(&mut self, number: u32, area: Area) -> Vec<u8> {
         let mut bytes = self.delete(&[number]);
         let Terminal {
@@ -253,7 +253,7 @@ impl Encoder {
         bytes
     }
 
-    /// The bytes that delete pictures of these numbers, wherever they stand; only kitty has numbers.
+    /// The bytes that delete pictures by number; only kitty has numbers.
     pub fn delete(&self, numbers: &[u32]) -> Vec<u8> {
         if self.terminal.protocol != Protocol::Kitty || numbers.is_empty() {
             return Vec::new();
@@ -262,7 +262,7 @@ impl Encoder {
         self.passed_in_pieces(&commands)
     }
 
-    /// Says that the pane may have moved.
+    /// Marks the pane's position as unknown.
     pub fn invalidate(&mut self) {
         if self.terminal.route == Route::TmuxPassthrough {
             self.origin = None;
@@ -278,7 +278,7 @@ impl Encoder {
     }
 }
 
-/// The pixels of a part of a picture of so many that covers an area; at least one if the picture has any.
+/// The pixels of the part of a picture that covers `part` of `area`; at least one if the picture is not empty.
 fn cut((width, height): (u32, u32), area: Area, part: Area) -> Cut {
     let along = |length: u32, cells: u16, first: u16, count: u16| {
         let at = |cell: u16| {
@@ -299,8 +299,8 @@ fn cut((width, height): (u32, u32), area: Area, part: Area) -> Cut {
     }
 }
 
-/// An upper and a lower half of an area, of which what is printed is too much for one piece. The upper one has a multiple of
-/// `step` rows if it can: it ends with a band of sixels then, and no ground is seen between them.
+/// Splits an area that is too large for one piece into an upper and a lower half. If possible, the upper half has
+/// a multiple of `step` rows: it then ends with a complete sixel band, without a gap.
 fn halves(area: Area, step: u16) -> io::Result<[Area; 2]> {
     if area.height < 2 {
         return Err(io::Error::other(
@@ -325,7 +325,7 @@ fn halves(area: Area, step: u16) -> io::Result<[Area; 2]> {
     ])
 }
 
-/// The picture in the shape of so many pixels, and in no more.
+/// The picture in the aspect ratio of `pixels`, with at most as many pixels.
 fn stretched(picture: &RgbImage, pixels: (u32, u32)) -> RgbImage {
     let size = (f64::from(pixels.0), f64::from(pixels.1));
     let (width, height) = picture.dimensions();

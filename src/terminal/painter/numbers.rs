@@ -1,39 +1,39 @@
-//! The numbers of pictures on the terminal, which all programs on it share: they start where those of others are unlikely
-//! to be. Only their highest and lowest bytes differ from 0, as placeholders need it.
+//! Picture numbers, which all programs on a terminal share: they start at random to avoid collisions. Only their
+//! highest and lowest bytes are not 0, as placeholders require.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The lowest bytes in use: the first 16 colours are the user's, and are not always passed on as they are.
+/// Lowest bytes in use: the first 16 colours are the user's and are not always passed on unchanged.
 const LOW: std::ops::Range<u32> = 16..256;
 
-/// The highest bytes in use: some terminals know no numbers above 2³¹.
+/// Highest bytes in use: some terminals support no numbers above 2³¹.
 const HIGH: std::ops::Range<u32> = 1..128;
 
-/// How many numbers there are.
+/// Number of picture numbers.
 const COUNT: u32 = (HIGH.end - HIGH.start) * (LOW.end - LOW.start);
 
-/// Where the numbers of this process start.
+/// The first index of this process.
 static FIRST: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher().finish() as u32);
 
-/// How many numbers this process has used.
+/// Count of indices that this process has used.
 static USED: AtomicU32 = AtomicU32::new(0);
 
-/// The number of this process with an index.
+/// The number for an index.
 pub fn number(index: u32) -> u32 {
     USED.fetch_max(index + 1, Ordering::Relaxed);
     nth(FIRST.wrapping_add(index))
 }
 
-/// All numbers that this process has used.
+/// All numbers used by this process.
 pub fn used() -> Vec<u32> {
     (0..unused())
         .map(|index| nth(FIRST.wrapping_add(index)))
         .collect()
 }
 
-/// The first index that this process has not used.
+/// The first unused index.
 pub fn unused() -> u32 {
     USED.load(Ordering::Relaxed)
 }

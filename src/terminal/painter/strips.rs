@@ -1,13 +1,14 @@
-//! Which parts of a picture are printed as sixels where something that lay over it goes.
+//! Which parts of a picture are printed again as sixels when something that covered it disappears.
 //!
-//! Sixels come in bands of six pixels, and cells are seldom a multiple of that high: a part of a picture ends up to five
-//! pixels above its last cell's end, where the cells' ground is seen. Beside what lies over the picture that cannot be
-//! helped. When it goes, the rows above it are printed again with what it hid, from a row where a band begins.
+//! Sixels come in bands of six pixels, and cells are seldom a multiple of that high: a part of a picture ends up
+//! to five pixels above its last cell's end, where the background shows. Beside a covered area that cannot be
+//! avoided. When the cover disappears, the rows above are printed again with the hidden part, from a row where a
+//! band begins.
 
 use crate::terminal::placement::Area;
 
-/// The areas to print so that no ground is seen in `missing`, nor where parts ended before. Nothing lies over `parts` of
-/// `area` any more, and bands begin at every row that is a multiple of `step`, counted from the area's first row.
+/// The areas to print so that no background shows in `missing`, nor where parts ended before. `parts` of `area`
+/// are uncovered; bands begin at every multiple of `step` rows from the top of the area.
 pub fn strips(missing: &[Area], parts: &[Area], area: Area, step: u16) -> Vec<Area> {
     let sides = missing.iter().chain(parts);
     let mut columns: Vec<u16> = sides
@@ -28,7 +29,7 @@ pub fn strips(missing: &[Area], parts: &[Area], area: Area, step: u16) -> Vec<Ar
             let Some(first) = bare.map(|bare| bare.y).min() else {
                 continue;
             };
-            // The row above may end in ground.
+            // The row above may end in background.
             let above = first.saturating_sub(1).max(run.y);
             let band = above - (above - area.y) % step.max(1);
             let y = band.max(run.y);
@@ -45,7 +46,7 @@ pub fn strips(missing: &[Area], parts: &[Area], area: Area, step: u16) -> Vec<Ar
     strips
 }
 
-/// The rows of a column where it is seen, each run as long as it can be. Every part takes the width of the column, or none.
+/// The visible rows of a column, merged into runs. Every part spans the column's width or does not touch it.
 fn runs(column: Area, parts: &[Area]) -> Vec<Area> {
     let seen = parts.iter().map(|part| part.shared(column));
     let mut seen: Vec<Area> = seen.filter(|part| !part.is_empty()).collect();

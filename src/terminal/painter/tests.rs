@@ -15,7 +15,7 @@ fn terminal(protocol: Protocol, route: Route) -> Terminal {
         protocol,
         route,
         cell: (8, 16),
-        blocks: super::super::Blocks::Half,
+        blocks: crate::terminal::Blocks::Half,
         colours: ColourDepth::True,
         light: None,
         name: None,
@@ -29,14 +29,14 @@ fn painter(protocol: Protocol) -> Painter {
     Painter::new(&terminal(protocol, Route::Direct))
 }
 
-/// A painter through tmux whose pane stands 10 columns and 2 rows into the terminal.
+/// A painter in a tmux pane at column 10, row 2.
 fn through_tmux(protocol: Protocol) -> Painter {
     let mut painter = Painter::new(&terminal(protocol, Route::TmuxPassthrough));
     painter.encoder.origin = Some((10, 2));
     painter
 }
 
-/// The picture that packs worst.
+/// The picture that compresses worst.
 fn noise(side: u32) -> RgbImage {
     let mut state = 1_u32;
     RgbImage::from_fn(side, side, |_, _| {
@@ -46,10 +46,10 @@ fn noise(side: u32) -> RgbImage {
     })
 }
 
-/// A picture that Ziggurat made.
+/// A picture made by Ziggurat.
 fn flamingo(side: u32) -> RgbImage {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/flamingo.png");
-    super::super::resize(&image::open(path).unwrap().to_rgb8(), side, side)
+    crate::terminal::resize(&image::open(path).unwrap().to_rgb8(), side, side)
 }
 
 fn placed(slot: u32, picture: RgbImage, version: u64, moving: bool) -> PlacedPicture {
@@ -76,7 +76,7 @@ fn paint(painter: &mut Painter, scene: &[PlacedPicture]) -> (String, Painted) {
     (String::from_utf8(out).unwrap(), painted)
 }
 
-/// Paints as soon as a moving picture may be painted again.
+/// Paints as soon as the next frame of a moving picture is due.
 fn paint_next(painter: &mut Painter, scene: &[PlacedPicture]) -> (String, Painted) {
     painter.bandwidth = Bandwidth::new(false);
     paint(painter, scene)
@@ -114,7 +114,7 @@ fn only_what_changed_is_written() {
 }
 
 #[test]
-fn the_new_picture_stands_before_the_old_one_goes_and_numbers_are_used_in_turn() {
+fn a_picture_is_shown_before_the_old_one_is_removed_and_numbers_alternate() {
     let mut painter = painter(Protocol::Kitty);
     let mut last = Vec::new();
     for version in 0..4 {
@@ -129,7 +129,7 @@ fn the_new_picture_stands_before_the_old_one_goes_and_numbers_are_used_in_turn()
 }
 
 #[test]
-fn what_leaves_the_scene_leaves_the_screen() {
+fn a_picture_removed_from_the_scene_is_removed_from_the_screen() {
     let mut painter = painter(Protocol::Kitty);
     let scene = [placed(1, noise(8), 1, false), placed(2, noise(8), 1, false)];
     let shown = numbers(&paint(&mut painter, &scene).0, "a=p");
@@ -142,7 +142,7 @@ fn what_leaves_the_scene_leaves_the_screen() {
 }
 
 #[test]
-fn after_forgetting_every_number_of_ours_is_deleted_and_everything_drawn_again() {
+fn invalidation_deletes_our_numbers_and_draws_everything_again() {
     let mut painter = painter(Protocol::Kitty);
     let scene = [placed(1, noise(8), 1, false)];
     let shown = numbers(&paint(&mut painter, &scene).0, "a=p");
@@ -179,7 +179,7 @@ fn a_picture_that_stops_moving_is_drawn_in_full() {
     let (still, painted) = paint(&mut painter, &[placed(1, flamingo(224), 1, false)]);
     assert_eq!(painted.changed, 1);
     assert!(still.len() > 2 * moving.len());
-    // And one that starts to move again is good enough as it stands.
+    // A picture that starts to move again is good enough as it is.
     let (_, painted) = paint(&mut painter, &[placed(1, flamingo(224), 1, true)]);
     assert_eq!(painted.changed, 0);
 }
@@ -194,7 +194,7 @@ fn full_quality_means_every_pixel() {
     assert_eq!(sent(&text), picture);
 }
 
-/// The one picture that was sent with kitty's protocol.
+/// The only picture that was sent with kitty's protocol.
 fn sent(text: &str) -> RgbImage {
     let chunks = text
         .split("\x1b_G")
@@ -205,7 +205,7 @@ fn sent(text: &str) -> RgbImage {
     image::load_from_memory(&png).unwrap().to_rgb8()
 }
 
-/// Takes its time for every byte.
+/// A writer with a delay per byte.
 struct Slow;
 
 impl Write for Slow {
@@ -261,7 +261,7 @@ fn a_write_that_fails_is_reported_and_the_picture_drawn_again_afterwards() {
 }
 
 #[test]
-fn sixels_keep_off_the_last_row_and_within_the_screen() {
+fn sixels_avoid_the_last_row_and_stay_on_the_screen() {
     let mut painter = painter(Protocol::Sixel);
     let area = Area {
         x: 60,
@@ -317,7 +317,7 @@ fn no_area_is_too_small_or_too_large() {
 }
 
 #[test]
-fn through_tmux_every_piece_is_wrapped_placed_and_short_enough() {
+fn every_piece_through_tmux_is_wrapped_positioned_and_short_enough() {
     for protocol in [Protocol::Kitty, Protocol::Sixel, Protocol::Iterm2] {
         let mut painter = through_tmux(protocol);
         let area = Area {
@@ -352,7 +352,7 @@ fn through_tmux_every_piece_is_wrapped_placed_and_short_enough() {
     }
 }
 
-/// A terminal that takes its first bytes slowly.
+/// A writer that is slow for the first bytes.
 struct Stalling {
     stalls: u32,
     taken: usize,
@@ -374,7 +374,7 @@ impl Write for Stalling {
 }
 
 #[test]
-fn a_picture_that_a_stall_made_coarse_becomes_fine_and_then_is_let_be() {
+fn a_picture_coarsened_by_a_stall_is_refined_once() {
     let mut painter = painter(Protocol::Kitty);
     let mut out = Stalling {
         stalls: 2,
@@ -404,7 +404,7 @@ fn a_picture_on_a_slow_line_is_refined_once_at_most() {
     let mut painter = painter(Protocol::Kitty);
     let slow = |painter: &mut Painter| {
         for _ in 0..8 {
-            // 20 KB a second.
+            // 20 KB per second.
             painter
                 .bandwidth
                 .record(10_000, Duration::from_millis(500), Instant::now());

@@ -1,5 +1,5 @@
-//! Who looks at the pane. tmux keeps the cells of a picture, but not the picture: a terminal that is attached later does not
-//! have it, and neither has one to which the pane was not visible when the picture was sent.
+//! The clients that show the pane. tmux stores the cells of a picture, but not the picture: a client that attaches
+//! later, or to which the pane was not visible when the picture was sent, does not have it.
 
 use crate::terminal::tmux;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How often tmux is asked.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// The clients of tmux to which the pane is visible, as far as tmux was asked.
+/// The tmux clients that show the pane, as of the last query.
 #[derive(Debug)]
 pub struct Viewers {
     ask: fn() -> Option<BTreeSet<u32>>,
@@ -21,7 +21,7 @@ impl Viewers {
         Self::asking(tmux::viewers)
     }
 
-    /// The same, with another way to ask.
+    /// The same with another query function.
     pub fn asking(ask: fn() -> Option<BTreeSet<u32>>) -> Self {
         Self {
             ask,
@@ -30,7 +30,7 @@ impl Viewers {
         }
     }
 
-    /// Whether one has come since tmux was last asked. Asks, if it is time to.
+    /// Whether a client has been added since the last query. Queries tmux if the interval has passed.
     pub fn have_come(&mut self, now: Instant) -> bool {
         if self.next.is_some_and(|next| now < next) {
             return false;
@@ -43,7 +43,7 @@ impl Viewers {
         before.is_some_and(|before| !viewers.is_subset(&before))
     }
 
-    /// How long until tmux should be asked again.
+    /// The remaining time until the next query.
     pub fn wait(&self, now: Instant) -> Duration {
         let next = self.next.unwrap_or(now);
         next.saturating_duration_since(now)
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn only_those_who_come_matter_and_tmux_is_not_asked_too_often() {
+    fn only_new_clients_count_and_tmux_is_queried_at_an_interval() {
         let mut viewers = Viewers::asking(answer);
         let mut now = Instant::now();
         let mut have_come = |answer: Option<&[u32]>| {
@@ -77,13 +77,13 @@ mod tests {
         };
         assert!(!have_come(Some(&[7])));
         assert!(!have_come(Some(&[7])));
-        // Another window, and back.
+        // Another window is shown, then this one again.
         assert!(!have_come(Some(&[])));
         assert!(have_come(Some(&[7])));
-        // No answer says nothing.
+        // A failed query changes nothing.
         assert!(!have_come(None));
         assert!(!have_come(Some(&[7])));
-        // A second terminal; the first one leaves; it is attached again as another process.
+        // A second client attaches; the first detaches; it attaches again as another process.
         assert!(have_come(Some(&[7, 8])));
         assert!(!have_come(Some(&[8])));
         assert!(have_come(Some(&[9])));

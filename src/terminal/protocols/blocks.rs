@@ -1,5 +1,5 @@
-//! Pictures as text: each character cell is cut into parts, which share two colours: that of the glyph and that behind it.
-//! Which parts get which is the split with the least error. Without colours, one shade a cell.
+//! Pictures as text: each cell is divided into parts in two colours, those of the glyph and of the background. The
+//! split with the least error is chosen. Without colours, each cell is one shade.
 
 mod colours;
 mod glyphs;
@@ -20,7 +20,7 @@ pub struct Cell {
     glyph: char,
     front: [u8; 3],
     back: [u8; 3],
-    /// The share of the cell that the glyph covers, 0 to 1.
+    /// The fraction of the cell that the glyph covers, 0 to 1.
     cover: f32,
 }
 
@@ -31,7 +31,7 @@ pub struct Grid {
     cells: Vec<Cell>,
 }
 
-/// How a cell is drawn. Colours are missing where there are none.
+/// Glyph and colours of a cell. `None` without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ink {
     pub glyph: char,
@@ -39,7 +39,8 @@ pub struct Ink {
     pub background: Option<Colour>,
 }
 
-/// `picture`, stretched over `columns` × `rows` cells; [`crate::terminal::fit`] finds the area of its shape.
+/// `picture`, stretched to `columns` × `rows` cells; [`crate::terminal::fit`] computes an area with its aspect
+/// ratio.
 pub fn cells(picture: &RgbImage, columns: u16, rows: u16, blocks: Blocks) -> Grid {
     if columns == 0 || rows == 0 {
         return Grid {
@@ -50,7 +51,7 @@ pub fn cells(picture: &RgbImage, columns: u16, rows: u16, blocks: Blocks) -> Gri
     let (across, down) = blocks.parts();
     let (width, height) = (u32::from(columns) * across, u32::from(rows) * down);
     let small = resize(picture, width, height);
-    let mut parts = [[0; 3]; Blocks::MOST_PARTS];
+    let mut parts = [[0; 3]; Blocks::MAX_PARTS];
     let count = (across * down) as usize;
     let mut cells = Vec::with_capacity(usize::from(columns) * usize::from(rows));
     for top in (0..height).step_by(down as usize) {
@@ -99,7 +100,7 @@ impl Cell {
                 back,
                 cover,
             },
-            // The other parts in the other colour look the same.
+            // The complement with swapped colours looks the same.
             None => Self {
                 glyph: blocks.glyph(blocks.complement(pattern)).unwrap_or(' '),
                 front: back,
@@ -109,7 +110,7 @@ impl Cell {
         }
     }
 
-    /// How it is drawn with so many colours.
+    /// Glyph and colours at a colour depth.
     pub fn ink(self, depth: ColourDepth) -> Ink {
         let glyph = match depth {
             ColourDepth::None => self.shade(),

@@ -1,4 +1,4 @@
-//! iTerm2's inline files: a PNG or JPEG, shown from the cursor on and scaled by the terminal to an area of cells.
+//! iTerm2's inline files: a PNG or JPEG at the cursor, scaled by the terminal to an area of cells.
 
 use crate::terminal::Area;
 use base64::Engine;
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_carried_whole_with_its_size_in_cells() {
+    fn the_complete_file_is_sent_with_its_size_in_cells() {
         let area = Area {
             x: 0,
             y: 0,

@@ -1,15 +1,15 @@
-//! kitty's graphics protocol: a picture is sent under a number as a PNG, then placed on an area of cells, to which the
-//! terminal scales it. `q=2` keeps the terminal from answering, `C=1` the cursor where it is.
+//! kitty's graphics protocol: a picture is sent as a PNG with a number, then placed in an area of cells, scaled by
+//! the terminal. `q=2` suppresses responses, `C=1` keeps the cursor's position.
 
 use crate::terminal::Area;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-/// Most base64 characters of one command, a multiple of 4.
+/// Maximum base64 characters per command, a multiple of 4.
 const CHUNK: usize = 4096;
 
-/// The commands that send a PNG under a number (not 0). A picture of this number is replaced. They must not be mixed with
-/// other commands of the protocol.
+/// The commands that send a PNG with a number (not 0), replacing a picture of this number. They must not be
+/// interleaved with other commands of the protocol.
 pub fn transmit(number: u32, png: &[u8]) -> Vec<Vec<u8>> {
     let text = BASE64_STANDARD.encode(png);
     let chunks: Vec<&[u8]> = text.as_bytes().chunks(CHUNK).collect();
@@ -24,15 +24,15 @@ pub fn transmit(number: u32, png: &[u8]) -> Vec<Vec<u8>> {
     chunks.iter().enumerate().map(command).collect()
 }
 
-/// A part of a picture, in its own pixels: from where, how wide and high.
+/// A part of a picture in its pixels: position and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     pub from: (u32, u32),
     pub size: (u32, u32),
 }
 
-/// The command that shows a picture that was sent, or a part of it, from the cursor on, scaled to an area. `place` (not 0)
-/// tells the places of one picture apart: what was shown there is replaced.
+/// The command that places a picture, or a part of it, at the cursor, scaled to an area. `place` (not 0) is the
+/// placement id: an existing placement is replaced.
 pub fn place(number: u32, place: usize, area: Area, cut: Option<Cut>) -> Vec<u8> {
     let Area { width, height, .. } = area;
     let part = cut.map_or_else(String::new, |Cut { from, size }| {
@@ -41,19 +41,19 @@ pub fn place(number: u32, place: usize, area: Area, cut: Option<Cut>) -> Vec<u8>
     format!("\x1b_Ga=p,i={number},p={place},c={width},r={height}{part},C=1,q=2\x1b\\").into_bytes()
 }
 
-/// The command that takes a picture from one of its places, and keeps it in the terminal's memory.
+/// The command that deletes a placement and keeps the picture in the terminal's memory.
 pub fn take(number: u32, place: usize) -> Vec<u8> {
     format!("\x1b_Ga=d,d=i,i={number},p={place},q=2\x1b\\").into_bytes()
 }
 
-/// The command that makes a picture that was sent ready for its placeholders: it will be scaled to so many cells as the area
-/// has, and stand wherever they do.
+/// The command that creates a virtual placement for placeholders: the picture is scaled to the area's cells and
+/// shown where the placeholders are.
 pub fn place_virtually(number: u32, area: Area) -> Vec<u8> {
     let Area { width, height, .. } = area;
     format!("\x1b_Ga=p,U=1,i={number},p=1,c={width},r={height},C=1,q=2\x1b\\").into_bytes()
 }
 
-/// The command that takes a picture from the screen and from the terminal's memory.
+/// The command that deletes a picture from the screen and from the terminal's memory.
 pub fn delete(number: u32) -> Vec<u8> {
     format!("\x1b_Ga=d,d=I,i={number},q=2\x1b\\").into_bytes()
 }
@@ -62,7 +62,7 @@ pub fn delete(number: u32) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Keys and payload of each command, as a terminal reads them.
+    /// Keys and payload of each command, as a terminal parses them.
     fn read(bytes: &[u8]) -> Vec<(String, String)> {
         let text = std::str::from_utf8(bytes).unwrap();
         let commands = text.split_terminator("\x1b\\").map(|command| {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_put_together_are_the_file_again() {
+    fn the_chunks_concatenate_to_the_file() {
         for length in [1, 3071, 3072, 3073, 6144, 50_000] {
             let file: Vec<u8> = (0..length).map(|index| (index * 7) as u8).collect();
             let commands = read(&transmit(5, &file).concat());

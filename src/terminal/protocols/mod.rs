@@ -1,5 +1,5 @@
-//! How pictures are said: one file a protocol. These are pure functions from pixels to bytes; what stands on the screen is
-//! the [`super::Painter`]'s business.
+//! Encoders of the graphics protocols, one file per protocol: pure functions from pixels to bytes. The
+//! [`super::Painter`] tracks the screen.
 
 pub mod blocks;
 pub(super) mod iterm2;
@@ -15,8 +15,7 @@ use quality::Quality;
 use std::borrow::Cow;
 use std::io;
 
-/// The pixels of a picture that are sent where the screen has so many `pixels` for it: for sixels exactly these, otherwise no
-/// more than these.
+/// The pixels to send for `pixels` on the screen: exactly as many for sixels, otherwise at most as many.
 pub(super) fn raster(
     protocol: Protocol,
     picture: &RgbImage,
@@ -29,7 +28,7 @@ pub(super) fn raster(
     }
 }
 
-/// A [`raster`], or a part of it, ready to be sent as its protocol wants it: a PNG, a JPEG, or a sixel sequence.
+/// A [`raster`], or a part of it, encoded for its protocol: PNG, JPEG or sixels.
 pub(super) fn encode(
     protocol: Protocol,
     raster: &RgbImage,
@@ -44,7 +43,7 @@ pub(super) fn encode(
     }
 }
 
-/// The picture in no more pixels than the screen has for it and the quality allows. Terminals enlarge it themselves.
+/// The picture, reduced to the screen's pixels and the quality. Terminals enlarge it themselves.
 fn shrunk(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> Cow<'_, RgbImage> {
     let (width, height) = quality.size(picture.dimensions(), pixels);
     match picture.dimensions() == (width, height) {
@@ -77,7 +76,7 @@ fn write(encoder: impl ImageEncoder, picture: &RgbImage) -> io::Result<()> {
     written.map_err(io::Error::other)
 }
 
-/// The sequence that puts the cursor on the first cell of an area, moved by `origin` columns and rows.
+/// The sequence that moves the cursor to the first cell of an area, offset by `origin` columns and rows.
 pub(super) fn cursor_to(area: Area, origin: (u16, u16)) -> String {
     let row = u32::from(area.y) + u32::from(origin.1) + 1;
     let column = u32::from(area.x) + u32::from(origin.0) + 1;

@@ -1,4 +1,4 @@
-//! Pictures with few colours, which PNG packs much better.
+//! Pictures with few colours, which PNG compresses better.
 
 use image::RgbImage;
 use quantette::deps::palette::Srgb;
@@ -6,13 +6,13 @@ use quantette::deps::palette::cast::from_component_slice;
 use quantette::{ImageRef, PaletteSize, Pipeline};
 use std::io;
 
-/// A PNG of `picture` with a palette of at most `colours` (2 to 256), without dithering, which would pack badly.
+/// A PNG of `picture` with a palette of at most `colours` (2 to 256), without dithering, which compresses badly.
 pub fn png(picture: &RgbImage, colours: u16) -> io::Result<Vec<u8>> {
     let (width, height) = picture.dimensions();
     let pixels: &[Srgb<u8>] = from_component_slice(picture.as_raw());
     let image = ImageRef::new(width, height, pixels)
         .map_err(|problem| io::Error::other(problem.to_string()))?;
-    // 256 does not fit into the size's type; it is what its greatest value means.
+    // 256 does not fit into the type; its maximum means 256.
     let size = u8::try_from(colours)
         .ok()
         .and_then(|size| PaletteSize::try_from(size).ok());

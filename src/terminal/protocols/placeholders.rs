@@ -1,19 +1,20 @@
-//! kitty's Unicode placeholders: cells of text that stand for the cells of a picture that was sent under a number and has a
-//! virtual placement. The owner of the text (tmux) moves, hides and clips the picture with it.
+//! kitty's Unicode placeholders: text cells that represent the cells of a picture with a virtual placement. The
+//! owner of the text (tmux) moves, hides and clips the picture with it.
 //!
-//! A cell is the character U+10EEEE with three combining marks: row, column, and highest byte of the number. The lowest byte
-//! is the text's colour, one of 256: tmux passes those on to every terminal, 24-bit colours only to some.
+//! A cell is the character U+10EEEE with three combining marks: row, column, and highest byte of the number. The
+//! lowest byte is the text's colour, one of 256: tmux passes those on to every terminal, 24-bit colours only to
+//! some.
 
 use super::cursor_to;
 use crate::terminal::Area;
 
-/// The character that stands for a cell of a picture.
+/// The placeholder character.
 const PLACEHOLDER: char = '\u{10eeee}';
 
-/// Most rows and columns of a picture.
-pub const MOST: u16 = MARKS.len() as u16;
+/// Maximum rows and columns of a picture.
+pub const MAX_INDEX: u16 = MARKS.len() as u16;
 
-/// The text that shows a part of the picture of a number, which has an area of at most [`MOST`] rows and columns. Only the
+/// The text that shows a part of a numbered picture in an area of at most [`MAX_INDEX`] rows and columns. Only the
 /// highest and the lowest byte of the number may differ from 0.
 ///
 /// Every cell has all its marks, so that any part of the area can be drawn separately.
@@ -33,13 +34,13 @@ pub fn text(number: u32, area: Area, part: Area) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The combining mark that stands for a number.
+/// The combining mark of an index.
 fn mark(number: u16) -> Option<char> {
     char::from_u32(*MARKS.get(usize::from(number))?)
 }
 
-/// The marks in the order of what they stand for, as the protocol lists them: the combining characters above the base (class
-/// 230) without a decomposition, as of Unicode 6.0.
+/// The marks by index, as listed by the protocol: combining characters above the base (class 230) without a
+/// decomposition, as of Unicode 6.0.
 const MARKS: [u32; 297] = [
     0x305, 0x30d, 0x30e, 0x310, 0x312, 0x33d, 0x33e, 0x33f, 0x346, 0x34a, 0x34b, 0x34c, 0x350,
     0x351, 0x352, 0x357, 0x35b, 0x363, 0x364, 0x365, 0x366, 0x367, 0x368, 0x369, 0x36a, 0x36b,
@@ -104,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn every_number_up_to_the_most_has_a_mark_of_its_own() {
-        let marks: Vec<char> = (0..MOST).filter_map(mark).collect();
+    fn every_index_has_its_own_mark() {
+        let marks: Vec<char> = (0..MAX_INDEX).filter_map(mark).collect();
         assert_eq!(marks.len(), 297);
         assert!(marks.is_sorted_by(|first, second| first < second));
         let ends = ['\u{305}', '\u{1d244}'];
         assert_eq!([marks[0], marks[296]], ends);
-        // A byte, the number's highest, always has one.
-        assert_eq!((marks[255], mark(MOST)), ('\u{a8e5}', None));
+        // Every byte has a mark, as the number's highest byte needs one.
+        assert_eq!((marks[255], mark(MAX_INDEX)), ('\u{a8e5}', None));
     }
 }

@@ -1,9 +1,9 @@
-//! How good a picture may be: a ladder from the full picture down to what any link carries.
+//! Picture quality: steps from the full picture down to what any link can carry.
 
-/// One step of the ladder.
+/// One quality step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quality {
-    /// Longest side in pixels.
+    /// Maximum side in pixels.
     pub side: u32,
     /// Size of the palette; `None` keeps every colour.
     pub colours: Option<u16>,
@@ -19,7 +19,7 @@ const fn step(side: u32, colours: Option<u16>, jpeg: u8) -> Quality {
     }
 }
 
-/// Best first. The first one bounds what a picture may ever cost in memory and on the wire.
+/// Best first. The first one bounds the memory and bandwidth of a picture.
 pub const LADDER: [Quality; 9] = [
     step(1024, None, 95),
     step(1024, Some(256), 90),
@@ -32,12 +32,12 @@ pub const LADDER: [Quality; 9] = [
     step(64, Some(16), 40),
 ];
 
-/// The best step for pictures that move.
+/// The best step for moving pictures.
 pub const MOVING: usize = 3;
 
 impl Quality {
-    /// The size in pixels that a picture is sent in: its own, unless the screen has fewer `pixels` for it or the ladder says
-    /// less. It keeps its shape.
+    /// The size in pixels to send: the picture's own, limited by `pixels` on the screen and by the quality.
+    /// The aspect ratio is kept.
     pub fn size(self, picture: (u32, u32), pixels: (u32, u32)) -> (u32, u32) {
         let longest = picture.0.max(picture.1).max(1);
         let side = longest.min(pixels.0.max(pixels.1)).min(self.side).max(1);
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_down_is_one() {
+    fn every_step_reduces_the_quality() {
         for pair in LADDER.windows(2) {
             let colours = |quality: Quality| quality.colours.unwrap_or(u16::MAX);
             assert!(pair[1].side <= pair[0].side && pair[1].jpeg < pair[0].jpeg);

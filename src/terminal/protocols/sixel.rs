@@ -1,4 +1,4 @@
-//! DEC sixels: the pixels themselves, which no terminal scales. A picture covers its area of cells pixel by pixel.
+//! DEC sixels: pixels that no terminal scales. A picture covers its area of cells pixel by pixel.
 
 use super::quality::{LADDER, Quality};
 use crate::terminal::resize::{enlarge, resize};
@@ -7,23 +7,23 @@ use image::RgbImage;
 use image::imageops::crop_imm;
 use std::io;
 
-/// Most pixels that are printed for one picture.
+/// Maximum pixels of a picture.
 pub const MAX_PIXELS: u32 = LADDER[0].side * LADDER[0].side;
 
-/// How much of each pixel's error is passed on to its neighbours in a picture that stands still.
+/// The fraction of each pixel's error that is diffused to its neighbours in a still picture.
 const DIFFUSION: f32 = 0.8;
 
-/// Pixels that are said at once, one above the other.
+/// Height of a band of sixels, in pixels.
 const BAND: u32 = 6;
 
-/// The pixels that show `picture` where the screen has so many `pixels`. Their height is whole bands, because a terminal may
-/// give the rest of a band a row of cells of its own.
+/// The pixels that show `picture` where the screen has `pixels`. Their height is a multiple of a band, because a
+/// terminal may use another row of cells for the rest of a band.
 pub fn raster(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> RgbImage {
     let (width, height) = (pixels.0.max(1), (pixels.1 / BAND).max(1) * BAND);
     let is_coarse = width.max(height) > quality.side;
     match is_coarse {
         false => resize(picture, width, height),
-        // Blocks of like pixels are short to say.
+        // Blocks of equal pixels encode shorter.
         true => {
             let (small, low) = quality.size((width, height), pixels);
             enlarge(&resize(picture, small, low), width, height)
@@ -31,7 +31,7 @@ pub fn raster(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> RgbIm
     }
 }
 
-/// The fewest rows of cells of this height, in pixels, that are whole bands together; at least 1.
+/// The fewest rows of cells, `cell` pixels high, that are a multiple of a band; at least 1.
 pub fn rows_of_bands(cell: u16) -> u16 {
     let rows = (1..).take(BAND as usize);
     rows.into_iter()
@@ -39,8 +39,7 @@ pub fn rows_of_bands(cell: u16) -> u16 {
         .map_or(1, |rows| rows as u16)
 }
 
-/// The sequence that prints pixels from the cursor on. Of a last band that is not whole nothing is printed, unless it is
-/// the only one.
+/// The sequence that prints pixels at the cursor. An incomplete last band is omitted, unless it is the only one.
 pub fn encode(pixels: &RgbImage, quality: Quality) -> io::Result<Vec<u8>> {
     let (width, height) = (pixels.width(), (pixels.height() / BAND).max(1) * BAND);
     let picture = match pixels.height() >= height {
@@ -66,7 +65,7 @@ pub fn encode(pixels: &RgbImage, quality: Quality) -> io::Result<Vec<u8>> {
     Ok(without_last_line_feed(text).into_bytes())
 }
 
-/// A line feed after the last line of sixels would scroll the screen if the picture ends at its bottom.
+/// Removes the line feed after the last band, which would scroll the screen if the picture ends at its bottom.
 fn without_last_line_feed(mut text: String) -> String {
     if let Some(body) = text.strip_suffix("-\x1b\\") {
         let length = body.len();
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pixels_come_back_as_they_were() {
+    fn sixels_decode_to_the_same_pixels() {
         let picture = gradient(90, 54);
         let bytes = encode(&raster(&picture, (90, 54), LADDER[0]), LADDER[0]).unwrap();
         let decoded = decode(&bytes);
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_whole_bands_too_and_at_least_one() {
+    fn a_part_is_a_multiple_of_bands() {
         for (height, printed) in [(17, 12), (6, 6), (4, 6)] {
             let bytes = encode(&gradient(20, height), LADDER[0]).unwrap();
             assert_eq!(decode(&bytes).dimensions(), (20, printed));

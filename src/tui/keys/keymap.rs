@@ -4,7 +4,8 @@ use super::{Chord, Keys};
 use crate::suggest::{did_you_mean, suggestions};
 use crate::tui::{COMMANDS, Command, Context};
 
-/// The keys of every command. Within a context no two commands share a key, and none is the beginning of another's sequence.
+/// The keys of every command. Within a context no two commands share a key, and none is the beginning of another's
+/// sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
     /// In the order of the table.
@@ -49,8 +50,9 @@ fn default_keys(command: Command) -> Vec<Keys> {
 }
 
 impl Keymap {
-    /// The table's keys with those of `overrides`, `(name of a command, its keys)`, in their place; no keys take a command off the
-    /// keyboard. The second value says what could not be taken, by command, and why: that command keeps its default keys.
+    /// The table's keys with those of `overrides`, `(name of a command, its keys)`, in their place; no keys take a
+    /// command off the keyboard. The second value says what could not be taken, by command, and why: that command keeps
+    /// its default keys.
     pub fn new(overrides: &[(String, Vec<String>)]) -> (Self, Vec<(String, String)>) {
         let mut keymap = Self::default();
         let mut problems = Vec::new();
@@ -99,7 +101,8 @@ impl Keymap {
 
     /// What the pressed keys mean where `context` has the focus: its own keys win over those that work everywhere.
     ///
-    /// `pending` are the chords since the last command, the newest at the end. After [`Match::None`] the caller forgets them.
+    /// `pending` are the chords since the last command, the newest at the end. After [`Match::None`] the caller forgets
+    /// them.
     pub fn lookup(&self, context: Context, pending: &[Chord]) -> Match {
         let own = self.lookup_in(context, pending);
         match own {
@@ -126,8 +129,8 @@ impl Keymap {
         }
     }
 
-    /// What can follow the pressed keys where `context` has the focus: the rest of each sequence, as it is written, and its
-    /// command; those of the context first, which win over those that work everywhere.
+    /// What can follow the pressed keys where `context` has the focus: the rest of each sequence, as it is written, and
+    /// its command; those of the context first, which win over those that work everywhere.
     pub fn continuations(&self, context: Context, pending: &[Chord]) -> Vec<(String, Command)> {
         let contexts = match context {
             Context::Everywhere => vec![context],

@@ -1,5 +1,5 @@
 //! The file that says where the user was, one for all models and all explorers of a user. It is a convenience: one that
-//! cannot be read is set aside, and another begun.
+//! is damaged is set aside, and another begun. One that the system does not let read now may be whole: it stays.
 
 use super::{Saved, SavedModel};
 use crate::files;
@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Largest file that is read or written, in bytes.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 const VERSION: u32 = 1;
 
@@ -21,8 +21,8 @@ struct Content {
     models: Vec<SavedModel>,
 }
 
-/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then, and it is set
-/// aside.
+/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then. It is set
+/// aside if it is damaged.
 pub fn load(home: &Home) -> (Saved, Option<String>) {
     let path = home.explorer();
     if let Ok(saved) = read(&path) {
@@ -30,25 +30,41 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
     }
     // Another explorer may be about to set it aside.
     let _turn = path.parent().map(files::turn);
-    read_or_set_aside(&path)
-}
-
-fn read_or_set_aside(path: &Path) -> (Saved, Option<String>) {
-    match read(path) {
-        Ok(saved) => (saved, None),
-        Err(why) => (Saved::default(), Some(set_aside(path, &why))),
+    match read_or_set_aside(&path) {
+        Ok(read) => read,
+        Err(problem) => {
+            let text = format!(
+                "{}: {problem}; where you were is not restored",
+                path.display()
+            );
+            (Saved::default(), Some(text))
+        }
     }
 }
 
-/// Moves a file that cannot be read out of the way; what to say of it.
+/// Why nothing was read.
+enum Unread {
+    /// The system does not allow reading; the file may be intact.
+    System(io::Error),
+    /// The content is invalid; one line says why.
+    Damaged(String),
+}
+
+/// # Errors
+/// What the system says; the file is then left alone.
+fn read_or_set_aside(path: &Path) -> io::Result<(Saved, Option<String>)> {
+    match read(path) {
+        Ok(saved) => Ok((saved, None)),
+        Err(Unread::System(problem)) => Err(problem),
+        Err(Unread::Damaged(why)) => Ok((Saved::default(), Some(set_aside(path, &why)))),
+    }
+}
+
+/// Moves a damaged file out of the way; what to say of it.
 fn set_aside(path: &Path, why: &str) -> String {
     let aside = path.with_extension("damaged.json");
     let shown = path.display();
-    let moved = match path.is_file() {
-        true => fs::rename(path, &aside),
-        false => return format!("{shown}: {why}; where you are is not kept"),
-    };
-    match moved {
+    match fs::rename(path, &aside) {
         Ok(()) => format!(
             "{shown}: {why}; kept as {}, and begun anew",
             aside.display()
@@ -59,7 +75,7 @@ fn set_aside(path: &Path, why: &str) -> String {
 
 /// Keeps a model beside the others. Explorers that save at once take turns; of one model, the last to save counts.
 ///
-/// A file that cannot be read is set aside; the result is then a line that says so.
+/// A damaged file is set aside; the result is then a line that says so.
 ///
 /// # Errors
 /// What the system says; the file is then as it was.
@@ -68,10 +84,10 @@ pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let _turn = files::turn(folder);
-    let (mut saved, problem) = read_or_set_aside(&path);
+    let (mut saved, problem) = read_or_set_aside(&path)?;
     saved.put(model.clone());
     let mut text = written(&saved);
-    while text.len() > MOST_BYTES && !saved.models.is_empty() {
+    while text.len() > MAX_BYTES && !saved.models.is_empty() {
         saved.models.remove(0);
         text = written(&saved);
     }
@@ -87,22 +103,25 @@ fn written(saved: &Saved) -> Vec<u8> {
     serde_json::to_vec(&content).expect("names and numbers can always be written as JSON")
 }
 
-fn read(path: &Path) -> Result<Saved, String> {
+fn read(path: &Path) -> Result<Saved, Unread> {
     let file = match files::open(path) {
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
-        Err(problem) => return Err(problem.to_string()),
+        Err(problem) => return Err(Unread::System(problem)),
         Ok(file) => file,
     };
     let mut text = Vec::new();
-    file.take(MOST_BYTES as u64 + 1)
+    file.take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut text)
-        .map_err(|problem| problem.to_string())?;
-    if text.len() > MOST_BYTES {
-        return Err(format!("it is larger than {} MiB", MOST_BYTES >> 20));
+        .map_err(Unread::System)?;
+    if text.len() > MAX_BYTES {
+        let why = format!("it is larger than {} MiB", MAX_BYTES >> 20);
+        return Err(Unread::Damaged(why));
     }
-    let content: Content = serde_json::from_slice(&text).map_err(|problem| problem.to_string())?;
+    let content: Content =
+        serde_json::from_slice(&text).map_err(|problem| Unread::Damaged(problem.to_string()))?;
     if content.version != VERSION {
-        return Err("another version of Ziggurat wrote it".into());
+        let why = "another version of Ziggurat wrote it";
+        return Err(Unread::Damaged(why.into()));
     }
     let mut saved = Saved::default();
     for model in content.models {
@@ -113,8 +132,8 @@ fn read(path: &Path) -> Result<Saved, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::model;
     use super::*;
+    use crate::tui::saved::tests::model;
 
     fn home() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().unwrap();
@@ -123,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_read_again_and_other_models_stay() {
+    fn a_saved_model_is_read_again_and_other_models_stay() {
         let (_folder, home) = home();
         assert_eq!(load(&home), (Saved::default(), None));
         save(&home, &model("a")).unwrap();
@@ -135,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_set_aside_with_one_line_and_another_begun() {
-        let long = vec![b' '; MOST_BYTES + 1];
-        let deep = b"[".repeat(MOST_BYTES);
+    fn a_damaged_file_is_set_aside_and_replaced() {
+        let long = vec![b' '; MAX_BYTES + 1];
+        let deep = b"[".repeat(MAX_BYTES);
         let other = br#"{"version": 2, "models": []}"#;
         let wrong = br#"{"version": 1, "models": [{"model": 3}]}"#;
         for damage in [&b"\xff{"[..], &long, &deep, other, wrong, b""] {
@@ -180,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_that_save_at_once_none_is_lost() {
+    fn concurrent_saves_are_all_kept() {
         let (_folder, home) = home();
         std::thread::scope(|scope| {
             for thread in 0..4 {

@@ -1,25 +1,26 @@
-//! Where the user was in each model: what comes back when it is opened again. Everything is kept by its name, so that it is
-//! found in another list too; what is no longer there is left out.
+//! Where the user was in each model: what comes back when it is opened again. Everything is kept by its name, so that
+//! it is found in another list too; what is no longer there is left out.
 //!
 //! - [`mod@file`]: the file that holds it between two starts
 
 pub mod file;
 
-use super::app::{App, Shown};
 use super::browser::{Browser, Tab};
-use super::listing::Listing;
-use super::tree::Row;
+use super::layer_tree::Row;
 use crate::runs::worker::ModelInfo;
 use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::time::Duration;
+
+/// At least this long between two writes of the file.
+pub const PAUSE: Duration = Duration::from_secs(5);
 
 /// Most models that are kept, the latest.
-const MOST_MODELS: usize = 50;
+const MAX_MODELS: usize = 50;
 
 /// Most unfolded scopes that are kept of a model.
-const MOST_SCOPES: usize = 300;
+pub const MAX_SCOPES: usize = 300;
 
 /// What is kept of every model, the one that was used last at the end.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,7 +34,8 @@ pub struct Saved {
 pub struct SavedModel {
     /// Content hash of the model.
     pub model: String,
-    /// What opens it again: a path or a card's name. Not in files of earlier versions.
+    /// What opens it again, wherever the explorer is started: an absolute path or a card's name. Not in files of
+    /// earlier versions.
     #[serde(default)]
     pub name: Option<String>,
     pub tab: Tab,
@@ -83,59 +85,12 @@ impl Saved {
     pub fn put(&mut self, model: SavedModel) {
         self.models.retain(|other| other.model != model.model);
         self.models.push(model);
-        let surplus = self.models.len().saturating_sub(MOST_MODELS);
+        let surplus = self.models.len().saturating_sub(MAX_MODELS);
         self.models.drain(..surplus);
     }
 }
 
 impl SavedModel {
-    /// Where the user is now; `None` while no model is open.
-    pub fn of(app: &App) -> Option<Self> {
-        let opened = app.model.opened()?;
-        let browser = &app.browser;
-        let scopes = browser.tree.names();
-        let layer = |index: usize| opened.layers[index].name.clone();
-        let row = browser.selected_row().map(|row| match row {
-            Row::Layer(index) => SavedRow::Layer(layer(index)),
-            Row::Scope(scope) => SavedRow::Scope(scopes[scope].clone()),
-        });
-        let mut open: Vec<usize> = browser.open.iter().copied().collect();
-        open.sort_unstable();
-        let open = open.into_iter().map(|scope| scopes[scope].clone());
-        let channels = browser.channels.as_ref();
-        let class = browser.classes.selected();
-        let run = |list: &Listing| {
-            list.selected()
-                .map(|index| app.library.get(index).id.clone())
-        };
-        let shown = match &app.shown {
-            Shown::Finished(id) => Some(id.clone()),
-            Shown::Live(job) => app.queue.get(*job).map(|job| job.run.clone()),
-            Shown::Nothing | Shown::Batch(_) => None,
-        };
-        Some(Self {
-            model: opened.hash.clone(),
-            name: Some(name(&opened.model, &app.environment.folder)),
-            tab: browser.tab,
-            row,
-            open: open.take(MOST_SCOPES).collect(),
-            channels: channels
-                .map(|channels| (layer(channels.layer), channels.list.selected().unwrap_or(0))),
-            grid: app.tiled,
-            all_layers: opened.layers.len() == opened.values.len(),
-            class: class.map(|class| {
-                let name = opened.classes.name(class).unwrap_or_default();
-                (class, name.to_string())
-            }),
-            history: run(&browser.history),
-            favourite: run(&browser.favourites),
-            shown,
-            preset: app.plan.preset().to_string(),
-            seed: app.plan.seed,
-            changes: app.plan.changed(),
-        })
-    }
-
     /// Brings tab, scopes, layers, channels and class of a browser that lists `opened` back to where they were.
     pub fn browse(&self, browser: &mut Browser, opened: &ModelInfo) {
         browser.tab = self.tab;
@@ -177,15 +132,6 @@ impl SavedModel {
     }
 }
 
-/// What opens a model again, wherever the explorer is started: `model` is what was asked for in `folder`.
-fn name(model: &str, folder: &Path) -> String {
-    let is_path = model.contains(std::path::is_separator) || model.ends_with(".onnx");
-    match is_path {
-        true => folder.join(model).display().to_string(),
-        false => model.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,12 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_kept_under_a_name_that_holds_in_every_folder() {
-        let name = |model| name(model, Path::new("/home/a"));
-        assert_eq!(name("efficientnet-lite0"), "efficientnet-lite0");
-        assert_eq!(name("m.onnx"), "/home/a/m.onnx");
-        assert_eq!(name("/srv/m.onnx"), "/srv/m.onnx");
-        // A file of an earlier version names none.
+    fn a_file_of_an_earlier_version_names_no_model() {
         let mut text = serde_json::to_value(model("a")).unwrap();
         text.as_object_mut().unwrap().remove("name");
         let read: SavedModel = serde_json::from_value(text).unwrap();
@@ -226,11 +167,11 @@ mod tests {
     #[test]
     fn the_models_used_last_are_kept() {
         let mut saved = Saved::default();
-        for number in 0..MOST_MODELS + 3 {
+        for number in 0..MAX_MODELS + 3 {
             saved.put(model(&number.to_string()));
         }
         saved.put(model("5"));
-        assert_eq!(saved.models.len(), MOST_MODELS);
+        assert_eq!(saved.models.len(), MAX_MODELS);
         assert!(saved.of("2").is_none() && saved.of("3").is_some());
         assert_eq!(saved.models.last(), saved.of("5"));
     }

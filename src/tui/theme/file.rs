@@ -124,7 +124,8 @@ fn read_file(path: &Path, built_in: &[Theme]) -> Result<(Theme, Vec<Problem>), P
     }
 }
 
-/// The theme that a document describes. Roles that are missing come from the theme it names as its base, or else from the first of `bases`.
+/// The theme that a document describes. Roles that are missing come from the theme it names as its base, or else from
+/// the first of `bases`.
 fn read(name: &str, document: &Document, bases: &[Theme]) -> (Theme, Vec<Problem>) {
     let (table, mut problems) = document.parse();
     let mut reader = Reader {

@@ -4,8 +4,8 @@
 //! - [`colour`]: colours, contrast, and the nearest where a terminal has fewer
 //! - [`mod@file`]: theme files, those in `themes/` and the user's own
 //!
-//! For the views, which ask [`Theme::style`] and never name a colour. A theme is reduced once to what the terminal can show, with
-//! [`Theme::for_depth`].
+//! For the views, which ask [`Theme::style`] and never name a colour. A theme is reduced once to what the terminal can
+//! show, with [`Theme::for_depth`].
 
 pub mod colour;
 pub mod file;
@@ -65,8 +65,9 @@ impl Theme {
         &self.looks[role as usize]
     }
 
-    /// The same theme in the colours that a terminal of `depth` can show. Text stays as legible as it was where the palette allows
-    /// it, and what would no longer be told from the rest is made bold, underlined or reversed, as without colours.
+    /// The same theme in the colours that a terminal of `depth` can show. Text stays as legible as it was where the
+    /// palette allows it, and what would no longer be told from the rest is made bold, underlined or reversed, as
+    /// without colours.
     pub fn for_depth(&self, depth: ColourDepth) -> Self {
         match depth {
             ColourDepth::True => self.clone(),
@@ -93,7 +94,8 @@ impl Theme {
                 true => role.entry().bare,
                 false => Modifier::empty(),
             };
-            // Sixteen colours are too few for every text to read on every ground: one that is laid over text takes its colour too.
+            // Sixteen colours are too few for every text to read on every ground: one that is laid over text takes its
+            // colour too.
             let fg = match gamut {
                 Gamut::Palette16 => look.fg.or(bg.and(self.look(Role::Text).fg)),
                 Gamut::Palette256 => look.fg,
@@ -135,7 +137,8 @@ impl Default for Themes {
 }
 
 impl Themes {
-    /// All themes, and what in the user's files could not be taken. A user's theme of the name of one that comes with Ziggurat takes its place.
+    /// All themes, and what in the user's files could not be taken. A user's theme of the name of one that comes with
+    /// Ziggurat takes its place.
     pub fn load(home: &Home) -> (Self, Vec<Problem>) {
         let mut themes = Self::default();
         let (own, problems) = file::read_folder(&home.themes(), &themes.0);

@@ -1,8 +1,9 @@
-//! What the explorer draws, by what it means rather than by its colour: one table, which themes, views and the documentation share.
+//! Roles: what the explorer draws, by meaning rather than colour. Themes, views and the documentation share this
+//! table.
 
 use ratatui::style::Modifier;
 
-/// What the table says of a role.
+/// A role's row in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     pub role: Role,
@@ -10,13 +11,13 @@ pub struct Entry {
     pub name: &'static str,
     /// What is drawn with it.
     pub help: &'static str,
-    /// How it is told apart where there are no colours.
+    /// The attribute without colours.
     pub bare: Modifier,
 }
 
 macro_rules! roles {
     ($($(#[doc = $doc:literal])* $variant:ident $name:literal $bare:ident;)*) => {
-        /// What something on the screen means.
+        /// The meaning of something on the screen.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Role { $($(#[doc = $doc])* $variant,)* }
 
@@ -94,9 +95,9 @@ roles! {
 }
 
 impl Role {
-    /// What the table says of it.
+    /// The role's row in the table.
     pub fn entry(self) -> &'static Entry {
-        // The table is made from the same list as the type, in the same order.
+        // Table and enum are generated from the same list, in the same order.
         &ROLES[self as usize]
     }
 

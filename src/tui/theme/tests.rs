@@ -8,7 +8,8 @@ const DEPTHS: [ColourDepth; 4] = [
     ColourDepth::None,
 ];
 
-/// What is read as text on the ground of the screen or of a popup, and in rows that the selection or the cursor is laid over.
+/// What is read as text on the ground of the screen or of a popup, and in rows that the selection or the cursor is laid
+/// over.
 const TEXTS: [Role; 14] = [
     Role::Text,
     Role::Dim,
@@ -55,7 +56,8 @@ fn home(files: &[(&str, &str)]) -> (tempfile::TempDir, Home) {
     (folder, home)
 }
 
-/// What cannot be read, or seen, well enough in a theme as it is shown at `depth`; `least` is the contrast that text must have.
+/// What cannot be read, or seen, well enough in a theme as it is shown at `depth`; `least` is the contrast that text
+/// must have.
 fn hard_to_read(theme: &Theme, depth: ColourDepth, least: f32) -> Vec<String> {
     let theme = theme.for_depth(depth);
     let mut pairs = Vec::new();
@@ -221,7 +223,7 @@ fn the_users_themes_come_after_the_built_in_ones_or_take_their_place() {
 }
 
 #[test]
-fn what_is_wrong_in_a_theme_is_named_and_the_rest_counts() {
+fn errors_in_a_theme_are_reported_and_the_rest_is_used() {
     let (_folder, home) = home(&[
         (
             "a.toml",
@@ -251,7 +253,7 @@ fn what_is_wrong_in_a_theme_is_named_and_the_rest_counts() {
         "a.toml:6: roles.good.bold: it must be true or false",
         "a.toml:6: roles.good.blink: a role has `fg`",
         "a.toml:7: roles.bad: it must be a table",
-        "a.toml:8: key: it is no TOML",
+        "a.toml:8: key: invalid TOML",
         "b\\u{1b}.toml: a theme's file is named",
     ] {
         assert!(
@@ -267,7 +269,7 @@ fn what_is_wrong_in_a_theme_is_named_and_the_rest_counts() {
 }
 
 #[test]
-fn hostile_folders_do_no_harm() {
+fn hostile_theme_folders_are_handled() {
     let (_folder, home) = home(&[("big.toml", &"x".repeat(1 << 20)), ("nul.toml", "\0\0\0")]);
     fs::create_dir(home.themes().join("folder.toml")).unwrap();
     #[cfg(unix)]

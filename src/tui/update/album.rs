@@ -1,25 +1,25 @@
-//! What happens to the list of photos.
+//! Updates of the list of photos.
 
-use super::super::action::Effect;
-use super::super::album::Album;
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::popup::Popup;
-use super::super::prompt::{Asked, Prompt};
-use super::super::view::album::lines;
-use super::photo;
+use super::notes::no_other;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found};
-use std::path::{Path, PathBuf};
+use crate::tui::action::Effect;
+use crate::tui::album::Album;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::layout::album_lines;
+use crate::tui::messages::Level;
+use crate::tui::popup::Popup;
+use crate::tui::prompt::{Prompt, PromptKind};
+use std::path::Path;
 use std::sync::Arc;
 
-/// Whether the list is the topmost thing.
+/// Whether the list is the topmost popup.
 fn is_topmost(app: &App) -> bool {
     matches!(app.popups.last(), Some(Popup::Photos))
 }
 
-/// Shows the list, in the place of the photo that is looked at, if one is.
+/// Shows the list, replacing the shown photo.
 pub fn show(app: &mut App) {
     let is_open = app
         .popups
@@ -33,39 +33,6 @@ pub fn show(app: &mut App) {
     }
 }
 
-/// Takes the photos of a path that was typed or dropped: of a folder there may be more than are listed, `all` in number.
-pub fn found(
-    app: &mut App,
-    path: &Path,
-    found: Result<(Vec<PathBuf>, usize), String>,
-    effects: &mut Vec<Effect>,
-) {
-    let (paths, all) = match found {
-        Ok(found) => found,
-        Err(why) => {
-            app.messages.say(Level::Error, why, app.now);
-            // The path can be corrected.
-            let text = path.display().to_string();
-            let prompt = || Prompt::new(Asked::Photo, &text);
-            app.prompt.get_or_insert_with(prompt);
-            return;
-        }
-    };
-    let count = paths.len();
-    photo::open(app, paths, effects);
-    if all > count {
-        let text = format!("the first {count} of {all} photos are listed");
-        app.messages.say(Level::Warning, text, app.now);
-    }
-}
-
-/// Looks at the photo under the cursor.
-pub fn open_selected(app: &mut App, effects: &mut Vec<Effect>) {
-    if let Some(path) = app.photos.selected().map(|photo| photo.path.clone()) {
-        photo::look_at(app, path, effects);
-    }
-}
-
 /// Lists them in the next order.
 pub fn sort(app: &mut App) {
     app.photos.turn_order();
@@ -76,13 +43,13 @@ pub fn sort(app: &mut App) {
 /// Begins a search in the list.
 pub fn search(app: &mut App) {
     let before = app.photos.search().to_string();
-    let asked = Asked::PhotoSearch {
+    let asked = PromptKind::PhotoSearch {
         before: before.clone(),
     };
     app.prompt = Some(Prompt::replacing(asked, &before));
 }
 
-/// Ends a search, if the list is the topmost thing; returns whether there was one.
+/// Clears the search, if the list is the topmost popup; returns whether there was one.
 pub fn clear_search(app: &mut App) -> bool {
     let is_searched = is_topmost(app) && !app.photos.search().is_empty();
     if is_searched {
@@ -91,7 +58,7 @@ pub fn clear_search(app: &mut App) -> bool {
     is_searched
 }
 
-/// Takes what the worker found out about one of the list.
+/// Handles the worker's answer about a photo of the list.
 pub fn answer(app: &mut App, answer: &Answer) {
     if app.photos.asked.as_ref() == Some(&answer.question) {
         app.photos.asked = None;
@@ -109,17 +76,16 @@ pub fn answer(app: &mut App, answer: &Answer) {
     }
 }
 
-/// Breaks off what is asked for the list.
+/// Cancels the list's question.
 pub fn pause(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(question) = app.photos.asked.take() {
         effects.push(Effect::Worker(Work::LeavePhoto(question.photo)));
     }
 }
 
-/// Has the photos of the list examined one after another while it is shown, the one under the cursor first; a photo that is
-/// not looked at any more is left.
+/// Requests predictions for the photos one by one while the list is shown, starting with the one under the cursor.
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
-    let rows = lines(app.layout().body);
+    let rows = album_lines(app.layout().body);
     app.photos.list.fit(rows, 1);
     let photo = app.popups.iter().find_map(|popup| match popup {
         Popup::Photo(photo) => Some(photo.path.clone()),
@@ -152,18 +118,14 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Why a command would do nothing with the list; `None` if it would, or has nothing to do with it.
+/// Why a command cannot act on the list; `None` if it can, or is not about the list.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
-    let few = || {
-        let key = app.key(Command::OpenPhoto);
-        format!("no other photo was opened: {key} opens one, or a folder of them")
-    };
     match command {
-        Command::ListPhotos if app.photos.len() < 2 => Some(few()),
+        Command::ListPhotos if app.photos.len() < 2 => Some(no_other(app)),
         Command::ShowPhoto | Command::SortPhotos if !is_topmost(app) => {
             Some("the list of photos is not shown".into())
         }
-        Command::SortPhotos if app.photos.len() < 2 => Some(few()),
+        Command::SortPhotos if app.photos.len() < 2 => Some(no_other(app)),
         Command::ShowPhoto => match app.photos.selected().map(|photo| &photo.seen) {
             None => Some("nothing is listed".into()),
             Some(Some(Err(why))) => Some(why.clone()),

@@ -1,20 +1,20 @@
-//! What the palette's commands with an argument do.
+//! The palette's commands with an argument.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::completion::home_relative;
-use super::super::forms::{Form, Verb};
-use super::super::messages::Level;
-use super::{availability, commands, finished, queueing, typing};
+use super::{availability, exports, models, notes, settings, submission};
 use crate::ascent::settings::knob;
 use crate::runs::target::TargetScope;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::completion::home_relative;
+use crate::tui::forms::{Form, Verb};
+use crate::tui::messages::Level;
 use std::sync::Arc;
 
-/// Does what a form says with an argument.
+/// Performs a form with an argument.
 ///
 /// # Errors
-/// What is wrong with the argument, or why it cannot be done now: one line.
+/// One line: what is wrong with the argument, or why it is not possible now.
 pub fn give(
     app: &mut App,
     form: &Form,
@@ -30,35 +30,35 @@ pub fn give(
         Verb::Seed => {
             let seed = argument.parse();
             let seed = seed.map_err(|_| format!("{argument:?} is not a seed: {}", form.hint))?;
-            commands::set_seed(app, seed);
+            settings::set_seed(app, seed);
             Ok(())
         }
-        Verb::Preset => commands::take_preset(app, argument),
-        Verb::Theme => commands::take_theme(app, argument, effects),
+        Verb::Preset => settings::take_preset(app, argument),
+        Verb::Theme => settings::take_theme(app, argument, effects),
         Verb::Sweep => match availability::refusal(app, Command::Sweep) {
             Some(why) => Err(why),
-            None => queueing::sweep(app, argument, effects),
+            None => submission::sweep(app, argument, effects),
         },
         Verb::Open => {
             let model = match argument.starts_with("~/") {
                 true => home_relative(argument).display().to_string(),
                 false => argument.to_string(),
             };
-            finished::open(app, model, effects)
+            models::open(app, model, effects)
         }
         Verb::Export => {
-            let ids = finished::meant_for_export(app);
+            let ids = exports::meant(app);
             if ids.is_empty() {
                 return Err("no finished run is selected or shown".into());
             }
-            typing::export(&ids, argument, effects)
+            exports::to_file(&ids, argument, effects)
         }
     }
 }
 
 fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let opened = app.model.opened().map(Arc::clone);
-    let opened = opened.ok_or("no model is open yet")?;
+    let opened = opened.ok_or(notes::NO_MODEL)?;
     let parts = TargetScope {
         layers: &opened.values,
         ..opened.scope()
@@ -67,7 +67,7 @@ fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Strin
     if let Some(remark) = &target.remark {
         app.messages.say(Level::Note, remark, app.now);
     }
-    queueing::submit_targets(app, vec![Ok(target)], effects);
+    submission::submit_targets(app, vec![Ok(target)], effects);
     Ok(())
 }
 
@@ -76,10 +76,10 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let words = match words.iter().all(|word| word.contains('=')) {
         true => words,
-        // A layer's name may have spaces in it.
+        // A layer's name may contain spaces.
         false => vec![text],
     };
-    let before = app.plan.settings.clone();
+    let before = app.next_run.settings.clone();
     let mut changed = Vec::new();
     for word in words {
         let result = word
@@ -89,7 +89,7 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
         match result {
             Ok(text) => changed.push(text),
             Err(problem) => {
-                app.plan.settings = before;
+                app.next_run.settings = before;
                 return Err(problem);
             }
         }
@@ -100,14 +100,14 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
 
 fn assign(app: &mut App, key: &str, value: &str) -> Result<String, String> {
     match knob(key) {
-        Some(knob) => typing::set(app, knob, value)?,
-        // It says which come near.
+        Some(knob) => settings::set(app, knob, value)?,
+        // The error suggests similar names.
         None => {
-            let set = app.plan.settings.set_text(key, value);
+            let set = app.next_run.settings.set_text(key, value);
             set.map_err(|problem| problem.to_string())?;
         }
     }
-    let now = app.plan.settings.get(key);
+    let now = app.next_run.settings.get(key);
     let now = now.map_or_else(String::new, |value| value.to_string());
     Ok(format!("{key} = {now}"))
 }

@@ -1,39 +1,38 @@
-//! The grid of pictures: all channels of a layer drawn as drafts, put into an order, exported together.
+//! The grid of pictures: drafts of all channels, sorting, and export.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::browser::{CellOrder, Place, Tab};
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::prompt::{Asked, Prompt};
-use super::{browse, queueing};
-use crate::runs::favourites;
+use super::{browser, submission};
 use crate::runs::queue::MAX_JOBS;
-use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::browser::{CellOrder, Place};
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::prompt::{Prompt, PromptKind};
 use std::cmp::Ordering;
 
-/// The preset that an atlas is drawn with.
+/// The preset of an atlas.
 const PRESET: &str = "draft";
 
-/// More drafts than these are queued only if the key is given twice.
+/// More drafts than these need confirmation.
 const MANY: usize = 100;
 
-/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with the
-/// present seed. Given again after an interruption, it goes on with what is missing.
-pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
-    browse::enter_selected(app);
+/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with
+/// the present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about
+/// first, unless it is `confirmed`.
+pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
+    browser::enter_selected(app);
     app.zoomed = false;
     app.tiled = true;
     let wanted = marked_or_listed(app);
-    let Some(settings) = app.plan.settings_of(PRESET) else {
+    let Some(settings) = app.next_run.settings_of(PRESET) else {
         let text = format!("the preset {PRESET} cannot be used");
         return app.messages.say(Level::Error, text, app.now);
     };
-    // No more than the queue holds: a list may have 100,000 items.
+    // No more than the queue can take: a list may have 100,000 items.
     let mut specs = Vec::new();
     for items in wanted.chunks(MAX_JOBS) {
-        specs.extend(queueing::specs_of_items(app, items, &settings));
-        specs.retain(|spec| app.library.find(&spec.id()).is_none());
+        specs.extend(submission::specs_of_items(app, items, &settings));
+        specs.retain(|spec| app.history.find(&spec.id()).is_none());
         if specs.len() >= MAX_JOBS {
             break;
         }
@@ -42,23 +41,17 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
         app.browser.list_mut().clear_marks();
         let text = format!(
             "nothing to draw: all have drafts with seed {}",
-            app.plan.seed
+            app.next_run.seed
         );
         return app.messages.say(Level::Note, text, app.now);
     }
     let count = specs.len();
-    let place = Some(app.selected());
-    if count > MANY && app.offered != place {
-        app.offered = place;
-        let key = app.key(Command::Atlas);
-        let text = format!(
-            "{count} drafts are a long queue: press {key} again to queue them all, or mark some"
-        );
-        return app.messages.say(Level::Warning, text, app.now);
+    if count > MANY && !confirmed {
+        app.prompt = Some(Prompt::new(PromptKind::Atlas(count), ""));
+        return;
     }
-    app.offered = None;
     let before = app.queue.jobs().len();
-    queueing::submit(app, specs, effects);
+    submission::submit(app, specs, effects);
     let drafts = app.queue.jobs().len() - before;
     if drafts > 0 {
         let clear = app.key(Command::Clear);
@@ -67,8 +60,8 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The marked items, or else all that are listed.
-fn marked_or_listed(app: &App) -> Vec<usize> {
+/// The marked items, otherwise all listed ones.
+pub fn marked_or_listed(app: &App) -> Vec<usize> {
     let list = app.browser.list();
     match list.mark_count() {
         0 => list.rows().to_vec(),
@@ -76,7 +69,7 @@ fn marked_or_listed(app: &App) -> Vec<usize> {
     }
 }
 
-/// Sorts the grid by the next order.
+/// Switches to the next order of the grid.
 pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     let order = app.browser.order.next();
     app.browser.order = order;
@@ -89,7 +82,7 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     };
     app.messages.say(Level::Note, text, app.now);
     if order != CellOrder::Number {
-        // The sort is stable: what has no picture stays in the order of its number, at the end.
+        // The sort is stable: items without a picture stay in numerical order at the end.
         rows.sort_by(|&a, &b| by_score(app, a, b));
     }
     if order == CellOrder::Likeness {
@@ -100,7 +93,7 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
         effects.push(Effect::OrderByLikeness(place, ids.collect()));
     }
     let list = app.browser.list_mut();
-    list.set_rows(rows);
+    list.set_length(rows);
     list.go_to_row(0);
 }
 
@@ -115,7 +108,7 @@ fn by_score(app: &App, a: usize, b: usize) -> Ordering {
     }
 }
 
-/// Takes the order of those items that have a picture; the others stay behind them.
+/// Applies the order of the items with a picture; the others follow.
 pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
     if app.browser.order != CellOrder::Likeness || app.browser.place() != place {
         return;
@@ -129,29 +122,8 @@ pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
         .copied()
         .filter(|item| !order.contains(item));
     rows.extend(rest.collect::<Vec<_>>());
-    list.set_rows(rows);
+    list.set_length(rows);
     list.go_to_row(0);
     let text = "sorted by similarity";
     app.messages.say(Level::Note, text, app.now);
-}
-
-/// Asks where the pictures of the marked or listed items are to be exported to.
-pub fn export(app: &mut App) {
-    let items = marked_or_listed(app);
-    let entries = items.iter().filter_map(|&item| app.entry_of(item));
-    let ids: Vec<String> = entries.map(|entry| entry.id.clone()).collect();
-    let what = match (
-        app.browser.tab,
-        app.model.opened(),
-        app.browser.selected_layer(),
-    ) {
-        (Tab::Layers, Some(opened), Some(layer)) => opened.layers[layer].name.clone(),
-        (_, Some(opened), _) => opened.name.clone(),
-        (_, None, _) => "ziggurat".into(),
-    };
-    let name = format!("{}.html", favourites::file_name(&what));
-    let path = app.environment.folder.join(name);
-    let text = format!("{} to export", counted(ids.len(), "picture"));
-    app.messages.say(Level::Note, text, app.now);
-    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
 }

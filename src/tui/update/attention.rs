@@ -1,57 +1,19 @@
-//! Progress and notifications outside of the explorer's own screen: how far the queue is, and that it is done.
+//! Progress and notifications outside of the screen.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::pace;
 use crate::runs::queue::JobState;
 use crate::terminal::Progress;
-use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::busy::Busy;
+use crate::tui::pace;
 use std::time::Duration;
 
-/// A user who looks at the screen is not notified of anything that took less than this.
+/// With the focus, the user is notified only of work that took longer than this.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Runs that follow one another without a rest.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Busy {
-    /// When the first began, since the start.
-    since: Duration,
-    finished: usize,
-    failed: usize,
-    /// What the last one that ended was called.
-    last: String,
-}
-
-impl Busy {
-    /// A run is finished, or failed.
-    pub fn ended(&mut self, target: &str, is_finished: bool) {
-        match is_finished {
-            true => self.finished += 1,
-            false => self.failed += 1,
-        }
-        self.last = target.into();
-    }
-
-    /// What to tell when all are done; `None` if all were cancelled.
-    fn summary(&self) -> Option<String> {
-        let failed = |count| format!("{} failed", counted(count, "run"));
-        match (self.finished, self.failed) {
-            (0, 0) => None,
-            (1, 0) => Some(format!("{} finished", self.last)),
-            (finished, 0) => Some(format!("{} finished", counted(finished, "run"))),
-            (0, 1) => Some(format!("{} failed", self.last)),
-            (0, count) => Some(failed(count)),
-            (finished, count) => Some(format!(
-                "{} finished, {count} failed",
-                counted(finished, "run")
-            )),
-        }
-    }
-}
-
-/// Tells how far the queue is, if that has changed, and that it is done, if it took long or nobody looks.
+/// Reports progress if it changed, and the end of the queue if it took long or the terminal has no focus.
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
-    // Who leaves the terminal leaves no progress behind, and knows that it is over.
+    // Quitting removes the progress and needs no notification.
     if app.quitting {
         return;
     }
@@ -82,8 +44,8 @@ fn done(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// How many seconds everything that is queued will still take, from the time that what is done took; `None` before there is
-/// enough to tell by.
+/// Estimated seconds for the remaining queue, from the time of the finished runs; `None` before there is enough
+/// data.
 pub fn seconds_left(app: &App) -> Option<f64> {
     const ENOUGH: f64 = 0.02;
     let share = share(app)?;
@@ -91,7 +53,7 @@ pub fn seconds_left(app: &App) -> Option<f64> {
     (share >= ENOUGH).then(|| taken.as_secs_f64() * (1.0 - share) / share)
 }
 
-/// How far everything is that was queued since something began to run, 0 to 1.
+/// The progress of everything queued since the last pause, 0 to 1.
 fn share(app: &App) -> Option<f64> {
     let busy = app.busy.as_ref()?;
     let ended = (busy.finished + busy.failed) as f64;
@@ -102,7 +64,7 @@ fn share(app: &App) -> Option<f64> {
     Some(((ended + under_way) / (ended + queued).max(1.0)).clamp(0.0, 1.0))
 }
 
-/// The same as it is shown outside of the explorer's screen.
+/// The progress as shown outside of the screen.
 fn progress(app: &App) -> Option<Progress> {
     let share = share(app)?;
     Some(Progress {

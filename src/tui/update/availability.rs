@@ -1,16 +1,17 @@
-//! Which commands can act in the present state, and why the others cannot: no key does nothing in silence.
+//! Which commands can act in the current state, and the reason if one cannot: no key is ignored silently.
 
-use super::super::app::{App, Panel, Shown};
-use super::super::browser::Tab;
-use super::super::command::{COMMANDS, Command, Context};
-use super::super::listing::Motion;
-use super::super::popup::Popup;
-use super::super::tree::Row;
-use super::{album, branch, browse, context, finished, overlay, photo, queueing};
+use super::{album, branch, browser, context, notes, overlay, photo, queue};
 use crate::ascent::settings::PRESETS;
 use crate::runs::queue::JobState;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::Tab;
+use crate::tui::command::{COMMANDS, Command, Context};
+use crate::tui::layer_tree::Row;
+use crate::tui::list_state::Motion;
+use crate::tui::popup::Popup;
+use crate::tui::showing::Showing;
 
-/// Whether a command belongs to what has the focus. The palette offers these.
+/// Whether a command belongs to the focused context. The palette offers these.
 pub fn is_offered(app: &App, command: Command) -> bool {
     let own = command.entry().context;
     let is_near = own == Context::Everywhere || own == context(app);
@@ -26,7 +27,7 @@ pub fn offered(app: &App) -> Vec<usize> {
         .collect()
 }
 
-/// Whether a command may be given while a popup is open.
+/// Whether a command is available while a popup is open.
 fn takes(popup: &Popup, command: Command) -> bool {
     let is_general = matches!(
         command,
@@ -77,7 +78,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
     is_general || is_own
 }
 
-/// Why a command would do nothing in the present state; `None` if it acts, or says more itself.
+/// Why a command cannot act in the current state; `None` if it acts, or reports more itself.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     let key = |command| app.key(command);
     match app.popups.last() {
@@ -121,7 +122,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         }
         Command::Larger | Command::Smaller if app.zoomed && app.shown_picture().is_none() => {
             match app.shown {
-                Shown::Batch(_) => return Some(finished::several(app)),
+                Showing::Batch(_) => return Some(notes::several(app)),
                 _ => Some("there is no picture to magnify"),
             }
         }
@@ -132,7 +133,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             ));
         }
         Command::Grid | Command::Atlas if app.model.opened().is_none() && !app.in_history() => {
-            Some("no model is open yet")
+            Some(notes::NO_MODEL)
         }
         Command::SortCells | Command::ExportCells
             if app.browser.tab == Tab::Layers && app.browser.channels.is_none() =>
@@ -146,17 +147,17 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::Back if has_nothing_to_close(app) => {
             return Some(format!("nothing to close; {} quits", key(Command::Quit)));
         }
-        Command::ResetSeed if app.plan.seed == 0 => Some("the seed is already 0"),
+        Command::ResetSeed if app.next_run.seed == 0 => Some("the seed is already 0"),
         Command::Sweep => sweep(app),
-        Command::Pause if queueing::rests(app) => None,
-        Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
+        Command::Pause if queue::rests(app) => None,
+        Command::Pause if !app.awaiting_confirmation && !app.paused && app.running.is_empty() => {
             Some("nothing is running")
         }
         Command::Branch => return branch::refusal(app),
         Command::NextOverlay | Command::PreviousOverlay => overlay::refusal(app),
         Command::WatchNext if app.running.is_empty() => Some("nothing is running"),
         Command::WatchNext
-            if app.running.len() == 1 && app.shown == Shown::Live(app.running[0].job) =>
+            if app.running.len() == 1 && app.shown == Showing::Running(app.running[0].job) =>
         {
             Some("no other run is active")
         }
@@ -164,7 +165,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::FoldAll if app.browser.is_searching_layers() => {
             Some("search results have no folders: leave the search first")
         }
-        Command::Replay if !matches!(app.shown, Shown::Finished(_)) => {
+        Command::Replay if !matches!(app.shown, Showing::Finished(_)) => {
             Some("no finished picture is shown")
         }
         Command::FoldAll if app.browser.tab != Tab::Layers || app.browser.channels.is_some() => {
@@ -237,10 +238,10 @@ fn settings(app: &App, command: Command) -> Option<&'static str> {
     let Some(knob) = knobs.selected() else {
         return is_of_one.then_some("no setting matches the filter");
     };
-    let is_default = app.plan.settings.get(knob.key) == Some(knob.default());
+    let is_default = app.next_run.settings.get(knob.key) == Some(knob.default());
     match command {
         Command::ResetValue if is_default => Some("already at its default"),
-        Command::ResetAll if app.plan.title() == PRESETS[0].name => {
+        Command::ResetAll if app.next_run.title() == PRESETS[0].name => {
             Some("every setting is already at its default")
         }
         _ => None,
@@ -253,14 +254,14 @@ fn is_idle(app: &App) -> bool {
     job.is_some_and(|job| matches!(job.state, JobState::Failed(_) | JobState::Paused(_)))
 }
 
-/// Whether the selected run of the queue is the one that is shown.
+/// Whether the selected run of the queue is shown.
 fn is_watched(app: &App) -> bool {
     let job = app.queue.jobs().get(app.queue_cursor);
-    job.is_some_and(|job| app.shown == Shown::Live(job.id))
+    job.is_some_and(|job| app.shown == Showing::Running(job.id))
 }
 
 fn sideways(app: &App) -> Option<&'static str> {
-    if browse::sideways(app, Motion::Left).is_some() {
+    if browser::sideways(app, Motion::Left).is_some() {
         return None;
     }
     let is_tree =
@@ -271,7 +272,7 @@ fn sideways(app: &App) -> Option<&'static str> {
 /// Whether one of the marked or listed items has a picture.
 fn has_picture(app: &App) -> bool {
     let hash = app.model.opened().map(|opened| opened.hash.as_str());
-    if !app.in_history() && !hash.is_some_and(|hash| app.library.has_run_of(hash)) {
+    if !app.in_history() && !hash.is_some_and(|hash| app.history.has_run_of(hash)) {
         return false;
     }
     let list = app.browser.list();
@@ -298,7 +299,7 @@ fn sweep(app: &App) -> Option<&'static str> {
     scope(app)
 }
 
-/// Why nothing can be run where a scope is selected and nothing is marked.
+/// Why nothing can be run if a scope is selected and nothing is marked.
 fn scope(app: &App) -> Option<&'static str> {
     let browser = &app.browser;
     let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();

@@ -1,24 +1,26 @@
-//! From a paused run to a new one that goes on from its picture with the settings of the settings panel. The paused one stays
+//! Branching: a new run that continues from the picture of a paused run with other settings. The paused run stays
 //! in the queue.
 
-use super::super::action::Effect;
-use super::super::app::{App, Live, Shown};
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::finished;
+use super::notes;
 use crate::runs::spec::changed;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::{Spec, description};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::pace::ActiveRun;
+use crate::tui::showing::Showing;
 
-/// The run that a branch would go on from.
-fn paused(app: &App) -> Result<&Live, String> {
+/// The run to branch.
+fn paused(app: &App) -> Result<&ActiveRun, String> {
     if app.running.is_empty() {
         return Err("no run is paused: a branch continues a paused run".into());
     }
     let live = match (&app.shown, app.running.as_slice()) {
-        (Shown::Live(_), _) => app.watched(),
+        (Showing::Running(_), _) => app.watched(),
         (_, [only]) => Some(only),
-        (Shown::Batch(_), _) => return Err(finished::several(app)),
+        (Showing::Batch(_), _) => return Err(notes::several(app)),
         _ => None,
     };
     let live = live.ok_or("no active run is shown: show the one to branch")?;
@@ -33,12 +35,12 @@ fn paused(app: &App) -> Result<&Live, String> {
     }
 }
 
-/// The branch of the paused run with the present settings, the step at which it begins, and what changes.
+/// The branch of the paused run with the current settings, its first step, and the changes.
 fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
     let live = paused(app)?;
     let job = app.queue.get(live.job);
     let spec = &job.ok_or("the run is no longer in the queue")?.spec;
-    let settings = &app.plan.settings;
+    let settings = &app.next_run.settings;
     let changes = changed(&spec.settings, settings);
     if changes.is_empty() {
         return Err("no setting differs from the paused run".into());
@@ -48,12 +50,12 @@ fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
     Ok((branch, live.step, description::changes(&changes)))
 }
 
-/// Why no branch can begin now; `None` if one can.
+/// Why no branch is possible now; `None` if one is.
 pub fn refusal(app: &App) -> Option<String> {
     prepared(app).err()
 }
 
-/// What the settings panel says of a branch while a run is paused: what it would change, or why there can be none.
+/// The settings panel's note while a run is paused: what a branch would change, or why none is possible.
 pub fn outlook(app: &App) -> Option<String> {
     if app.running.is_empty() || !app.paused {
         return None;
@@ -67,7 +69,7 @@ pub fn outlook(app: &App) -> Option<String> {
     })
 }
 
-/// Sets what runs aside, paused, and begins the branch at once.
+/// Sets the active runs aside, paused, and starts the branch.
 pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
     let (spec, step, changes) = match prepared(app) {
         Ok(prepared) => prepared,
@@ -79,12 +81,12 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
         Err(full) => return app.messages.say(Level::Warning, full.to_string(), app.now),
     };
     app.queue.pause(step);
-    // It may be there already, paused like the other.
+    // It may exist already, paused like the other.
     app.queue.resume(job);
     app.queue.move_to_front(job);
     app.running.clear();
     app.snapshots.clear();
-    app.shown = Shown::Nothing;
+    app.shown = Showing::Nothing;
     app.paused = false;
     effects.push(Effect::Worker(Work::SetAside));
     effects.push(Effect::Worker(Work::Resume));

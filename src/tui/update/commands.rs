@@ -1,55 +1,54 @@
-//! What each command does.
+//! The effect of each command.
 
-use super::super::action::Effect;
-use super::super::app::{App, Panel, Shown};
-use super::super::browser::Tab;
-use super::super::command::Command;
-use super::super::lens::Lens;
-use super::super::listing::Motion;
-use super::super::messages::Level;
-use super::super::plan::Plan;
-use super::super::popup::{Knobs, Palette, Popup};
-use super::super::prompt::{Asked, Prompt};
 use super::{
-    album, atlas, availability, branch, browse, elsewhere, finished, map, overlay, photo, queueing,
-    typing,
+    album, atlas, availability, branch, browser, cam_layer, elsewhere, exports, history, models,
+    overlay, photo, photos, prompt, queue, settings, submission,
 };
-use crate::ascent::settings::{Knob, PRESETS};
 use crate::runs::worker::WorkerCommand as Work;
+use crate::tui::action::Effect;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::Tab;
+use crate::tui::command::{COMMANDS, Command};
+use crate::tui::lens::Lens;
+use crate::tui::list_state::Motion;
+use crate::tui::messages::Level;
+use crate::tui::popup::{Knobs, Offered, Palette, Popup};
+use crate::tui::prompt::{Prompt, PromptKind};
+use crate::tui::showing::Showing;
 
-/// Does what a command says.
+/// Performs a command.
 pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     match command {
-        Command::Up => browse::go(app, Motion::Up),
-        Command::Down => browse::go(app, Motion::Down),
-        Command::Left => browse::left(app),
-        Command::Right => browse::right(app),
-        Command::PageUp => browse::go(app, Motion::PageUp),
-        Command::PageDown => browse::go(app, Motion::PageDown),
-        Command::Top => browse::go(app, Motion::Top),
-        Command::Bottom => browse::go(app, Motion::Bottom),
+        Command::Up => browser::move_cursor(app, Motion::Up),
+        Command::Down => browser::move_cursor(app, Motion::Down),
+        Command::Left => browser::left(app),
+        Command::Right => browser::right(app),
+        Command::PageUp => browser::move_cursor(app, Motion::PageUp),
+        Command::PageDown => browser::move_cursor(app, Motion::PageDown),
+        Command::Top => browser::move_cursor(app, Motion::Top),
+        Command::Bottom => browser::move_cursor(app, Motion::Bottom),
         Command::NextPanel | Command::PreviousPanel => {
             app.focus = match app.focus {
                 Panel::Browser => Panel::Queue,
                 Panel::Queue => Panel::Browser,
             };
         }
-        Command::TabLayers => browse::show_tab(app, Tab::Layers),
-        Command::TabClasses => browse::show_tab(app, Tab::Classes),
-        Command::TabHistory => browse::show_tab(app, Tab::History),
-        Command::TabFavourites => browse::show_tab(app, Tab::Favourites),
-        Command::NextTab => browse::turn_tab(app, 1),
-        Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1),
+        Command::TabLayers => browser::show_tab(app, Tab::Layers),
+        Command::TabClasses => browser::show_tab(app, Tab::Classes),
+        Command::TabHistory => browser::show_tab(app, Tab::History),
+        Command::TabFavourites => browser::show_tab(app, Tab::Favourites),
+        Command::NextTab => browser::turn_tab(app, 1),
+        Command::PreviousTab => browser::turn_tab(app, Tab::ALL.len() - 1),
         Command::Search
             if matches!(
                 app.popups.last(),
                 Some(Popup::Help { .. } | Popup::Settings(_))
             ) =>
         {
-            app.prompt = Some(Prompt::new(Asked::Filter, ""));
+            app.prompt = Some(Prompt::new(PromptKind::Filter, ""));
         }
         Command::Search if matches!(app.popups.last(), Some(Popup::Photo(_))) => {
-            app.prompt = Some(Prompt::new(Asked::Layer, ""));
+            app.prompt = Some(Prompt::new(PromptKind::Layer, ""));
         }
         Command::Search if matches!(app.popups.last(), Some(Popup::Photos)) => album::search(app),
         Command::Search => {
@@ -57,21 +56,21 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             app.focus = Panel::Browser;
             app.browser.channels = None;
             let before = app.browser.search().to_string();
-            // What is typed takes the place of the last search.
+            // Typing replaces the last search.
             app.prompt = Some(Prompt::replacing(
-                Asked::Search {
+                PromptKind::Search {
                     before: before.clone(),
                 },
                 &before,
             ));
         }
-        Command::Back => browse::back(app),
+        Command::Back => browser::back(app),
 
         Command::Settings => toggle(app, Popup::Settings(Knobs::default())),
-        Command::NextPreset => next_preset(app),
-        Command::NewSeed => set_seed(app, app.plan.seed.wrapping_add(1)),
-        Command::ResetSeed => set_seed(app, 0),
-        Command::Sweep => app.prompt = Some(Prompt::new(Asked::Sweep, "")),
+        Command::NextPreset => settings::next_preset(app),
+        Command::NewSeed => settings::set_seed(app, app.next_run.seed.wrapping_add(1)),
+        Command::ResetSeed => settings::set_seed(app, 0),
+        Command::Sweep => app.prompt = Some(Prompt::new(PromptKind::Sweep, "")),
 
         Command::NextOverlay => overlay::turn(app, true, effects),
         Command::PreviousOverlay => overlay::turn(app, false, effects),
@@ -79,12 +78,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             app.zoomed = !app.zoomed;
             app.lens = Lens::default();
         }
-        Command::Replay => finished::replay(app, effects),
-        Command::Grid => browse::turn_grid(app),
-        Command::Larger => browse::resize(app, true),
-        Command::Smaller => browse::resize(app, false),
-        Command::Pause if app.held => queueing::go_on(app),
-        Command::Pause if queueing::rests(app) => queueing::resume_all(app, effects),
+        Command::Replay => history::replay(app, effects),
+        Command::Grid => browser::turn_grid(app),
+        Command::Larger => browser::resize(app, true),
+        Command::Smaller => browser::resize(app, false),
+        Command::Pause if app.awaiting_confirmation => queue::go_on(app),
+        Command::Pause if queue::rests(app) => queue::resume_all(app, effects),
         Command::Branch => branch::branch(app, effects),
         Command::Pause => {
             let work = if app.paused {
@@ -95,13 +94,13 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             effects.push(Effect::Worker(work));
         }
         Command::WatchNext => watch_next(app),
-        Command::Favourite => finished::favourite(app, effects),
-        Command::CopyCommand => finished::copy_command(app, effects),
-        Command::CopyPath => finished::copy_path(app, effects),
-        Command::Undo => finished::undo(app, effects),
+        Command::Favourite => history::favourite(app, effects),
+        Command::CopyCommand => history::copy_command(app, effects),
+        Command::CopyPath => history::copy_path(app, effects),
+        Command::Undo => history::undo(app, effects),
         Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
-        Command::OpenPhoto => photo::ask(app),
-        Command::NextTheme => next_theme(app, effects),
+        Command::OpenPhoto => photos::ask(app),
+        Command::NextTheme => settings::next_theme(app, effects),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),
         Command::Help => toggle(
             app,
@@ -116,52 +115,52 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Quit if app.popups.is_empty() => super::quit(app, effects),
         Command::Quit => drop(app.popups.pop()),
 
-        Command::Run => browse::run_or_open(app, effects),
-        Command::Atlas => atlas::draw(app, effects),
+        Command::Run => submission::run_or_open(app, effects),
+        Command::Atlas => atlas::draw(app, false, effects),
         Command::SortCells => atlas::sort(app, effects),
-        Command::ExportCells => atlas::export(app),
-        Command::RunNeuron => queueing::run_neuron(app, effects),
-        Command::RunNot => queueing::run_not(app, effects),
+        Command::ExportCells => exports::ask_for_cells(app),
+        Command::RunNeuron => submission::run_neuron(app, effects),
+        Command::RunNot => submission::run_not(app, effects),
         Command::RunElsewhere => elsewhere::choose_for_selected(app, effects),
         Command::RunAgainElsewhere => elsewhere::choose_for_finished(app, effects),
-        Command::MapHere => map::take_here(app),
+        Command::MapHere => cam_layer::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
         Command::MarkRange | Command::MarkRunRange => mark_range(app),
         Command::MarkAll | Command::MarkAllRuns => app.browser.list_mut().mark_all(),
         Command::FoldAll => app.browser.fold_all(),
-        Command::AllLayers => browse::other_layers(app),
+        Command::AllLayers => browser::other_layers(app),
 
-        Command::Details => finished::details(app, effects),
+        Command::Details => history::details(app, effects),
         Command::MarkRun => app.browser.list_mut().toggle_mark(),
-        Command::Compare => finished::compare(app),
-        Command::Delete => finished::delete(app, effects),
-        Command::RunAgain => finished::run_again(app, effects),
-        Command::EditSettings => finished::edit_settings(app, effects),
-        Command::Export => finished::export(app),
-        Command::Sort => finished::sort(app),
-        Command::ThisModel => finished::this_model(app),
+        Command::Compare => history::compare(app),
+        Command::Delete => history::delete(app, effects),
+        Command::RunAgain => history::run_again(app, effects),
+        Command::EditSettings => history::edit_settings(app, effects),
+        Command::Export => exports::ask_for_finished(app),
+        Command::Sort => history::sort(app),
+        Command::ThisModel => history::this_model(app),
 
-        Command::Watch => queueing::watch(app),
-        Command::Cancel => queueing::cancel(app, effects),
-        Command::MoveUp => queueing::reorder(app, true, effects),
-        Command::MoveDown => queueing::reorder(app, false, effects),
-        Command::Retry => queueing::retry(app, effects),
-        Command::Clear => queueing::clear(app, effects),
+        Command::Watch => queue::watch(app),
+        Command::Cancel => queue::cancel(app, effects),
+        Command::MoveUp => queue::reorder(app, true, effects),
+        Command::MoveDown => queue::reorder(app, false, effects),
+        Command::Retry => queue::retry(app, effects),
+        Command::Clear => queue::clear(app, effects),
 
-        Command::EditValue => with_knob(app, |app, knob| {
-            let value = app.plan.settings.get(knob.key);
+        Command::EditValue => settings::with_knob(app, |app, knob| {
+            let value = app.next_run.settings.get(knob.key);
             let text = value.unwrap_or_else(|| knob.default()).to_string();
-            app.prompt = Some(Prompt::replacing(Asked::Value(knob), &text));
+            app.prompt = Some(Prompt::replacing(PromptKind::Value(knob), &text));
         }),
-        Command::Increase => with_knob(app, |app, knob| turn(app, knob, true)),
-        Command::Decrease => with_knob(app, |app, knob| turn(app, knob, false)),
-        Command::ResetValue => with_knob(app, |app, knob| {
-            let set = app.plan.settings.set(knob.key, knob.default());
+        Command::Increase => settings::with_knob(app, |app, knob| settings::turn(app, knob, true)),
+        Command::Decrease => settings::with_knob(app, |app, knob| settings::turn(app, knob, false)),
+        Command::ResetValue => settings::with_knob(app, |app, knob| {
+            let set = app.next_run.settings.set(knob.key, knob.default());
             debug_assert!(set.is_ok(), "a default is allowed");
         }),
-        Command::ResetAll => reset_all(app),
+        Command::ResetAll => settings::reset_all(app),
         Command::ChoosePreset => palette(app, "preset "),
-        Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
+        Command::SavePreset => app.prompt = Some(Prompt::new(PromptKind::PresetName, "")),
 
         Command::RunShown => photo::run(app, effects),
         Command::RunShownNeuron => photo::run_neuron(app, effects),
@@ -173,11 +172,11 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::PreviousPhoto => photo::turn(app, false, effects),
         Command::ListPhotos => album::show(app),
 
-        Command::ShowPhoto => album::open_selected(app, effects),
+        Command::ShowPhoto => photos::open_selected(app, effects),
         Command::SortPhotos => album::sort(app),
 
         Command::Accept => {
-            if let Err(why) = finished::accept(app, effects) {
+            if let Err(why) = models::accept(app, effects) {
                 app.messages.say(Level::Warning, why, app.now);
             }
         }
@@ -189,12 +188,17 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Opens the palette with a line that is begun.
+/// Opens the palette with an initial line.
 fn palette(app: &mut App, line: &str) {
-    let offered = availability::offered(app);
+    let offered = availability::offered(app).into_iter();
+    let offered = offered.map(|index| Offered {
+        index,
+        keys: app.keymap.keys_of(COMMANDS[index].command),
+    });
+    let offered = offered.collect();
     app.popups.push(Popup::Palette(Palette::new(offered)));
-    app.prompt = Some(Prompt::new(Asked::Command, line));
-    typing::changed(app);
+    app.prompt = Some(Prompt::new(PromptKind::Command, line));
+    prompt::changed(app);
 }
 
 /// Opens a popup, or closes it if it is the topmost.
@@ -209,56 +213,6 @@ fn toggle(app: &mut App, popup: Popup) {
     }
 }
 
-fn turn(app: &mut App, knob: &Knob, up: bool) {
-    let before = app.plan.settings.get(knob.key);
-    let text = match app.plan.turn(knob, up) {
-        false => format!("{}: type {}", knob.key, knob.allowed()),
-        true if app.plan.settings.get(knob.key) == before => {
-            let end = if up { "largest" } else { "smallest" };
-            format!("{} has its {end} value: {}", knob.key, knob.allowed())
-        }
-        true => return,
-    };
-    app.messages.say(Level::Note, text, app.now);
-}
-
-/// Takes the settings of the next preset, and says which changes that drops.
-fn next_preset(app: &mut App) {
-    let dropped = finished::replace_settings(app, Plan::next_preset);
-    let text = format!("preset {}{dropped}", app.plan.title());
-    app.messages.say(Level::Note, text, app.now);
-}
-
-/// Takes the settings of a preset.
-///
-/// # Errors
-/// If there is none of that name: which there are.
-pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
-    let known = app.plan.presets();
-    if !known.contains(&name) {
-        let known = known.join(", ");
-        return Err(format!("no preset is called {name}; available: {known}"));
-    }
-    let dropped = finished::replace_settings(app, |plan| plan.take_preset(name));
-    let text = format!("preset {name}{dropped}");
-    app.messages.say(Level::Note, text, app.now);
-    Ok(())
-}
-
-/// Takes the defaults.
-fn reset_all(app: &mut App) {
-    let dropped = finished::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
-    let text = format!("all settings reset{dropped}");
-    app.messages.say(Level::Note, text, app.now);
-}
-
-/// Sets the seed of the next runs.
-pub fn set_seed(app: &mut App, seed: u64) {
-    app.plan.seed = seed;
-    app.messages
-        .say(Level::Note, format!("seed {seed}"), app.now);
-}
-
 fn mark_range(app: &mut App) {
     if app.browser.list_mut().mark_range() {
         let text = "a range begins here: the same key at its other end marks it";
@@ -266,48 +220,15 @@ fn mark_range(app: &mut App) {
     }
 }
 
-fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
-    if let Some(Popup::Settings(knobs)) = app.popups.last()
-        && let Some(knob) = knobs.selected()
-    {
-        act(app, knob);
-    }
-}
-
-fn next_theme(app: &mut App, effects: &mut Vec<Effect>) {
-    let next = app.environment.themes.next(&app.theme_name);
-    let name = next.name().to_string();
-    // It is one that there is.
-    drop(take_theme(app, &name, effects));
-}
-
-/// Takes a theme, and has it kept.
-///
-/// # Errors
-/// If there is none of that name: which there are.
-pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let themes = &app.environment.themes;
-    let theme = themes.get(name).ok_or_else(|| {
-        let known: Vec<&str> = themes.names().collect();
-        format!("no theme is called {name}; available: {}", known.join(", "))
-    })?;
-    app.theme = theme.for_depth(app.environment.terminal.colours);
-    app.theme_name = name.into();
-    let text = format!("theme: {name}");
-    app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::SaveTheme(name.into()));
-    Ok(())
-}
-
-/// Shows the next run of the batch, and after the last one all of them.
+/// Shows the next run of the batch; after the last one, all of them.
 fn watch_next(app: &mut App) {
     let at = match app.shown {
-        Shown::Live(job) => app.running.iter().position(|live| live.job == job),
+        Showing::Running(job) => app.running.iter().position(|live| live.job == job),
         _ => None,
     };
     let next = at.map_or(0, |at| at + 1);
     match app.running.get(next).map(|live| live.job) {
-        Some(job) => app.shown = Shown::Live(job),
-        None => queueing::show_running(app),
+        Some(job) => app.shown = Showing::Running(job),
+        None => queue::show_running(app),
     }
 }

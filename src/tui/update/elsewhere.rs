@@ -1,33 +1,32 @@
-//! Runs in other models than the one they were chosen in: which models, and what becomes of it.
+//! Runs in other models: choosing the models, and queueing what they support.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::completion::home_relative;
-use super::super::messages::Level;
-use super::super::popup::{Choice, Picker, Popup, Purpose};
-use super::super::prompt::Prompt;
-use super::typing::is_path;
-use super::{browse, finished, queueing};
+use super::{history, notes, submission};
 use crate::runs::Spec;
 use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::completion::{home_relative, is_path};
+use crate::tui::messages::Level;
+use crate::tui::popup::{Choice, Picker, Popup, Purpose};
+use crate::tui::prompt::Prompt;
 
-/// Most problems of one model that are said one by one.
-const MOST_SAID: usize = 3;
+/// Maximum number of problems reported one by one per model.
+const MAX_NOTICES: usize = 3;
 
 /// Asks for the models in which what is chosen in the browser is to be made.
 pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
-        return browse::no_network(app);
+        return notes::no_network(app);
     }
-    let specs = queueing::chosen_specs(app).into_iter();
+    let specs = submission::chosen_specs(app).into_iter();
     let runs = specs.map(|spec| Origin::Spec(Box::new(spec))).collect();
     choose(app, runs, effects);
 }
 
 /// Asks for the models in which the chosen finished runs are to be made.
 pub fn choose_for_finished(app: &mut App, effects: &mut Vec<Effect>) {
-    let chosen = finished::chosen(app).into_iter();
+    let chosen = history::chosen(app).into_iter();
     let runs = chosen.map(|entry| Origin::Kept(entry.id.clone())).collect();
     choose(app, runs, effects);
 }
@@ -104,16 +103,16 @@ pub fn queue(
     problems: Vec<String>,
     effects: &mut Vec<Effect>,
 ) {
-    queueing::enqueue(app, specs, &format!(" in {model}"), effects);
-    for problem in problems.iter().take(MOST_SAID) {
+    submission::enqueue(app, specs, &format!(" in {model}"), effects);
+    for problem in problems.iter().take(MAX_NOTICES) {
         let text = match problem.contains(model) {
             true => problem.clone(),
             false => format!("{model}: {problem}"),
         };
         app.messages.say(Level::Error, text, app.now);
     }
-    if problems.len() > MOST_SAID {
-        let more = problems.len() - MOST_SAID;
+    if problems.len() > MAX_NOTICES {
+        let more = problems.len() - MAX_NOTICES;
         let text = format!("{model}: {} more cannot be run in it", counted(more, "run"));
         app.messages.say(Level::Error, text, app.now);
     }

@@ -1,23 +1,27 @@
-//! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
+//! Updates of the state: one pure function of state and action. Work outside of the state is returned as effects.
 //!
-//! - `arguments`: the palette's commands with an argument
+//! - `arguments`, `suggestions`: the palette's commands with an argument, and their completion
 //! - `attention`: progress and notifications outside of the screen
-//! - `commands`: what each command does
-//! - `availability`: which commands can act in the present state, and why the others cannot
-//! - `browse`: moving, constant_folding, marking, searching
+//! - `commands`: the effect of each command
+//! - `availability`: which commands can act in the current state, and why the others cannot
+//! - `browser`: moving, folding, marking, searching
 //! - `album`: the list of photos
 //! - `atlas`: the grid of pictures
-//! - `branch`: from a paused run to a new one with other settings
-//! - `queueing`: from what is chosen to runs, and from the queue to the worker
+//! - `branch`: branching a paused run with other settings
+//! - `submission`, `queue`: from selected targets to runs, and from the queue to the worker
 //! - `elsewhere`: runs in other models than the open one
-//! - `finished`: what can be done with finished runs
-//! - `map`: where the class activation map is taken
-//! - `photo`: a photo that is looked at
-//! - `reports`: what the worker and the disk said
-//! - `saved`: where the user was comes back
-//! - `typing`: the line that is being typed
-//! - `overlay`: what is laid over the picture that is shown
-//! - `settle`: what follows from the rest of the state
+//! - `history`, `exports`: commands on finished runs
+//! - `hints`: the key hints of the status row
+//! - `cam_layer`: the layer of the class activation map
+//! - `models`: the model picker
+//! - `notes`: messages used in several places
+//! - `photo`, `photos`: the photo view, and opening photos
+//! - `worker`, `disk`: events from the worker and responses from the disk
+//! - `saved`: saving and restoring the view state
+//! - `settings`: settings of the next runs
+//! - `prompt`: the line that is being typed
+//! - `overlay`: overlays of the shown picture
+//! - `reconcile`: derived state
 //! - `mouse`: clicks and the wheel
 
 mod album;
@@ -26,19 +30,28 @@ mod atlas;
 mod attention;
 mod availability;
 mod branch;
-mod browse;
+mod browser;
+mod cam_layer;
 mod commands;
+mod disk;
 mod elsewhere;
-mod finished;
-mod map;
+mod exports;
+pub mod hints;
+mod history;
+mod models;
 mod mouse;
+mod notes;
 mod overlay;
 mod photo;
-mod queueing;
-mod reports;
+mod photos;
+mod prompt;
+mod queue;
+mod reconcile;
 mod saved;
-mod settle;
-mod typing;
+mod settings;
+mod submission;
+mod suggestions;
+mod worker;
 
 use super::action::{Action, Effect};
 use super::app::{App, Panel};
@@ -51,14 +64,12 @@ use crossterm::event::KeyCode;
 use ratatui::layout::Size;
 use std::time::Duration;
 
-pub use attention::{Busy, seconds_left};
+pub use attention::seconds_left;
 pub use availability::{is_offered, refusal};
 pub use branch::outlook;
 pub use commands::perform;
-pub use finished::{AfterRecord, Undoable};
-pub use saved::due;
 
-/// Changes the state; `now` is the time since the start.
+/// Updates the state; `now` is the time since the start.
 pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     app.now = now;
     app.unsaved |= saved::concerns(&action);
@@ -69,8 +80,8 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             key(app, chord, &mut effects);
             app.messages.end_key();
         }
-        Action::Letter(letter) => typing::letter(app, letter),
-        Action::Paste(text) => typing::paste(app, &text, &mut effects),
+        Action::Letter(letter) => prompt::letter(app, letter),
+        Action::Paste(text) => prompt::paste(app, &text, &mut effects),
         Action::Click(column, row) => mouse::click(app, column, row, &mut effects),
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
         Action::Resize(width, height) => {
@@ -79,30 +90,30 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         }
         Action::Focus => {
             app.is_looked_at = true;
-            // tmux draws a pane anew without its pictures.
+            // tmux redraws a pane without its pictures.
             if app.environment.terminal.loses_pictures() {
                 effects.push(Effect::Redraw);
             }
         }
         Action::FocusLost => app.is_looked_at = false,
         Action::Tick => {}
-        Action::Report(report) => reports::report(app, report, &mut effects),
-        Action::Answer(answer) => reports::answer(app, answer, &mut effects),
+        Action::Report(report) => worker::event(app, report, &mut effects),
+        Action::Disk(answer) => disk::response(app, answer, &mut effects),
         Action::Terminate => quit(app, &mut effects),
     }
-    queueing::dispatch(app, &mut effects);
-    settle::settle(app, &mut effects);
+    queue::dispatch(app, &mut effects);
+    reconcile::reconcile(app, &mut effects);
     attention::settle(app, &mut effects);
     saved::settle(app, &mut effects);
     effects
 }
 
-/// Where a key is looked up first.
+/// The context in which a key is looked up first.
 pub fn context(app: &App) -> Context {
     context_of(app, app.popups.last())
 }
 
-/// Where a key is looked up first while this popup is the topmost.
+/// The context in which a key is looked up first while this popup is the topmost.
 pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
     match (popup, app.focus, app.browser.tab) {
         (Some(Popup::Settings(_)), ..) => Context::Settings,
@@ -117,7 +128,7 @@ pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
 
 fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     if app.prompt.is_some() {
-        return typing::key(app, chord, effects);
+        return prompt::key(app, chord, effects);
     }
     if app.pending.is_empty() {
         app.pending_since = app.now;
@@ -125,7 +136,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     app.pending.push(chord);
     let mut found = app.keymap.lookup(context(app), &app.pending);
     if matches!(found, Match::None) && app.pending.len() == 1 && is_in_empty_queue(app) {
-        // It means nothing in the queue, so it can only be meant for the list.
+        // It has no meaning in the queue, so it must be meant for the list.
         app.focus = Panel::Browser;
         found = app.keymap.lookup(context(app), &app.pending);
     }
@@ -138,7 +149,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         }
         Match::None => {}
     }
-    // A sequence without a command is dropped; its last chord may be a command of its own.
+    // An unknown sequence is dropped; its last chord may be a command.
     let was_sequence = app.pending.len() > 1;
     app.pending.clear();
     match was_sequence {
@@ -148,7 +159,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Gives a command, or says why it would do nothing.
+/// Performs a command, or reports why it cannot act.
 pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     if leave_empty_queue(app, command) {
         return;
@@ -159,13 +170,13 @@ pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Whether the focus is where the queue was.
+/// Whether the focus is on the queue although it is empty.
 fn is_in_empty_queue(app: &App) -> bool {
     app.focus == Panel::Queue && app.queue.jobs().is_empty() && app.popups.is_empty()
 }
 
-/// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one moment to
-/// the next. A command that is not the queue's leaves it. Returns whether that is all.
+/// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one
+/// moment to the next. A command that is not the queue's leaves it. Returns whether that is all.
 fn leave_empty_queue(app: &mut App, command: Command) -> bool {
     if !is_in_empty_queue(app) || command.entry().context == Context::Queue {
         return false;
@@ -177,7 +188,7 @@ fn leave_empty_queue(app: &mut App, command: Command) -> bool {
     )
 }
 
-/// Says what a key that means nothing here means elsewhere.
+/// Reports what a key without a meaning here does elsewhere.
 fn unbound(app: &mut App, chord: Chord) {
     let commands = app.keymap.commands_of(chord);
     let places = commands.map(|command| {

@@ -1,13 +1,13 @@
-//! Clicks and the wheel: never needed, but they do what one would expect.
+//! Mouse clicks and the wheel, as optional shortcuts.
 
-use super::super::action::Effect;
-use super::super::app::{App, Panel};
-use super::super::hints;
-use super::super::listing::Motion;
-use super::{browse, give};
+use super::{browser, give, hints, submission};
+use crate::tui::action::Effect;
+use crate::tui::app::{App, Panel};
+use crate::tui::list_state::Motion;
 use ratatui::layout::Position;
 
-/// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or opens it.
+/// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or
+/// opens it.
 pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     let status = app.layout().status;
     if status.contains(Position::new(column, row)) {
@@ -24,7 +24,7 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     let layout = app.layout();
     let at = Position::new(column, row);
     if let Some(tab) = layout.tab_at(at) {
-        return browse::show_tab(app, tab);
+        return browser::show_tab(app, tab);
     }
     if layout.list.contains(at) {
         app.focus = Panel::Browser;
@@ -40,7 +40,7 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
         if target < list.len() {
             list.go_to_row(target);
             if again && !app.in_history() {
-                browse::run_or_open(app, effects);
+                submission::run_or_open(app, effects);
             }
         }
     } else if layout.queue.is_some_and(|queue| queue.contains(at)) {
@@ -62,6 +62,6 @@ pub fn wheel(app: &mut App, column: u16, row: u16, up: bool) {
         };
     }
     for _ in 0..3 {
-        browse::go(app, motion);
+        browser::move_cursor(app, motion);
     }
 }

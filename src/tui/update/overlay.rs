@@ -1,41 +1,48 @@
-//! What is laid over the picture that is shown: over one that grows, everything that the ascent works with; over a finished
-//! one of a class, the class activation map.
+//! Overlays of the shown picture: for an active run, the intermediate results of the ascent; for a finished run of
+//! a class, the class activation map.
 
-use super::super::action::Effect;
-use super::super::app::{App, Heat, Shown};
-use super::super::messages::Level;
 use crate::ascent::Overlay;
 use crate::runs::history;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt, Question};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::messages::Level;
+use crate::tui::showing::{Heat, Showing};
 
 /// Shows the next overlay, or the one before.
 pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     match app.shown {
-        Shown::Finished(_) => turn_heat(app, effects),
+        Showing::Finished(_) => turn_heat(app, effects),
         _ => turn_live(app, forward),
     }
 }
 
-/// The overlays of a run with so many bands.
-fn overlays(levels: u32) -> Vec<Overlay> {
-    let bands = (0..levels).map(Overlay::Band);
-    [Overlay::Plain, Overlay::Heat, Overlay::Map]
+const NO_MAP: &str = "only class runs have a class activation map";
+
+/// The overlays of a run: those of the class activation map, if it has one, and its bands.
+fn overlays(has_map: bool, bands: u32) -> Vec<Overlay> {
+    let map = [Overlay::Heat, Overlay::Map];
+    let bands = (0..bands).map(Overlay::Band);
+    [Overlay::Plain]
         .into_iter()
+        .chain(map.into_iter().filter(|_| has_map))
         .chain(bands)
         .chain([Overlay::Gradient])
         .collect()
 }
 
 fn turn_live(app: &mut App, forward: bool) {
-    // The runs of a batch have the same number of levels.
+    // The runs of a batch have the same overlays.
     let live = app.watched().or(app.running.first());
-    let job = live.and_then(|live| app.queue.get(live.job));
-    let levels = job.map_or(1, |job| job.spec.settings.levels);
-    let all = overlays(levels);
+    let (has_map, bands) = live.map_or((false, 1), |live| (live.has_map, live.bands));
+    let all = overlays(has_map, bands);
     let at = all.iter().position(|overlay| *overlay == app.overlay);
     let at = at.unwrap_or(0);
     let next = if forward { at + 1 } else { at + all.len() - 1 };
+    if app.overlay == Overlay::Plain && !has_map {
+        app.messages.say(Level::Note, NO_MAP, app.now);
+    }
     app.overlay = all[next % all.len()];
 }
 
@@ -58,10 +65,10 @@ fn turn_heat(app: &mut App, effects: &mut Vec<Effect>) {
 
 /// What the worker is asked about the finished picture that is shown; `None` if it is not of a class of the open model.
 fn question(app: &App) -> Option<Question> {
-    let Shown::Finished(id) = &app.shown else {
+    let Showing::Finished(id) = &app.shown else {
         return None;
     };
-    let (entry, opened) = (app.library.find(id)?, app.model.opened()?);
+    let (entry, opened) = (app.history.find(id)?, app.model.opened()?);
     let is_own = entry.kind().is_of_class() && entry.model_hash == opened.hash;
     let settings = app.record_of(id).map(|record| &record.spec.settings);
     is_own.then(|| Question {
@@ -69,22 +76,22 @@ fn question(app: &App) -> Option<Question> {
         model: opened.model.clone(),
         about: About::Class {
             class: entry.unit.index,
-            at: MapAt::from_settings(settings.unwrap_or(&app.plan.settings)),
+            at: MapAt::from_settings(settings.unwrap_or(&app.next_run.settings)),
         },
     })
 }
 
 /// Why a finished picture that is shown has no overlay; `None` if it has one, or none is shown.
 pub fn refusal(app: &App) -> Option<&'static str> {
-    let Shown::Finished(id) = &app.shown else {
+    let Showing::Finished(id) = &app.shown else {
         let is_live = app.shown.is_live();
         return (!is_live).then_some("the shown picture has no overlay");
     };
-    let entry = app.library.find(id)?;
+    let entry = app.history.find(id)?;
     match (question(app), entry.kind().is_of_class()) {
         (Some(_), _) => None,
         (None, true) => Some("the model of this picture is not open"),
-        (None, false) => Some("only class runs have a class activation map"),
+        (None, false) => Some(NO_MAP),
     }
 }
 
@@ -112,7 +119,7 @@ pub fn answer(app: &mut App, answer: &Answer) -> bool {
 /// Another picture is shown: the overlay was not of it.
 pub fn settle(app: &mut App) {
     let shown = match &app.shown {
-        Shown::Finished(id) => Some(history::image_in(&app.environment.history, id)),
+        Showing::Finished(id) => Some(history::image_in(&app.environment.history, id)),
         _ => None,
     };
     app.heat

@@ -1,86 +1,25 @@
-//! What happens to a photo that is looked at.
+//! Updates of the photo view.
 
-use super::super::action::Effect;
-use super::super::album::MOST_PHOTOS;
-use super::super::app::App;
-use super::super::command::{Command, Context};
-use super::super::completion::home_relative;
-use super::super::dropped;
-use super::super::fuzzy;
-use super::super::gallery::Size;
-use super::super::listing::Listing;
-use super::super::messages::Level;
-use super::super::photo::{Channels, Photo};
-use super::super::popup::Popup;
-use super::super::prompt::{Asked, Prompt};
-use super::super::view::photo::grid;
-use super::browse::no_network;
-use super::{album, queueing};
+use super::notes::{NO_MODEL, no_other};
+use super::{album, submission};
 use crate::ascent::layer_probe::Rank;
-use crate::model::{Layer, picture};
+use crate::model::Layer;
 use crate::runs::target::LayerPart;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{ModelInfo, WorkerCommand as Work};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::{Command, Context};
+use crate::tui::fuzzy;
+use crate::tui::layout::photo::grid;
+use crate::tui::list_state::ListState;
+use crate::tui::messages::Level;
+use crate::tui::photo::{Channels, Photo};
+use crate::tui::picture_cache::Size;
+use crate::tui::popup::Popup;
+use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Asks for the path of a photo; the last one's is offered.
-pub fn ask(app: &mut App) {
-    let last = app.photos.last().map(|path| path.display().to_string());
-    let text = last.unwrap_or_default();
-    app.prompt = Some(Prompt::replacing(Asked::Photo, &text));
-}
-
-/// Opens the photo whose path was typed.
-///
-/// # Errors
-/// If there is none.
-pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("type the path of a photo, or of a folder of photos".into());
-    }
-    if app.model.opened().is_none() {
-        return Err("no model is open yet".into());
-    }
-    // A path as a file manager copies it is taken, too.
-    let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
-    let path = match is_quoted {
-        true => dropped::path(text)?,
-        false => home_relative(text),
-    };
-    match picture::is_named(&path) && !text.ends_with('/') {
-        true => open(app, vec![path], effects),
-        false => effects.push(Effect::FindPhotos(path)),
-    }
-    Ok(())
-}
-
-/// Opens photos: one is looked at, several are listed.
-pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
-    if app.model.opened().is_none() {
-        return no_network(app);
-    }
-    if paths.len() > MOST_PHOTOS {
-        let all = paths.len();
-        paths.truncate(MOST_PHOTOS);
-        let text = format!("the first {MOST_PHOTOS} of {all} photos are listed");
-        app.messages.say(Level::Warning, text, app.now);
-    }
-    let only = match paths.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
-    };
-    let first = paths.first().cloned();
-    app.photos.add(paths);
-    match (only, first) {
-        (Some(only), _) => look_at(app, only, effects),
-        (None, Some(first)) => {
-            album::show(app);
-            app.photos.select(&first);
-        }
-        (None, None) => {}
-    }
-}
 
 /// Shows a photo in the place of the one that is shown, if one is.
 pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
@@ -106,7 +45,7 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     let layer = same.or_else(|| first_layer(app, &opened));
     let at = (
         layer.unwrap_or_default(),
-        MapAt::from_settings(&app.plan.settings),
+        MapAt::from_settings(&app.next_run.settings),
     );
     let mut photo = Photo::new(path, &opened, at, before);
     // What the list has examined a moment ago is there at once.
@@ -184,7 +123,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
                 Ok(_) => return,
                 Err(why) => Channels::Failed(crate::text::shown(&why)),
             };
-            photo.cells = Listing::of(photo.shown().len());
+            photo.cells = ListState::of(photo.shown().len());
         }
         (About::Class { class, at }, Ok(Found::Class(map))) if at == photo.map_at => {
             photo.maps.push((class, map));
@@ -218,7 +157,7 @@ fn refused(app: &mut App, path: &PathBuf, why: String, effects: &mut Vec<Effect>
         app.popups.insert(at, Popup::Photo(before));
     } else if app.prompt.is_none() && !is_listed {
         // The path can be corrected.
-        app.prompt = Some(Prompt::new(Asked::Photo, &path.display().to_string()));
+        app.prompt = Some(Prompt::new(PromptKind::Photo, &path.display().to_string()));
     }
 }
 
@@ -299,7 +238,7 @@ pub fn turn_rank(app: &mut App, effects: &mut Vec<Effect>) {
 /// Asks for the channels that are wanted now.
 fn ask_channels(photo: &mut Photo, effects: &mut Vec<Effect>) {
     photo.channels = Channels::Awaited;
-    photo.cells = Listing::default();
+    photo.cells = ListState::default();
     // Before the photo is there nothing is asked of it: its answer asks for the channels that are wanted then.
     if photo.photo.is_some() {
         ask_worker(photo, photo.about_channels(), effects);
@@ -354,7 +293,7 @@ fn queue(app: &mut App, place: Option<LayerPart>, effects: &mut Vec<Effect>) {
     };
     let title = target.as_ref().ok().map(|target| target.title.clone());
     let before = app.queue.jobs().len();
-    queueing::submit_targets(app, vec![target], effects);
+    submission::submit_targets(app, vec![target], effects);
     if let (Some(title), true) = (title, app.queue.jobs().len() > before) {
         let text = format!("queued: {title}");
         app.messages.say(Level::Note, text, app.now);
@@ -364,11 +303,7 @@ fn queue(app: &mut App, place: Option<LayerPart>, effects: &mut Vec<Effect>) {
 /// Why a command would do nothing with the photo; `None` if it would, or has nothing to do with photos.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     if command == Command::OpenPhoto {
-        return app
-            .model
-            .opened()
-            .is_none()
-            .then(|| "no model is open yet".into());
+        return app.model.opened().is_none().then(|| NO_MODEL.into());
     }
     let Some(Popup::Photo(photo)) = app.popups.last() else {
         let is_own = command.entry().context == Context::Photo;
@@ -404,10 +339,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             None => Some("the photo is being opened".into()),
             Some(photo) => edge(photo.top.is_empty(), "the model has no class scores"),
         },
-        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(format!(
-            "no other photo was opened: {} opens one, or a folder of them",
-            app.key(Command::OpenPhoto)
-        )),
+        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(no_other(app)),
         Command::NextPhoto | Command::PreviousPhoto => {
             let (_, listed) = app.photos.place(&photo.path);
             edge(
@@ -433,12 +365,9 @@ pub fn thumbnails(app: &App) -> Vec<(String, Size)> {
     let (Some(Popup::Photo(photo)), Some(opened)) = (app.popups.last(), app.model.opened()) else {
         return Vec::new();
     };
-    let run = |channel: usize| {
-        let target = photo.target(opened, LayerPart::Channel(channel))?.ok()?;
-        app.library.of_target(&opened.hash, &target)
-    };
     let channels = photo.shown().iter();
-    let runs = channels.filter_map(|found| run(found.activation.channel));
+    let targets = channels.flat_map(|found| photo.targets(opened, found));
+    let runs = targets.filter_map(|target| app.history.of_target(&opened.hash, &target));
     runs.map(|entry| (entry.id.clone(), Size::Thumbnail))
         .collect()
 }

@@ -1,19 +1,20 @@
-//! Where the user was comes back when a model is opened, and is kept while they go on.
+//! Saving and restoring the view state of each model.
 
-use super::super::action::{Action, Effect};
-use super::super::app::{App, Model, Shown};
-use super::super::messages::Level;
-use super::super::saved::SavedModel;
-use super::browse;
+use super::browser;
 use crate::runs::worker::{ModelInfo, WorkerEvent};
+use crate::tui::action::{Action, Effect};
+use crate::tui::app::App;
+use crate::tui::layer_tree::Row;
+use crate::tui::list_state::ListState;
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
+use crate::tui::showing::Showing;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// At least this long between two writes of the file.
-const PAUSE: Duration = Duration::from_secs(5);
-
-/// Opens a model where the user left it, if it was open before.
-pub fn open(app: &mut App, opened: &Arc<ModelInfo>) {
+/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names
+/// the settings that come back with it.
+pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     app.returning = None;
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {
         return;
@@ -26,38 +27,49 @@ pub fn open(app: &mut App, opened: &Arc<ModelInfo>) {
         saved.browse(&mut app.browser, &opened);
     }
     app.tiled = saved.grid;
-    plan(app, &saved);
+    plan(app, &saved, is_another);
     app.followed = Some(app.selected());
     app.returning = Some(Box::new(saved));
     runs(app);
 }
 
 /// Takes the settings over.
-fn plan(app: &mut App, saved: &SavedModel) {
-    app.plan.seed = saved.seed;
-    if let Err(problem) = app.plan.take_changed(&saved.preset, &saved.changes) {
+fn plan(app: &mut App, saved: &SavedModel, is_another: bool) {
+    let before = app.next_run.clone();
+    app.next_run.seed = saved.seed;
+    if let Err(problem) = app.next_run.take_changed(&saved.preset, &saved.changes) {
         let text = format!("the settings of last time are not restored: {problem}");
         app.messages.say(Level::Warning, text, app.now);
+    }
+    if is_another && app.next_run != before {
+        let preset = std::iter::once(app.next_run.preset().to_string());
+        let settings: Vec<String> = preset.chain(app.next_run.changes()).collect();
+        let text = format!(
+            "settings of this model: {} · seed {}",
+            settings.join(", "),
+            app.next_run.seed
+        );
+        app.messages.say(Level::Note, text, app.now);
     }
 }
 
 /// Puts the cursors of the lists of finished runs where they were and shows what was shown, once all runs are known.
 pub fn runs(app: &mut App) {
-    if !app.library.complete || app.model.opened().is_none() {
+    if !app.history.complete || app.model.opened().is_none() {
         return;
     }
     let Some(saved) = app.returning.take() else {
         return;
     };
-    browse::list_history(app);
-    let index = |id: &Option<String>| app.library.index(id.as_ref()?);
+    browser::list_history(app);
+    let index = |id: &Option<String>| app.history.index(id.as_ref()?);
     let (history, favourite) = (index(&saved.history), index(&saved.favourite));
     history.map(|index| app.browser.history.go_to(index));
     favourite.map(|index| app.browser.favourites.go_to(index));
     // Who has gone on meanwhile sees what they went to.
-    if app.shown == Shown::Nothing {
-        let id = saved.shown.filter(|id| app.library.find(id).is_some());
-        app.shown = id.map_or(Shown::Nothing, Shown::Finished);
+    if app.shown == Showing::Nothing {
+        let id = saved.shown.filter(|id| app.history.find(id).is_some());
+        app.shown = id.map_or(Showing::Nothing, Showing::Finished);
     }
 }
 
@@ -77,15 +89,9 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// When there is something to keep next, if nothing happens.
-pub fn due(app: &App) -> Option<Duration> {
-    let is_open = app.model.opened().is_some();
-    (app.unsaved && is_open).then(|| app.saved_at + PAUSE)
-}
-
 /// Has it kept where the user is, if that has changed.
 pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
-    let Some(mut now) = SavedModel::of(app) else {
+    let Some(mut now) = present(app) else {
         return;
     };
     // Before the finished runs are known, their places are what they were.
@@ -101,4 +107,51 @@ pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
     app.saved_at = app.now;
     app.saved.put(now.clone());
     effects.push(Effect::SaveView(Box::new(now)));
+}
+
+/// Where the user is now; `None` while no model is open.
+fn present(app: &App) -> Option<SavedModel> {
+    let opened = app.model.opened()?;
+    let browser = &app.browser;
+    let scopes = browser.tree.names();
+    let layer = |index: usize| opened.layers[index].name.clone();
+    let row = browser.selected_row().map(|row| match row {
+        Row::Layer(index) => SavedRow::Layer(layer(index)),
+        Row::Scope(scope) => SavedRow::Scope(scopes[scope].clone()),
+    });
+    let mut open: Vec<usize> = browser.open.iter().copied().collect();
+    open.sort_unstable();
+    let open = open.into_iter().map(|scope| scopes[scope].clone());
+    let channels = browser.channels.as_ref();
+    let class = browser.classes.selected();
+    let run = |list: &ListState| {
+        list.selected()
+            .map(|index| app.history.get(index).id.clone())
+    };
+    let shown = match &app.shown {
+        Showing::Finished(id) => Some(id.clone()),
+        Showing::Running(job) => app.queue.get(*job).map(|job| job.run.clone()),
+        Showing::Nothing | Showing::Batch(_) => None,
+    };
+    Some(SavedModel {
+        model: opened.hash.clone(),
+        name: Some(opened.model.clone()),
+        tab: browser.tab,
+        row,
+        open: open.take(MAX_SCOPES).collect(),
+        channels: channels
+            .map(|channels| (layer(channels.layer), channels.list.selected().unwrap_or(0))),
+        grid: app.tiled,
+        all_layers: opened.layers.len() == opened.values.len(),
+        class: class.map(|class| {
+            let name = opened.classes.name(class).unwrap_or_default();
+            (class, name.to_string())
+        }),
+        history: run(&browser.history),
+        favourite: run(&browser.favourites),
+        shown,
+        preset: app.next_run.preset().to_string(),
+        seed: app.next_run.seed,
+        changes: app.next_run.changed(),
+    })
 }

@@ -1,12 +1,13 @@
-//! The list of photos: at its left what the network takes each of them for, at its right the selected one.
+//! The list of photos: predictions on the left, the selected photo on the right.
 
 use super::Frame;
 use super::panel::{list, overlaid, two};
-use super::photo::{Below, halves, pictured};
+use super::photo::{Below, pictured};
 use crate::runs::format;
 use crate::text::{clean, counted};
 use crate::tui::album::{Member, Seen};
 use crate::tui::app::App;
+use crate::tui::layout::photo::halves;
 use crate::tui::text::{fit, fit_end, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -16,12 +17,6 @@ use unicode_width::UnicodeWidthStr;
 
 /// Columns of a probability, with the gap before it.
 const VALUE: usize = 9;
-
-/// How many photos are seen at once.
-pub fn lines(body: Rect) -> usize {
-    // The border takes two rows, the foot one.
-    usize::from(body.height.saturating_sub(3)).max(1)
-}
 
 /// Draws the list.
 pub fn draw(app: &App, frame: &mut Frame) {

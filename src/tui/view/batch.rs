@@ -1,10 +1,11 @@
-//! The runs of a batch side by side in the picture panel, each with its name and how far it got.
+//! The runs of a batch side by side in the picture panel, with names and progress.
 
 use super::compare::grid;
 use super::{Frame, slots};
 use crate::runs::format;
-use crate::tui::app::{App, Tile};
-use crate::tui::gallery::Size;
+use crate::tui::app::App;
+use crate::tui::picture_cache::Size;
+use crate::tui::showing::Tile;
 use crate::tui::text::{fitted, p, wrapped};
 use crate::tui::theme::Role;
 use image::RgbImage;
@@ -29,7 +30,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect, tiles: &[Tile]) {
             height - 1,
         );
         let (picture, caption) = content(app, tile);
-        let moving = matches!(tile, Tile::Live(_)) && !app.paused;
+        let moving = matches!(tile, Tile::Running(_)) && !app.paused;
         let slot = slots::TILES + index as u32;
         let shown = picture.map(|picture| frame.place(slot, &picture, place, moving));
         let bottom = shown.unwrap_or(place).bottom();
@@ -63,7 +64,7 @@ fn content(app: &App, tile: &Tile) -> (Option<Arc<RgbImage>>, Vec<(u8, String)>)
         vec![(1, target.to_string()), (0, value)]
     };
     match tile {
-        Tile::Live(job) => {
+        Tile::Running(job) => {
             let live = app.running.iter().find(|live| live.job == *job);
             let target = app.queue.get(*job).map(|job| job.spec.target.as_str());
             let score = live.and_then(|live| live.curve.last());
@@ -77,10 +78,10 @@ fn content(app: &App, tile: &Tile) -> (Option<Arc<RgbImage>>, Vec<(u8, String)>)
         }
         Tile::Finished(id) => {
             let caption = app
-                .library
+                .history
                 .find(id)
                 .map(|entry| captioned(&entry.target, entry.probability, Some(entry.score)));
-            let picture = app.gallery.get(id, Size::Full).map(Arc::clone);
+            let picture = app.pictures.get(id, Size::Full).map(Arc::clone);
             (picture, caption.unwrap_or_default())
         }
     }

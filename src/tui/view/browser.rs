@@ -1,8 +1,8 @@
-//! The browser: tabs, the list of the present one, and a line that says more of what is selected.
+//! The browser: tabs, the current list, and a line about the selection.
 
-use super::layout::Layout;
 use super::panel::{bordered, list, noted, two};
 use super::{Frame, grid};
+use crate::ascent::settings::PRESETS;
 use crate::autodiff::differentiability::Differentiability;
 use crate::model::Layer;
 use crate::runs::format;
@@ -10,12 +10,14 @@ use crate::runs::history::{HistoryEntry, SortKey};
 use crate::runs::target::{LayerPart, Target};
 use crate::runs::worker::ModelInfo;
 use crate::text::{age, span};
-use crate::tui::app::{App, Model, Panel};
+use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
-use crate::tui::text::{count, fit, fit_end, fitted, p};
+use crate::tui::layer_tree::Row;
+use crate::tui::layout::Layout;
+use crate::tui::opening::Model;
+use crate::tui::text::{count, fit, fit_path, fitted, p};
 use crate::tui::theme::Role;
-use crate::tui::tree::Row;
 use crate::tui::update::seconds_left;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -64,7 +66,7 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
         (Tab::History | Tab::Favourites, _) => {
             let now = format::unix_now();
             list(app, frame, area, browser.list(), focused, |index, width| {
-                entry_row(app, app.library.get(index), now, width)
+                entry_row(app, app.history.get(index), now, width)
             });
         }
     }
@@ -76,7 +78,7 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
 
 fn nothing(app: &App) -> String {
     match (app.browser.search(), app.browser.tab) {
-        ("", Tab::History) if !app.library.complete => "reading …".into(),
+        ("", Tab::History) if !app.history.complete => "reading …".into(),
         ("", Tab::History) => "No finished runs yet.".into(),
         ("", Tab::Favourites) => format!(
             "No favourites yet. Press {} to make the shown run one.",
@@ -119,9 +121,10 @@ fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
 }
 
 /// Fewest columns that a title beside the tabs is worth.
-const LEAST_TITLE: u16 = 12;
+const MIN_TITLE: u16 = 12;
 
-/// The layer of a grid of channels at the right end of the upper border, where the tabs leave room, and how many it has.
+/// The layer of a grid of channels at the right end of the upper border, where the tabs leave room, and how many it
+/// has.
 fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
     let (Some(opened), Some(channels)) = (app.model.opened(), &app.browser.channels) else {
         return;
@@ -132,12 +135,12 @@ fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
     let tabs = layout.tabs().map(|(_, place)| place.right());
     let first = tabs.into_iter().max().unwrap_or(0) + 1;
     let room = layout.browser.right().saturating_sub(first + 2);
-    if room < LEAST_TITLE {
+    if room < MIN_TITLE {
         return;
     }
     let layer = &opened.layers[channels.layer];
     let room = usize::from(room) - 2;
-    let name = fit_end(&layer.name, room);
+    let name = fit_path(&layer.name, room);
     let count = format!("{} channels", layer.channels());
     let text = format!(" {} ", fitted(&[(1, name), (0, count)], room));
     let x = layout.browser.right() - 2 - text.width() as u16;
@@ -184,7 +187,7 @@ fn about(app: &App) -> Option<String> {
     let item = app.browser.list().selected()?;
     match (app.browser.tab, &app.browser.channels) {
         (Tab::Layers, Some(channels)) => {
-            Some(fit_end(&opened.layers[channels.layer].name, 60) + &format!(":{item}"))
+            Some(fit_path(&opened.layers[channels.layer].name, 60) + &format!(":{item}"))
         }
         (Tab::Layers, None) => match app.browser.tree.row(item) {
             Row::Scope(scope) => Some(format!("{} layers", app.browser.tree.scope(scope).layers)),
@@ -201,11 +204,11 @@ fn about(app: &App) -> Option<String> {
         },
         (Tab::Classes, _) => Some(format!("class {item}")),
         (Tab::History | Tab::Favourites, _) => {
-            let scope = match app.library.this_model {
+            let scope = match app.history.this_model {
                 true => "this model",
                 false => "all models",
             };
-            Some(format!("{scope} · {}", app.library.get(item).model))
+            Some(format!("{scope} · {}", app.history.get(item).model))
         }
     }
 }
@@ -240,9 +243,9 @@ fn layer_row(app: &App, opened: &ModelInfo, row: Row, width: usize) -> Line<'sta
             };
             let seen = Target::of_layer(layer, LayerPart::Whole)
                 .ok()
-                .and_then(|target| app.library.of_target(&opened.hash, &target))
+                .and_then(|target| app.history.of_target(&opened.hash, &target))
                 .is_some();
-            let has_map = app.plan.settings.mask_layer == layer.name;
+            let has_map = app.next_run.settings.mask_layer == layer.name;
             let marks = format!(
                 "{}{}{}",
                 shape(layer),
@@ -254,7 +257,7 @@ fn layer_row(app: &App, opened: &ModelInfo, row: Row, width: usize) -> Line<'sta
                 false => format!("{} {marks}", layer.op),
             };
             let room = width.saturating_sub(right.width() + 1 + indent);
-            let name = fit_end(name, room);
+            let name = fit_path(name, room);
             two(
                 Span::styled(
                     format!("{}{name}", " ".repeat(indent)),
@@ -279,7 +282,7 @@ fn shape(layer: &Layer) -> String {
 fn class_row(app: &App, opened: &ModelInfo, class: usize, width: usize) -> Line<'static> {
     let name = opened.classes.name(class).unwrap_or_default();
     let target = opened.scope().class(class).ok();
-    let entry = target.and_then(|target| app.library.of_target(&opened.hash, &target));
+    let entry = target.and_then(|target| app.history.of_target(&opened.hash, &target));
     let right = match entry {
         Some(HistoryEntry {
             probability: Some(probability),
@@ -302,7 +305,7 @@ fn class_row(app: &App, opened: &ModelInfo, class: usize, width: usize) -> Line<
 
 fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'static> {
     let star = if entry.favourite { "★ " } else { "" };
-    let score = match (app.library.order.key, entry.probability) {
+    let score = match (app.history.order.key, entry.probability) {
         (SortKey::Judge, _) => match entry.judged() {
             Some(judged) => format!("judge {}", format::percent(judged)),
             None => "not judged".into(),
@@ -315,10 +318,21 @@ fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'s
         false => score,
     };
     let star_width = if entry.favourite { 2 } else { 0 };
-    let room = width.saturating_sub(right.len() + 1 + star_width);
+    // The preset stays, even if the name is cut for it.
+    let (preset, beyond) = entry.changes.based();
+    let preset = match preset == PRESETS[0].name {
+        true => String::new(),
+        false => format!("{preset} "),
+    };
+    let mark = if preset.is_empty() {
+        0
+    } else {
+        preset.width() + 1
+    };
+    let room = width.saturating_sub(right.width() + 1 + star_width + mark);
     let name = match entry.kind() {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
-        _ => fit_end(&entry.target, room),
+        _ => fit_path(&entry.target, room),
     };
     let seed = match entry.seed {
         0 => String::new(),
@@ -330,7 +344,11 @@ fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'s
     };
     let from = entry.branched_from.as_ref();
     let from = from.map_or_else(String::new, |from| format!("{from} "));
-    let note = format!("{model}{seed}{from}{}", entry.changes);
+    let beyond: Vec<String> = beyond
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let note = format!("{preset}{model}{seed}{from}{}", beyond.join(" "));
     let right = Span::styled(right, app.theme.style(Role::Dim));
     let mut line = noted(
         app,

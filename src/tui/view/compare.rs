@@ -1,12 +1,12 @@
-//! Finished runs side by side, or two of them taking turns in one place. Above them is what they have in common, under each
-//! picture what only it has.
+//! Comparison of finished runs, side by side or alternating. The common facts are above the pictures, the
+//! differences below each.
 
 use super::panel::overlaid;
 use super::{Frame, slots};
 use crate::runs::comparison::{Caption, Comparison};
 use crate::runs::history::HistoryEntry;
 use crate::tui::app::App;
-use crate::tui::gallery::Size;
+use crate::tui::picture_cache::Size;
 use crate::tui::popup::Compare;
 use crate::tui::text::{fit, joined, wrapped};
 use crate::tui::theme::Role;
@@ -21,7 +21,7 @@ use unicode_width::UnicodeWidthStr;
 pub const BLINK: u128 = 600;
 
 /// Most lines above the pictures.
-const MOST_LINES: usize = 3;
+const MAX_LINES: usize = 3;
 
 /// Columns of the popup's borders, and of the air beside its title and its inside.
 const BORDERS: u16 = 4;
@@ -34,7 +34,7 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     };
     // A run that was removed meanwhile leaves a gap.
     let runs = compare.ids[..seen].iter();
-    let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.library.find(id)).collect();
+    let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.history.find(id)).collect();
     let comparison = Comparison::new(&runs);
     let turn = (app.now.as_millis() / BLINK) as usize % seen.max(1);
     let title = match compare.blink {
@@ -53,8 +53,8 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     }
 }
 
-/// Draws the frame with what the runs have in common: in the title, or in lines below it if it is too long for that. Returns
-/// what is left.
+/// Draws the frame with what the runs have in common: in the title, or in lines below it if it is too long for that.
+/// Returns what is left.
 fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
     let body = app.layout().body;
     let room = usize::from(body.width.saturating_sub(BORDERS));
@@ -64,8 +64,8 @@ fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
     }
     let area = overlaid(app, frame, body.width, body.height, title);
     let mut lines = wrapped(summary, area.width.into());
-    if lines.len() > MOST_LINES {
-        let rest = lines.split_off(MOST_LINES - 1).join(" ");
+    if lines.len() > MAX_LINES {
+        let rest = lines.split_off(MAX_LINES - 1).join(" ");
         lines.push(fit(&rest, area.width.into()));
     }
     let used = (lines.len() as u16).min(area.height / 2);
@@ -106,8 +106,9 @@ fn side_by_side(
     }
 }
 
-/// Columns and rows that give the pictures most room, leave the fewest places empty and break captions into the fewest lines, in
-/// this order; a character is about twice as high as wide. `lines` tells how many lines the captions need in a width.
+/// Columns and rows that give the pictures most room, leave the fewest places empty and break captions into the fewest
+/// lines, in this order; a character is about twice as high as wide. `lines` tells how many lines the captions need in
+/// a width.
 pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) {
     let rows = |columns: u16| (count as u16).div_ceil(columns).max(1);
     let lines_of = |columns: u16| lines((area.width / columns).saturating_sub(1));
@@ -138,7 +139,7 @@ fn one(
         ..area
     };
     // The caption is close to its picture, wherever that ends.
-    let bottom = match app.gallery.get(&run.id, Size::Full) {
+    let bottom = match app.pictures.get(&run.id, Size::Full) {
         Some(loaded) => {
             let slot = slots::COMPARED + slot;
             let place = frame.place(slot, &Arc::clone(loaded), picture, false);

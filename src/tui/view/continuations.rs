@@ -1,4 +1,4 @@
-//! What can follow the first keys of a sequence.
+//! The continuations of an incomplete key sequence.
 
 use super::Frame;
 use super::panel::bordered;

@@ -1,4 +1,4 @@
-//! A finished run: its picture and everything that made it.
+//! A finished run: its picture, settings and results.
 
 use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
@@ -6,7 +6,7 @@ use crate::runs::judging::MAX_SHOWN_VERDICTS;
 use crate::runs::{Record, description, format};
 use crate::text::span;
 use crate::tui::app::App;
-use crate::tui::gallery::Size;
+use crate::tui::picture_cache::Size;
 use crate::tui::text::wrapped;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -17,12 +17,12 @@ use std::sync::Arc;
 pub fn draw(app: &App, frame: &mut Frame, id: &str, record: Option<&Record>, scroll: usize) {
     let body = app.layout().body;
     let title = app
-        .library
+        .history
         .find(id)
         .map_or_else(|| id.to_string(), |entry| entry.target.clone());
     let area = overlaid(app, frame, body.width.min(120), body.height.min(40), &title);
     let picture_width = area.width.saturating_sub(46).max(area.width / 3);
-    if let Some(picture) = app.gallery.get(id, Size::Full) {
+    if let Some(picture) = app.pictures.get(id, Size::Full) {
         let place = Rect {
             width: picture_width.saturating_sub(2),
             ..area

@@ -1,14 +1,15 @@
-//! A list as a grid of pictures: a layer's channels in the browser, and any list of what can have a picture on the whole
-//! screen. A cell shows the finished picture of its item, or the growing one.
+//! A list as a grid of pictures: channels in the browser, or any list of targets full-screen. A cell shows the
+//! finished picture of its item, or the current one of an active run.
 
 use super::{Frame, slots};
 use crate::runs::format;
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobState;
-use crate::tui::app::{App, Live};
+use crate::tui::app::App;
 use crate::tui::browser::Tab;
-use crate::tui::gallery::Size;
-use crate::tui::text::{fit, fit_end, fitted, p};
+use crate::tui::pace::ActiveRun;
+use crate::tui::picture_cache::Size;
+use crate::tui::text::{fit, fit_path, fitted, p};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::layout::Rect;
@@ -22,7 +23,7 @@ struct Cell<'a> {
     /// A finished run of the item.
     entry: Option<&'a HistoryEntry>,
     /// A run of the item that is under way.
-    live: Option<&'a Live>,
+    live: Option<&'a ActiveRun>,
     /// Whether a run of the item waits.
     waits: bool,
 }
@@ -106,8 +107,10 @@ fn cell(
     };
     let caption = Rect::new(area.x, bottom, area.width, 1).intersection(area);
     if app.is_grid() && !caption.is_empty() {
-        frame.buffer.set_style(caption, style);
         let text = fitted(&note(app, content), width);
+        if !text.is_empty() {
+            frame.buffer.set_style(caption, style);
+        }
         Line::from(Span::styled(text, style))
             .centered()
             .render(caption, frame.buffer);
@@ -129,7 +132,9 @@ fn picture(app: &App, content: &Cell, area: Rect) -> Option<(Arc<RgbImage>, bool
         Size::Cell,
         Size::Thumbnail,
     ];
-    let picture = sizes.into_iter().find_map(|size| app.gallery.get(id, size));
+    let picture = sizes
+        .into_iter()
+        .find_map(|size| app.pictures.get(id, size));
     picture.map(|picture| (Arc::clone(picture), false))
 }
 
@@ -168,7 +173,7 @@ fn content(app: &App, item: usize) -> Cell<'_> {
             let room = usize::from(app.layout().cell().0).saturating_sub(4);
             let name = match entry.kind().is_of_class() {
                 true => fit(&entry.target, room),
-                false => fit_end(&entry.target, room),
+                false => fit_path(&entry.target, room),
             };
             format!("{star}{name}")
         });
@@ -181,7 +186,7 @@ fn content(app: &App, item: usize) -> Cell<'_> {
     }
     let target = app.target_of(item);
     let job = target.as_ref().and_then(|target| app.job_of(target));
-    let live = target.as_ref().and_then(|target| app.live_of(target));
+    let live = target.as_ref().and_then(|target| app.active_run_of(target));
     let waits = job.is_some_and(|job| job.state == JobState::Waiting);
     Cell {
         title: title(app, item),

@@ -1,8 +1,9 @@
-//! The first line: which network, where it runs, with which settings the next run is made.
+//! The first line: network, device, and the settings of the next run.
 
 use super::Frame;
 use super::panel::two;
-use crate::tui::app::{App, Model};
+use crate::tui::app::App;
+use crate::tui::opening::Model;
 use crate::tui::text::{fit, fitted};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -18,7 +19,7 @@ const NAME: &str = " ziggurat ";
 const GAP: usize = 2;
 
 /// Columns that stay for what the network is.
-const LEAST_ABOUT: usize = 8;
+const MIN_ABOUT: usize = 8;
 
 /// Draws the header.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
@@ -39,18 +40,18 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
             (opened.name.clone(), about)
         }
     };
-    let state = match (app.paused, app.held) {
-        (true, _) => " PAUSED ",
-        (false, true) => " WAITING ",
+    let state = match (app.paused, app.awaiting_confirmation) {
+        (true, _) => " Paused ",
+        (false, true) => " Waiting ",
         (false, false) => "",
     };
     let width = usize::from(area.width);
     let name = fit(&name, width / 3);
     let room = width.saturating_sub(NAME.width() + state.width() + name.width() + 2 * GAP);
-    let plan = format!("{} · seed {} ", app.plan.title(), app.plan.seed);
+    let plan = format!("{} · seed {} ", app.next_run.title(), app.next_run.seed);
     let dim = app.theme.style(Role::HeaderText);
     // What the next run is made with has room before what the network is.
-    let right = match plan.width() + LEAST_ABOUT <= room {
+    let right = match plan.width() + MIN_ABOUT <= room {
         true => Span::styled(plan, dim),
         false => Span::raw(""),
     };

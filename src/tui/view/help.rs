@@ -1,4 +1,4 @@
-//! Every key, from the table of commands; or the keys of the commands that match a filter.
+//! The help: every key, from the table of commands, and the signs on the screen; optionally filtered.
 
 use super::Frame;
 use super::panel::{overlaid, scrolled};
@@ -10,9 +10,33 @@ use crate::tui::update::context_of;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Columns for the keys, and for what the commands do.
-const KEYS: usize = 28;
+/// Columns for the keys, on a narrow screen and on a wide one.
+const KEYS: [usize; 2] = [16, 28];
 const WIDTH: u16 = 92;
+
+/// The title above the signs.
+const SIGNS_TITLE: &str = "signs";
+
+/// The signs of lists, titles and the first line, and what they mean.
+const SIGNS: &[(&str, &str)] = &[
+    ("◆", "A run of it is finished."),
+    ("★", "Favourite."),
+    ("●", "Marked; in the settings, the value."),
+    ("▸ ▾", "A scope that is folded, or unfolded."),
+    ("·", "No picture yet; of a photo, not examined yet."),
+    ("…", "Being read, or cut off."),
+    (
+        "map",
+        "The next runs take their activation map at this layer.",
+    ),
+    (
+        "draft*",
+        "The settings differ from the preset before the asterisk.",
+    ),
+    ("p", "The probability of the class, in percent."),
+    ("Paused", "The ascent is paused."),
+    ("Waiting", "Runs left from last time wait to be resumed."),
+];
 
 /// Draws the help.
 pub fn draw(app: &App, frame: &mut Frame, filter: &str, scroll: usize) {
@@ -43,6 +67,23 @@ fn lines(app: &App, filter: &str, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(context.name(), app.theme.style(Role::Title)));
         lines.extend(rows);
     }
+    // Who looks for the title sees all of them.
+    let of_signs = if contain(&[SIGNS_TITLE], filter) {
+        ""
+    } else {
+        filter
+    };
+    let signs = SIGNS
+        .iter()
+        .filter_map(|sign| sign_row(app, sign, of_signs, width));
+    let signs: Vec<Line> = signs.flatten().collect();
+    if !signs.is_empty() {
+        if !lines.is_empty() {
+            lines.push(Line::default());
+        }
+        lines.push(Line::styled(SIGNS_TITLE, app.theme.style(Role::Title)));
+        lines.extend(signs);
+    }
     if lines.is_empty() {
         lines.push(Line::styled("nothing matches", app.theme.style(Role::Dim)));
     }
@@ -60,26 +101,46 @@ fn in_order(app: &App) -> Vec<Context> {
 /// The lines of a command; `None` if neither its name, its keys nor its help contain the filter.
 fn row(app: &App, entry: &Entry, filter: &str, width: usize) -> Option<Vec<Line<'static>>> {
     let keys = app.keymap.keys_of(entry.command).join(", ");
-    let wanted = filter.trim().to_lowercase();
-    let texts = [entry.name, entry.help, &keys];
-    let matches = |text: &&str| text.to_lowercase().contains(&wanted);
-    if !texts.iter().any(matches) {
+    if !contain(&[entry.name, entry.help, &keys], filter) {
         return None;
     }
+    Some(explained(app, &keys, entry.help, width))
+}
+
+/// The lines of a sign; `None` if neither it nor its meaning contains the filter.
+fn sign_row(
+    app: &App,
+    (sign, meaning): &(&str, &str),
+    filter: &str,
+    width: usize,
+) -> Option<Vec<Line<'static>>> {
+    contain(&[sign, meaning], filter).then(|| explained(app, sign, meaning, width))
+}
+
+/// Whether one of the texts contains the filter.
+fn contain(texts: &[&str], filter: &str) -> bool {
+    let wanted = filter.trim().to_lowercase();
+    let matches = |text: &&str| text.to_lowercase().contains(&wanted);
+    texts.iter().any(matches)
+}
+
+/// Keys or a sign, and beside them what they do or mean.
+fn explained(app: &App, keys: &str, help: &str, width: usize) -> Vec<Line<'static>> {
     let (key, text) = (app.theme.style(Role::Key), app.theme.style(Role::Text));
-    let help = wrapped(entry.help, width.saturating_sub(KEYS));
+    let column = KEYS[usize::from(width >= usize::from(WIDTH) - 4)];
+    let help = wrapped(help, width.saturating_sub(column));
     let mut lines = Vec::new();
     let mut keys = Some(format!("  {keys}")).filter(|keys| !keys.trim().is_empty());
     // Keys that need more room have a line of their own.
-    if let Some(long) = keys.take_if(|keys| keys.width() >= KEYS) {
+    if let Some(long) = keys.take_if(|keys| keys.width() >= column) {
         lines.push(Line::styled(long, key));
     }
     for part in help {
         let keys = keys.take().unwrap_or_default();
         lines.push(Line::from(vec![
-            Span::styled(format!("{keys:<KEYS$}"), key),
+            Span::styled(format!("{keys:<column$}"), key),
             Span::styled(part, text),
         ]));
     }
-    Some(lines)
+    lines
 }

@@ -1,4 +1,4 @@
-//! All that was said, the newest first.
+//! The message log, newest first.
 
 use super::Frame;
 use super::panel::{overlaid, scrolled};

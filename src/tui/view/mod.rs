@@ -1,18 +1,18 @@
-//! Drawing: pure functions of the state into a buffer of text, and a list of the pictures that go with it.
+//! Drawing: pure functions from the state to a buffer of text and a list of pictures.
 //!
-//! One file a panel. Nothing here changes the state or touches the terminal; [`draw`] is what the program calls for every
-//! frame and what the snapshots of the tests show.
+//! One file per panel. Nothing here changes the state or touches the terminal; [`draw`] is called for every frame,
+//! and by the snapshot tests.
 
 pub mod album;
 mod batch;
 mod browser;
+mod chart;
 mod compare;
 mod continuations;
 mod details;
 mod grid;
 mod header;
 mod help;
-pub mod layout;
 mod messages;
 mod models;
 mod palette;
@@ -26,6 +26,7 @@ mod status;
 mod subject;
 
 use super::app::App;
+use super::layout;
 use super::popup::Popup;
 use super::theme::Role;
 use crate::terminal::{Area, PlacedPicture, Protocol, Terminal, covered_cells, without};
@@ -179,8 +180,8 @@ impl Frame<'_> {
         place
     }
 
-    /// Makes room for something that lies over what was drawn so far: no text stays beneath it, and of a picture only what
-    /// is beside it.
+    /// Makes room for something that lies over what was drawn so far: no text stays beneath it, and of a picture only
+    /// what is beside it.
     pub fn uncover(&mut self, area: Rect) {
         let cover = cells(area);
         for placed in &mut self.scene {

@@ -1,11 +1,12 @@
 //! The model picker: cards, folders and ONNX files.
 
 use super::Frame;
-use super::panel::{list, overlaid, two};
+use super::panel::{TITLE_MARGIN, list, overlaid, two};
 use crate::text::counted;
-use crate::tui::app::{App, Model};
+use crate::tui::app::App;
+use crate::tui::opening::Model;
 use crate::tui::popup::{Choice, Picker, Purpose};
-use crate::tui::text::fit_end;
+use crate::tui::text::{fit_end, fit_path};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 /// Rows that the picker has at least.
-const LEAST_ROWS: usize = 6;
+const MIN_ROWS: usize = 6;
 
 /// Draws the picker; if a model could not be opened, the reason above it.
 pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
@@ -25,16 +26,20 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
         _ => None,
     };
     let purpose = match &picker.purpose {
-        Purpose::Open => "open a model".into(),
+        Purpose::Open => "open a model".to_string(),
         Purpose::Run(runs) => format!("run {} in other models", counted(runs.len(), "target")),
     };
-    let title = format!("{purpose} · {}", picker.folder.display());
+    let width = body.width.min(84);
+    let taken = purpose.width() + " · ".width() + TITLE_MARGIN;
+    let folder = picker.folder.display().to_string();
+    let folder = fit_path(&folder, usize::from(width).saturating_sub(taken));
+    let title = format!("{purpose} · {folder}");
     let reason = picker.problem.as_deref().or(why);
     let reason_lines = if reason.is_some() { 3 } else { 0 };
     // No higher than what there is to choose from, so that a picture below is seen.
-    let rows = picker.choices.len().max(LEAST_ROWS) as u16;
+    let rows = picker.choices.len().max(MIN_ROWS) as u16;
     let height = (rows + reason_lines + 2).min(30).min(body.height);
-    let area = overlaid(app, frame, body.width.min(84), height, &title);
+    let area = overlaid(app, frame, width, height, &title);
     let reason_lines = reason_lines.min(area.height);
     if let Some(reason) = reason {
         let place = Rect {

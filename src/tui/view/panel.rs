@@ -1,8 +1,8 @@
-//! The frame around a panel, lists with a cursor, and rows of two columns: what all panels share.
+//! Shared parts of panels: borders, lists with a cursor, rows of two columns.
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::listing::Listing;
+use crate::tui::list_state::ListState;
 use crate::tui::text::fit;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -59,7 +59,7 @@ pub fn list(
     app: &App,
     frame: &mut Frame,
     area: Rect,
-    listing: &Listing,
+    listing: &ListState,
     focused: bool,
     row: impl Fn(usize, usize) -> Line<'static>,
 ) {
@@ -135,9 +135,9 @@ pub fn noted(
 ) -> Line<'static> {
     let room = width.saturating_sub(right.width() + 1);
     let left = room.saturating_sub(name.width() + 2);
-    let note = match note.is_empty() || left < 8 {
-        true => String::new(),
-        false => format!("  {}", fit(note, left)),
+    let note = match words_within(note, left) {
+        note if note.is_empty() => note,
+        note => format!("  {note}"),
     };
     let name = Span::styled(name.to_string(), app.theme.style(Role::Text));
     let mut line = two(name, right, width);
@@ -147,6 +147,23 @@ pub fn noted(
         *gap = Span::styled(filled, app.theme.style(Role::Dim));
     }
     line
+}
+
+/// The first words of a note that fit, with an ellipsis where there is room for one; of a long word its beginning, if
+/// that says enough.
+fn words_within(note: &str, width: usize) -> String {
+    const ENOUGH: usize = 8;
+    if note.width() <= width {
+        return fit(note, width);
+    }
+    let mut ends = note.match_indices(' ').map(|(at, _)| &note[..at]);
+    let words = ends.rfind(|words| words.width() <= width);
+    match words {
+        Some(words) if words.width() + 2 <= width => fit(words, width) + " …",
+        Some(words) => fit(words, width),
+        None if width >= ENOUGH => fit(note, width),
+        None => String::new(),
+    }
 }
 
 /// A bar of `width` columns of which a share is full, in eighths of a column.

@@ -1,10 +1,7 @@
-//! A photo: what the network takes it for at its left, the channels that it activates most at its right, each with its
-//! feature map over the photo and the picture that a run made of it.
+//! The photo view: the prediction on the left, the most active channels on the right, each with its feature map
+//! over the photo and its synthetic picture.
 
 mod cells;
-mod grid;
-
-pub use grid::{grid, halves};
 
 use super::panel::{overlaid, two};
 use super::{Frame, slots};
@@ -12,8 +9,9 @@ use crate::ascent::layer_probe::Rank;
 use crate::runs::format;
 use crate::runs::worker::{ModelInfo, photo};
 use crate::tui::app::App;
+use crate::tui::layout::photo::{grid, parts};
 use crate::tui::photo::{Channels, Photo};
-use crate::tui::text::{fit, fit_end, wrapped};
+use crate::tui::text::{fit, fit_path, wrapped};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::layout::Rect;
@@ -26,7 +24,7 @@ use unicode_width::UnicodeWidthStr;
 pub fn draw(app: &App, frame: &mut Frame, photo: &Photo) {
     let body = app.layout().body;
     let inner = overlaid(app, frame, body.width, body.height, &title(app, photo));
-    let (left, right) = grid::parts(inner);
+    let (left, right) = parts(inner);
     let Some(opened) = app.model.opened() else {
         return;
     };
@@ -175,7 +173,7 @@ fn channels(app: &App, frame: &mut Frame, area: Rect, photo: &Photo, opened: &Mo
     }
     if let Some(selected) = photo.selected() {
         let place = Rect::new(area.x, area.bottom() - 1, area.width, 1);
-        summary(app, photo, selected, area.width).render(place, frame.buffer);
+        summary(app, (photo, opened), selected, area.width).render(place, frame.buffer);
     }
 }
 
@@ -196,12 +194,17 @@ fn header(app: &App, photo: &Photo, opened: &ModelInfo, width: u16) -> Line<'sta
     });
     let of = Span::styled(of, app.theme.style(Role::Dim));
     let room = usize::from(width).saturating_sub(of.width() + 1);
-    let name = Span::styled(fit_end(&photo.layer, room), app.theme.style(Role::Title));
+    let name = Span::styled(fit_path(&photo.layer, room), app.theme.style(Role::Title));
     two(name, of, usize::from(width))
 }
 
 /// The line that says all of the selected channel.
-fn summary(app: &App, photo: &Photo, selected: &photo::Channel, width: u16) -> Line<'static> {
+fn summary(
+    app: &App,
+    (photo, opened): (&Photo, &ModelInfo),
+    selected: &photo::Channel,
+    width: u16,
+) -> Line<'static> {
     let found = selected.activation;
     let at = found.at.map(|(row, column)| format!(" at {row},{column}"));
     let numbers = format!(
@@ -212,7 +215,7 @@ fn summary(app: &App, photo: &Photo, selected: &photo::Channel, width: u16) -> L
     );
     let numbers = Span::styled(numbers, app.theme.style(Role::Text));
     let room = usize::from(width).saturating_sub(numbers.width() + 1);
-    let name = fit_end(&format!("{}:{}", photo.layer, found.channel), room);
+    let name = fit_path(&photo.title(opened, found.channel), room);
     two(
         Span::styled(name, app.theme.style(Role::Title)),
         numbers,

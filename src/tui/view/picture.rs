@@ -8,8 +8,10 @@ use crate::runs::format;
 use crate::terminal::Terminal;
 use crate::terminal::protocols::blocks;
 use crate::text::{counted, span};
-use crate::tui::app::{App, Model, Shown};
+use crate::tui::app::App;
 use crate::tui::command::Command;
+use crate::tui::opening::Model;
+use crate::tui::showing::Showing;
 use crate::tui::text::{fit, fitted, p};
 use crate::tui::theme::Role;
 use image::RgbImage;
@@ -27,40 +29,40 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         (true, times) => format!("{times}×"),
     };
     let mut parts = title(app);
-    parts.push((MOST_IMPORTANT, lens));
+    parts.push((MAX_PRIORITY, lens));
     let title = fitted(&parts, usize::from(area.width).saturating_sub(TITLE_MARGIN));
     let inner = bordered(app, frame, area, &title, app.zoomed);
     match &app.shown {
-        Shown::Live(_) => one(app, frame, inner, "starting …"),
-        Shown::Finished(_) => one(app, frame, inner, "…"),
-        Shown::Batch(tiles) => batch::draw(app, frame, inner, tiles),
-        Shown::Nothing => nothing(app, frame, inner),
+        Showing::Running(_) => one(app, frame, inner, "starting …"),
+        Showing::Finished(_) => one(app, frame, inner, "…"),
+        Showing::Batch(tiles) => batch::draw(app, frame, inner, tiles),
+        Showing::Nothing => nothing(app, frame, inner),
     }
 }
 
 /// How important the name of what is shown is among the parts of the title.
-const MOST_IMPORTANT: u8 = 4;
+const MAX_PRIORITY: u8 = 4;
 
 /// The parts of the title and how important they are.
 fn title(app: &App) -> Vec<(u8, String)> {
     let paused = if app.paused { "paused" } else { "" };
     match &app.shown {
-        Shown::Nothing => Vec::new(),
-        Shown::Live(job) => {
+        Showing::Nothing => Vec::new(),
+        Showing::Running(job) => {
             let target = app.queue.get(*job).map(|job| job.spec.target.as_str());
             let overlay = match app.overlay {
                 Overlay::Plain => String::new(),
                 overlay => overlay_name(overlay),
             };
             let target = target.unwrap_or_default().to_string();
-            vec![(MOST_IMPORTANT, target), (2, overlay), (3, paused.into())]
+            vec![(MAX_PRIORITY, target), (2, overlay), (3, paused.into())]
         }
-        Shown::Batch(tiles) => {
+        Showing::Batch(tiles) => {
             let runs = counted(tiles.len(), "run");
-            vec![(MOST_IMPORTANT, runs), (3, paused.into())]
+            vec![(MAX_PRIORITY, runs), (3, paused.into())]
         }
-        Shown::Finished(id) => {
-            let entry = app.library.find(id);
+        Showing::Finished(id) => {
+            let entry = app.history.find(id);
             let Some(entry) = entry else {
                 return Vec::new();
             };
@@ -76,7 +78,7 @@ fn title(app: &App) -> Vec<(u8, String)> {
             };
             vec![
                 (3, what.into()),
-                (MOST_IMPORTANT, format!("{star}{}", fit(&entry.target, 60))),
+                (MAX_PRIORITY, format!("{star}{}", fit(&entry.target, 60))),
                 (2, model),
                 (0, format!("score {}", format::score(entry.score))),
                 (1, entry.probability.map(p).unwrap_or_default()),
@@ -134,7 +136,7 @@ fn nothing(app: &App, frame: &mut Frame, area: Rect) {
             let help = format!("`{key}` opens another model");
             say(app, frame, area, &[name, why, &help]);
         }
-        Model::Open(_) if app.library.is_empty() => say(
+        Model::Open(_) if app.history.is_empty() => say(
             app,
             frame,
             area,

@@ -1,13 +1,13 @@
-//! The queue: what runs, what waits, what failed and why.
+//! The queue: active, waiting and failed runs.
 
 use super::Frame;
 use super::panel::{bordered, list, noted};
 use crate::runs::format;
 use crate::runs::queue::{Job, JobState};
 use crate::tui::app::{App, Panel};
-use crate::tui::listing::Listing;
+use crate::tui::list_state::ListState;
 use crate::tui::pace;
-use crate::tui::text::{fit, fit_end};
+use crate::tui::text::{fit, fit_path};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -21,7 +21,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         runs => format!("queue · {runs}"),
     };
     let inner = bordered(app, frame, area, &title, focused);
-    let mut listing = Listing::of(jobs.len());
+    let mut listing = ListState::of(jobs.len());
     listing.go_to_row(app.queue_cursor);
     listing.fit(usize::from(inner.height), 1);
     list(app, frame, inner, &listing, focused, |index, width| {
@@ -43,7 +43,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
     let room = width.saturating_sub(state.len() + 1);
     let name = match job.spec.objective.kind {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&job.spec.target, room),
-        _ => fit_end(&job.spec.target, room),
+        _ => fit_path(&job.spec.target, room),
     };
     let is_other = app.is_of_other_model(&job.spec.model_hash);
     let model = is_other.then(|| format!("{} ", format::model(&job.spec.model)));

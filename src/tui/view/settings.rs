@@ -1,4 +1,4 @@
-//! The settings of the next runs: the presets, and every knob with its value, range and meaning.
+//! The settings panel: presets, and every setting with value, range and meaning.
 
 use super::Frame;
 use super::panel::{list, overlaid_at};
@@ -7,12 +7,12 @@ use crate::runs::format;
 use crate::setting_value::SettingValue;
 use crate::tui::app::App;
 use crate::tui::command::Command;
-use crate::tui::listing::Listing;
+use crate::tui::layout::SETTINGS_WIDTH;
+use crate::tui::list_state::ListState;
 use crate::tui::popup::Knobs;
 use crate::tui::text::{fit_end, fitted, wrapped};
 use crate::tui::theme::Role;
 use crate::tui::update::outlook;
-use crate::tui::view::layout::SETTINGS_WIDTH;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
@@ -22,7 +22,7 @@ use unicode_width::UnicodeWidthStr;
 const KNOB: usize = 34;
 
 /// Rows of the list that stay where the help below it is long.
-const LEAST_ROWS: u16 = 4;
+const MIN_ROWS: u16 = 4;
 
 /// Maximum width of the panel.
 const WIDE: u16 = 76;
@@ -52,11 +52,11 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     let title = match knobs.filter.as_str() {
         "" => {
             let key = app.key(Command::Search);
-            let plan = app.plan.title();
+            let plan = app.next_run.title();
             let parts = [
                 (3, "settings".to_string()),
                 (2, plan.to_string()),
-                (1, format!("seed {}", app.plan.seed)),
+                (1, format!("seed {}", app.next_run.seed)),
                 (0, format!("{key} filters")),
             ];
             fitted(&parts, room)
@@ -69,7 +69,7 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     };
     let area = overlaid_at(app, frame, place, &title);
     legend(app, frame, place);
-    let help = help.min(area.height.saturating_sub(HEAD + foot + LEAST_ROWS));
+    let help = help.min(area.height.saturating_sub(HEAD + foot + MIN_ROWS));
     if area.height <= HEAD + foot + 1 {
         return;
     }
@@ -92,7 +92,7 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     }
     let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == knobs.cursor);
     let at = all.iter().position(at).unwrap_or(0);
-    let mut listing = Listing::of(all.len());
+    let mut listing = ListState::of(all.len());
     // The heading of the first knob of a group is seen with it.
     listing.go_to_row(at.saturating_sub(1));
     listing.fit(usize::from(rows.height), 1);
@@ -125,7 +125,8 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     }
 }
 
-/// The left side of the body, where the lists are, so that the picture beside them is seen; the middle where there are none.
+/// The left side of the body, where the lists are, so that the picture beside them is seen; the middle where there are
+/// none.
 fn place(app: &App) -> Rect {
     let layout = app.layout();
     if layout.browser.is_empty() || layout.picture.is_empty() {
@@ -202,9 +203,9 @@ fn heading(app: &App, title: &str, width: usize) -> Line<'static> {
 fn presets(app: &App, frame: &mut Frame, area: Rect) {
     let dim = app.theme.style(Role::Dim);
     let mut spans = Vec::new();
-    for name in app.plan.presets() {
-        let (text, role) = match name == app.plan.preset() {
-            true => (format!(" {} ", app.plan.title()), Role::TabSelected),
+    for name in app.next_run.presets() {
+        let (text, role) = match name == app.next_run.preset() {
+            true => (format!(" {} ", app.next_run.title()), Role::TabSelected),
             false => (format!(" {name} "), Role::Tab),
         };
         spans.push(Span::styled(text, app.theme.style(role)));
@@ -232,7 +233,7 @@ fn presets(app: &App, frame: &mut Frame, area: Rect) {
 }
 
 fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
-    let value = app.plan.settings.get(knob.key);
+    let value = app.next_run.settings.get(knob.key);
     let value = value.unwrap_or_else(|| knob.default());
     let changed = value != knob.default();
     let role = if changed { Role::Accent } else { Role::Text };

@@ -1,12 +1,12 @@
-//! The last line: what is being typed, else the keys that matter now; and the newest message, in the row above it.
+//! The last line: the prompt, otherwise key hints; and the newest message in the row above.
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::hints;
 use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
 use crate::tui::text::{fit, window, wrapped};
 use crate::tui::theme::Role;
+use crate::tui::update::hints;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
@@ -28,10 +28,10 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
 }
 
 /// Most lines of a message; the log has all of it.
-const MOST_LINES: usize = 3;
+const MAX_LINES: usize = 3;
 
-/// Draws the newest message over the lower border of the panels, and over the rows above it if it is long, for as long as it
-/// is news.
+/// Draws the newest message over the lower border of the panels, and over the rows above it if it is long, for as long
+/// as it is news.
 pub fn message(app: &App, frame: &mut Frame, area: Rect) {
     let Some(message) = app.messages.current(app.now) else {
         return;
@@ -43,8 +43,8 @@ pub fn message(app: &App, frame: &mut Frame, area: Rect) {
     };
     let room = usize::from(area.width.saturating_sub(4));
     let mut lines = wrapped(&message.text, room);
-    if lines.len() > MOST_LINES {
-        let rest = lines.split_off(MOST_LINES - 1).join(" ");
+    if lines.len() > MAX_LINES {
+        let rest = lines.split_off(MAX_LINES - 1).join(" ");
         lines.push(fit(&rest, room));
     }
     let longest = lines.iter().map(|line| line.width()).max().unwrap_or(0);
@@ -69,8 +69,10 @@ pub fn message(app: &App, frame: &mut Frame, area: Rect) {
 }
 
 fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
-    let label = match prompt.asked.label() {
-        short @ ("/" | ":") => format!(" {short}"),
+    let label = prompt.asked.label();
+    let label = match label.as_ref() {
+        "/" | ":" => format!(" {label}"),
+        long if long.ends_with("y/n") => format!(" {long} "),
         long => format!(" {long}: "),
     };
     let help = prompt.asked.help();

@@ -1,17 +1,18 @@
-//! What is selected, while nothing runs: a finished run with its curve and what it was made with, or a class, a layer or a
-//! channel that has not run yet.
+//! The selection, while nothing runs: a finished run with its curve and settings, or a target that has not run
+//! yet.
 
 use super::Frame;
-use super::run::{curve, top_classes};
+use super::chart::{curve, top_classes};
 use crate::model::ReceptiveField;
 use crate::runs::history::HistoryEntry;
 use crate::runs::judging::Verdict;
 use crate::runs::worker::ModelInfo;
 use crate::runs::{Record, description, format};
 use crate::text::{age, clean, counted, span};
-use crate::tui::app::{App, Shown};
+use crate::tui::app::App;
 use crate::tui::browser::Tab;
-use crate::tui::text::{count, fit, wrapped};
+use crate::tui::showing::Showing;
+use crate::tui::text::{count, fit, fit_path, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -28,6 +29,9 @@ const CHART: u16 = 4;
 
 /// Lines of the top classes.
 const TOP: u16 = 6;
+
+/// The label of the folder of a run's files: a path is not broken.
+const FILES: &str = "files";
 
 /// A label and its value.
 type Fact = (&'static str, String);
@@ -100,7 +104,11 @@ fn list(app: &App, frame: &mut Frame, area: Rect, facts: Vec<Fact>) {
     let mut rows = Vec::new();
     for (label, value) in facts {
         let mut label = label;
-        for part in wrapped(&clean(&value), room) {
+        let parts = match label {
+            FILES => vec![fit_path(&value, room)],
+            _ => wrapped(&clean(&value), room),
+        };
+        for part in parts {
             rows.push(Line::from(vec![
                 Span::styled(format!(" {:<LABEL$}", std::mem::take(&mut label)), dim),
                 Span::styled(part, text),
@@ -114,10 +122,10 @@ fn list(app: &App, frame: &mut Frame, area: Rect, facts: Vec<Fact>) {
 
 /// The finished run that is shown, if it is the selected one or one of what is selected.
 fn run(app: &App) -> Option<&HistoryEntry> {
-    let Shown::Finished(id) = &app.shown else {
+    let Showing::Finished(id) = &app.shown else {
         return None;
     };
-    let entry = app.library.find(id)?;
+    let entry = app.history.find(id)?;
     let is_selected = match app.selected_target() {
         Some(target) => {
             let both_of_class = entry.kind().is_of_class() && target.objective.kind.is_of_class();
@@ -160,7 +168,7 @@ fn of_run(app: &App, entry: &HistoryEntry, record: Option<&Record>) -> Vec<Fact>
         ("next run", next(app)),
     ]);
     let path = app.environment.history.join(&entry.id);
-    facts.push(("files", path.display().to_string()));
+    facts.push((FILES, path.display().to_string()));
     facts
 }
 
@@ -187,7 +195,7 @@ fn of_target(app: &App) -> Vec<Fact> {
             facts.push(("parameters", count(layer.parameters)));
         }
         facts.extend(field(opened, &layer.name).map(|text| ("rec. field", text)));
-        let ran = app.library.channels_of(&opened.hash, &layer.name);
+        let ran = app.history.channels_of(&opened.hash, &layer.name);
         if ran > 0 {
             facts.push(("runs", format!("{} of its channels", counted(ran, "run"))));
         }
@@ -195,7 +203,7 @@ fn of_target(app: &App) -> Vec<Fact> {
     if !facts.is_empty() {
         facts.push(("run", "never".into()));
     }
-    let kept = match app.library.len() {
+    let kept = match app.history.len() {
         0 => "no runs yet".into(),
         runs => format!("{} (all models)", counted(runs, "run")),
     };
@@ -221,7 +229,7 @@ fn field(opened: &ModelInfo, layer: &str) -> Option<String> {
 
 /// What the next run is made with.
 fn next(app: &App) -> String {
-    let (preset, seed) = (app.plan.title(), app.plan.seed);
+    let (preset, seed) = (app.next_run.title(), app.next_run.seed);
     let waiting = match app.queue.jobs().len() {
         0 => String::new(),
         jobs => format!(" · {jobs} waiting"),

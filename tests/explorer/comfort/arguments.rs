@@ -11,14 +11,14 @@ fn explorer() -> Driver {
     explorer
 }
 
-/// Types a line into the palette and takes it.
+/// Types a line into the palette and confirms it.
 fn give(explorer: &mut Driver, line: &str) -> Vec<Effect> {
     explorer.press(":");
     explorer.write(line);
     explorer.press("enter")
 }
 
-/// That a line is refused with these words, and stays to be corrected.
+/// Asserts that a line is refused with these words and stays in the prompt.
 fn refused(line: &str, words: &str) {
     let mut explorer = explorer();
     give(&mut explorer, line);
@@ -28,7 +28,7 @@ fn refused(line: &str, words: &str) {
     assert_eq!(kept.map(str::trim), Some(line.trim()), "{screen}");
 }
 
-/// What the next run would climb.
+/// The targets of the queued runs.
 fn queued(explorer: &Driver) -> Vec<String> {
     let jobs = explorer.app.queue.jobs().iter();
     jobs.map(|job| job.spec.target.clone()).collect()
@@ -61,14 +61,14 @@ fn settings_seed_preset_and_theme_are_set() {
     give(&mut explorer, "set steps=90");
     give(&mut explorer, "set mask_method=layer-cam blur=2");
     give(&mut explorer, "seed 7");
-    let plan = &explorer.app.plan;
+    let plan = &explorer.app.next_run;
     assert_eq!(
         (plan.settings.steps, plan.settings.blur, plan.seed),
         (90, 2.0, 7)
     );
     assert_eq!(plan.settings.mask_method.name(), "layer-cam");
     give(&mut explorer, "preset draft");
-    assert_eq!(explorer.app.plan.title(), "draft");
+    assert_eq!(explorer.app.next_run.title(), "draft");
     assert!(
         explorer.screen().contains("dropped"),
         "{}",
@@ -136,7 +136,7 @@ fn a_sweep_of_nothing_is_refused() {
 fn of_several_settings_all_are_taken_or_none() {
     let mut explorer = explorer();
     give(&mut explorer, "set steps=80 blur=999");
-    assert_eq!(explorer.app.plan.title(), "default");
+    assert_eq!(explorer.app.next_run.title(), "default");
 }
 
 #[test]
@@ -163,7 +163,10 @@ fn completions_go_into_the_line_and_the_line_is_what_is_done() {
     explorer.press("down");
     assert_eq!(line(&explorer), "set mask_method=layer-cam");
     explorer.press("enter");
-    assert_eq!(explorer.app.plan.settings.mask_method.name(), "layer-cam");
+    assert_eq!(
+        explorer.app.next_run.settings.mask_method.name(),
+        "layer-cam"
+    );
 
     explorer.press(":");
     explorer.write("theme ");
@@ -190,7 +193,7 @@ fn the_list_shows_the_forms_and_leads_to_their_arguments() {
     assert_eq!(explorer.app.prompt.as_ref().unwrap().text(), "seed ");
     explorer.write("12");
     explorer.press("enter");
-    assert_eq!(explorer.app.plan.seed, 12);
+    assert_eq!(explorer.app.next_run.seed, 12);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is told outside of the explorer's own screen.
+//! Progress and notifications outside of the screen.
 
 use crate::support::Driver;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn told(effects: &[Effect]) -> Vec<&str> {
     told.collect()
 }
 
-/// The last progress that was to be shown; `None` if there was no change.
+/// The last change of the progress; `None` if there was none.
 fn progress(effects: &[Effect]) -> Option<Option<Progress>> {
     let mut shown = effects.iter().filter_map(|effect| match effect {
         Effect::Progress(progress) => Some(*progress),
@@ -35,7 +35,7 @@ fn percent(effects: &[Effect]) -> u8 {
 }
 
 #[test]
-fn a_queue_that_took_long_tells_so_once_it_is_empty() {
+fn the_end_of_a_long_queue_is_notified() {
     let mut explorer = explorer();
     let first = Driver::started(&explorer.press("2 space space enter"));
     explorer.press("n enter");
@@ -53,7 +53,7 @@ fn a_queue_that_took_long_tells_so_once_it_is_empty() {
 }
 
 #[test]
-fn what_took_a_moment_is_told_only_to_who_does_not_look() {
+fn short_work_is_notified_only_without_the_focus() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 j enter"));
     assert!(told(&explorer.finish(jobs[0], 1.0)).is_empty());
@@ -66,7 +66,7 @@ fn what_took_a_moment_is_told_only_to_who_does_not_look() {
 }
 
 #[test]
-fn who_cancels_is_told_nothing() {
+fn cancelling_sends_no_notification() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
     explorer.now += Duration::from_secs(60);

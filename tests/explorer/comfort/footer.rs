@@ -1,4 +1,4 @@
-//! The last row, and the box of keys that can follow.
+//! The last row, and the box with continuations of a key sequence.
 
 use crate::support::Driver;
 use std::time::Duration;
@@ -37,9 +37,9 @@ fn a_click_on_a_key_gives_it() {
         explorer.app.popups.last(),
         Some(Popup::Settings(_))
     ));
-    let before = explorer.app.plan.settings.clone();
+    let before = explorer.app.next_run.settings.clone();
     click(&mut explorer, "more");
-    assert_ne!(explorer.app.plan.settings, before);
+    assert_ne!(explorer.app.next_run.settings, before);
     click(&mut explorer, "close");
     assert!(explorer.app.popups.is_empty());
     assert!(matches!(

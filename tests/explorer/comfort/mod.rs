@@ -1,4 +1,4 @@
-//! What people expect of a terminal program beside its subject.
+//! Expectations of a terminal program, apart from its subject.
 
 mod arguments;
 mod attention;

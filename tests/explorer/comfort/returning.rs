@@ -1,16 +1,16 @@
-//! Where the user was comes back at the next start.
+//! The view state is restored at the next start.
 
 use crate::support::{Driver, network};
 use std::sync::Arc;
 use std::time::Duration;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::app::Shown;
+use ziggurat::tui::action::{Action, DiskResponse, Effect};
 use ziggurat::tui::browser::Tab;
 use ziggurat::tui::saved::{Saved, SavedModel};
+use ziggurat::tui::showing::Showing;
 
-/// What an explorer has kept when it is quit.
+/// The view state that is saved on quitting.
 fn quit(explorer: &mut Driver) -> Saved {
     let effects = explorer.press("q");
     assert!(matches!(effects.last(), Some(Effect::Quit)));
@@ -29,7 +29,7 @@ fn kept(effects: &[Effect]) -> Vec<SavedModel> {
     kept.collect()
 }
 
-/// An explorer that starts with what was kept, before the finished runs are known.
+/// An explorer that starts with a saved view state, before the finished runs are known.
 fn start(saved: &Saved) -> Driver {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.app.saved = saved.clone();
@@ -40,7 +40,7 @@ fn start(saved: &Saved) -> Driver {
 fn start_with_runs(saved: &Saved) -> Driver {
     let mut explorer = start(saved);
     explorer.remember(12);
-    explorer.answer(Answer::RunsEnd { damaged: 0 });
+    explorer.answer(DiskResponse::RunsEnd { damaged: 0 });
     explorer
 }
 
@@ -77,14 +77,58 @@ fn a_class_is_found_where_it_is_listed_now() {
 }
 
 #[test]
+fn another_model_brings_its_settings_back_and_says_which() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press(":");
+    explorer.write("set steps=90");
+    explorer.press("enter n n");
+    let other = || {
+        Arc::new(ziggurat::runs::worker::ModelInfo {
+            model: "other".into(),
+            name: "other".into(),
+            hash: "fedcba".into(),
+            ..network()
+        })
+    };
+    let open = |explorer: &mut Driver, model: &str| {
+        explorer.press(":");
+        explorer.write(&format!("open {model}"));
+        explorer.press("enter");
+    };
+    let said = |explorer: &Driver| {
+        let messages = explorer.app.messages.iter();
+        messages
+            .map(|message| message.text.clone())
+            .next_back()
+            .unwrap()
+    };
+    // A model opened for the first time keeps the current settings.
+    open(&mut explorer, "other");
+    explorer.report(WorkerEvent::Opened(other()));
+    assert!(!said(&explorer).contains("settings of this model"));
+    explorer.press("N p");
+    open(&mut explorer, "toy");
+    explorer.report(WorkerEvent::Opened(Arc::new(network())));
+    let text = "settings of this model: default, steps = 90 · seed 2";
+    assert_eq!(said(&explorer), text);
+    assert_eq!(
+        (
+            explorer.app.next_run.settings.steps,
+            explorer.app.next_run.seed
+        ),
+        (90, 2)
+    );
+}
+
+#[test]
 fn settings_seed_and_preset_come_back() {
     let mut before = Driver::new(Protocol::Kitty, 120, 40);
     before.press("p n n , +");
     before.press("esc");
-    let plan = before.app.plan.clone();
+    let plan = before.app.next_run.clone();
     assert_eq!(plan.title(), "draft*");
     let after = start(&quit(&mut before));
-    assert_eq!(after.app.plan, plan);
+    assert_eq!(after.app.next_run, plan);
 }
 
 #[test]
@@ -97,7 +141,7 @@ fn settings_that_are_not_allowed_are_refused_with_a_line() {
     let mut saved = Saved::default();
     saved.put(model);
     let after = start(&saved);
-    assert_eq!(after.app.plan.title(), "draft");
+    assert_eq!(after.app.next_run.title(), "draft");
     let said = &after.app.messages.iter().last().unwrap().text;
     assert!(said.contains("steps"), "{said}");
 }
@@ -112,17 +156,17 @@ fn the_shown_picture_and_the_run_under_the_cursor_come_back_once_runs_are_known(
     let after = start_with_runs(&saved);
     assert_eq!(after.app.shown, shown);
     let entry = after.app.selected_entry().unwrap();
-    assert_eq!(Shown::Finished(entry.id.clone()), shown);
+    assert_eq!(Showing::Finished(entry.id.clone()), shown);
 
     before.app.quitting = false;
     before.press("2");
     let saved = quit(&mut before);
     let mut after = start(&saved);
     after.remember(3);
-    assert_eq!(after.app.shown, Shown::Nothing);
+    assert_eq!(after.app.shown, Showing::Nothing);
     after.remember(12);
-    let effects = after.answer(Answer::RunsEnd { damaged: 0 });
-    let Shown::Finished(id) = &shown else {
+    let effects = after.answer(DiskResponse::RunsEnd { damaged: 0 });
+    let Showing::Finished(id) = &shown else {
         panic!("{shown:?}");
     };
     let loads = |effect: &Effect| matches!(effect, Effect::LoadRecord(asked) if asked == id);
@@ -134,7 +178,7 @@ fn the_shown_picture_and_the_run_under_the_cursor_come_back_once_runs_are_known(
 }
 
 #[test]
-fn who_goes_on_before_the_runs_are_known_is_not_taken_back() {
+fn navigation_before_the_runs_are_known_is_kept() {
     let mut before = Driver::new(Protocol::Kitty, 120, 40);
     before.remember(12);
     before.press("3 j j j 2");
@@ -143,13 +187,13 @@ fn who_goes_on_before_the_runs_are_known_is_not_taken_back() {
     after.remember(12);
     after.press("j j j j");
     let shown = after.app.shown.clone();
-    assert_ne!(shown, Shown::Nothing);
-    after.answer(Answer::RunsEnd { damaged: 0 });
+    assert_ne!(shown, Showing::Nothing);
+    after.answer(DiskResponse::RunsEnd { damaged: 0 });
     assert_eq!(after.app.shown, shown);
 }
 
 #[test]
-fn it_is_kept_a_while_after_a_change_and_not_at_every_key() {
+fn the_view_state_is_saved_some_time_after_a_change() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.now = Duration::from_secs(60);
     assert_eq!(kept(&explorer.press("j")).len(), 1);
@@ -173,7 +217,7 @@ fn each_model_has_its_own_and_another_one_is_left_alone() {
     explorer.press("esc");
     let mut other = network();
     other.hash = "fedcba9876543210".into();
-    explorer.answer(Answer::Folder {
+    explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(vec![ziggurat::tui::popup::Choice::File(
             "/models/b.onnx".into(),
@@ -186,7 +230,7 @@ fn each_model_has_its_own_and_another_one_is_left_alone() {
     let row = explorer.app.browser.classes.selected();
     explorer.report(WorkerEvent::Opened(Arc::new(network())));
     assert_eq!(explorer.app.browser.tab, Tab::Layers);
-    assert_eq!((row, explorer.app.plan.seed), (Some(2), 1));
+    assert_eq!((row, explorer.app.next_run.seed), (Some(2), 1));
 }
 
 #[test]

@@ -53,11 +53,11 @@ fn settings_that_a_preset_replaces_can_be_brought_back() {
     for replace in ["p", ", p esc", ", D esc"] {
         let mut explorer = explorer(40);
         explorer.press(", + n esc");
-        let plan = explorer.app.plan.clone();
+        let plan = explorer.app.next_run.clone();
         explorer.press(replace);
-        assert_ne!(explorer.app.plan, plan, "{replace}");
+        assert_ne!(explorer.app.next_run, plan, "{replace}");
         explorer.press("u");
-        assert_eq!(explorer.app.plan, plan, "{replace}");
+        assert_eq!(explorer.app.next_run, plan, "{replace}");
         let said = &explorer.app.messages.iter().last().unwrap().text;
         assert!(said.contains("restored"), "{said}");
     }
@@ -68,9 +68,9 @@ fn the_loss_is_named_with_the_key_that_brings_it_back() {
     let mut explorer = explorer(40);
     explorer.press(", + p");
     let said = &explorer.app.messages.iter().last().unwrap().text;
-    assert!(said.contains("dropped steps = 184 (u to undo)"), "{said}");
+    assert!(said.contains("dropped steps = 192 (u to undo)"), "{said}");
     explorer.press("u");
-    assert_eq!(explorer.app.plan.settings.steps, 184);
+    assert_eq!(explorer.app.next_run.settings.steps, 192);
     // Nothing is lost by going from one preset to the next.
     explorer.press("u D p p u");
     let said: Vec<String> = explorer
@@ -81,7 +81,7 @@ fn the_loss_is_named_with_the_key_that_brings_it_back() {
         .collect();
     assert_eq!(
         said.last().unwrap(),
-        "settings restored: default with steps = 184"
+        "settings restored: default with steps = 192"
     );
 }
 
@@ -99,6 +99,6 @@ fn a_preset_is_chosen_from_a_list() {
     assert!(screen.contains("a recognizable picture"), "{screen}");
     explorer.write("fi");
     explorer.press("down enter");
-    assert_eq!(explorer.app.plan.title(), "fine");
+    assert_eq!(explorer.app.next_run.title(), "fine");
     assert!(explorer.screen().contains("settings · fine"));
 }

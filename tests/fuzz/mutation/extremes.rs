@@ -22,7 +22,7 @@ const INTEGERS: [i64; 12] = [
 ];
 const FLOATS: [f32; 6] = [f32::NAN, f32::INFINITY, -1.0, 0.0, 0.5, 1e30];
 /// Longer lists are weights.
-const LONGEST: usize = 16;
+const MAX_VALUES: usize = 16;
 
 /// By operator, the attributes that some model gives it.
 pub type Attributes = BTreeMap<String, Vec<AttributeProto>>;
@@ -162,7 +162,7 @@ fn set<T: Clone>(held: &mut T, ways: &[T], place: &mut Place) -> bool {
 fn list<T: Clone>(held: &mut Vec<T>, ways: &[T], place: &mut Place) -> bool {
     match place.here(&["none", "fewer", "more"]) {
         None => {
-            let few = held.iter_mut().take(LONGEST);
+            let few = held.iter_mut().take(MAX_VALUES);
             return few.into_iter().any(|held| set(held, ways, place));
         }
         Some("none") => held.clear(),
@@ -177,7 +177,7 @@ fn tensor(held: &mut TensorProto, place: &mut Place) -> bool {
     let is_scaffold = |part: &str| held.name.starts_with(part) || held.name.ends_with(part);
     let scaffold = ["pixels/", "scores/", "/to", "/shape"];
     let values = held.to_i64().unwrap_or_default();
-    if scaffold.into_iter().any(is_scaffold) || values.len() > LONGEST || values.is_empty() {
+    if scaffold.into_iter().any(is_scaffold) || values.len() > MAX_VALUES || values.is_empty() {
         return false;
     }
     let (mut dims, mut changed) = (held.dims.clone(), values.clone());

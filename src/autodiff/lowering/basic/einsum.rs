@@ -31,6 +31,8 @@ pub(super) fn decompose(builder: &mut Builder, node: &NodeProto) -> Result<bool,
     };
     match axes.is_matrix_product() {
         true => matrix_product(builder, operands, &axes, (output, result))?,
+        // Without batch dimensions the provider is right, and needs no memory for all products.
+        false if axes.batch.is_empty() => return Ok(false),
         false => sum_of_products(builder, operands, &axes, (output, result))?,
     }
     Ok(true)

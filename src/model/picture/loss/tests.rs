@@ -1,5 +1,5 @@
-use super::super::read;
 use super::*;
+use crate::model::picture::read;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image::{Rgb, RgbImage};

@@ -1,5 +1,5 @@
-use super::super::builds::{CUDA_12, CUDA_13};
 use super::*;
+use crate::runtime::nvidia::builds::{CUDA_12, CUDA_13};
 
 /// A machine made of empty files.
 struct Tree(tempfile::TempDir);
@@ -37,7 +37,7 @@ impl Tree {
         };
         let around = self.around();
         let needed = cuda.libraries.iter();
-        let locate = |needed: &super::super::builds::Needed| {
+        let locate = |needed: &crate::runtime::nvidia::builds::Needed| {
             locate(needed.file, Some(needed.package), cuda, &around, &open)
         };
         needed.map(locate).collect()

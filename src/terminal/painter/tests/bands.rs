@@ -1,8 +1,8 @@
-//! Sixels on cells whose height is no multiple of a band: what a terminal shows after popups came, shrank and went.
+//! Sixels on cells whose height is not a multiple of a band: the screen after popups appear, shrink and disappear.
 
 use super::*;
 
-/// Pixels of a screen where the text's ground is `None`.
+/// Pixels of a screen; the text's background is `None`.
 struct Screen {
     cell: (u16, u16),
     pixels: Vec<bool>,
@@ -19,7 +19,7 @@ impl Screen {
         }
     }
 
-    /// The pixels of an area of so many pixels from its upper left cell on.
+    /// The pixels of an area, measured from its upper left cell.
     fn within(&self, area: Area, (width, height): (usize, usize)) -> impl Iterator<Item = usize> {
         let row = COLUMNS * usize::from(self.cell.0);
         let left = usize::from(area.x) * usize::from(self.cell.0);
@@ -33,14 +33,14 @@ impl Screen {
         pixels.collect()
     }
 
-    /// Text is written.
+    /// Writes text.
     fn write(&mut self, area: Area) {
         for pixel in self.of_cells(area) {
             self.pixels[pixel] = false;
         }
     }
 
-    /// Sixels are printed.
+    /// Prints sixels.
     fn print(&mut self, text: &str) {
         let mut cursor = Area::default();
         for part in text.split('\x1b').skip(1) {
@@ -60,7 +60,7 @@ impl Screen {
     }
 }
 
-/// Paints until everything is on the screen, however slow the machine is.
+/// Paints until everything is on the screen.
 fn paint_all(painter: &mut Painter, scene: &[PlacedPicture]) -> String {
     let mut text = String::new();
     loop {
@@ -82,11 +82,11 @@ fn popup(x: u16, y: u16, width: u16, height: u16) -> Area {
 }
 
 #[test]
-fn no_ground_stays_in_a_picture_where_a_popup_shrank_and_went() {
+fn no_background_remains_in_a_picture_after_a_popup() {
     let left = popup(2, 1, 12, 11);
     let right = popup(16, 2, 11, 9);
     let scripts: [&[&[Area]]; 6] = [
-        // It shrinks from below, from above, on both sides, and to nothing at once.
+        // It shrinks from below, from above, from both sides, and to nothing.
         &[&[popup(6, 3, 12, 7)], &[popup(6, 3, 12, 3)]],
         &[
             &[popup(6, 2, 12, 9)],
@@ -95,7 +95,7 @@ fn no_ground_stays_in_a_picture_where_a_popup_shrank_and_went() {
         ],
         &[&[popup(4, 3, 18, 5)], &[popup(8, 4, 6, 2)]],
         &[&[popup(0, 0, 60, 6)]],
-        // Two, of which the upper one goes first; then the lower one.
+        // Two popups: the upper one is closed first, or the lower one.
         &[
             &[popup(5, 2, 7, 3), popup(8, 7, 9, 2)],
             &[popup(8, 7, 9, 2)],

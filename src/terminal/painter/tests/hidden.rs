@@ -1,4 +1,4 @@
-//! Pictures that something lies over.
+//! Pictures that are partly covered.
 
 use super::*;
 
@@ -30,10 +30,10 @@ fn scene(version: u64, moving: bool, hidden: &[Area]) -> [PlacedPicture; 1] {
     }]
 }
 
-/// What the commands of a text put where, by number and place: cells, and the part in the picture's pixels.
+/// Placements by number and placement id: cells, and the part in the picture's pixels.
 type Places = BTreeMap<(u32, usize), (Area, Option<[u32; 4]>)>;
 
-/// What a terminal with numbers shows after a text.
+/// Applies kitty's commands in a text to the placements.
 fn apply(places: &mut Places, text: &str) {
     let mut cursor = (0, 0);
     for part in text.split('\x1b').skip(1) {
@@ -79,7 +79,7 @@ fn apply(places: &mut Places, text: &str) {
     }
 }
 
-/// The cells and cuts, whatever their numbers.
+/// The visible cells and parts, without numbers.
 fn seen(places: &Places) -> Vec<(Area, Option<[u32; 4]>)> {
     let mut seen: Vec<_> = places.values().copied().collect();
     seen.sort_by_key(|(area, _)| (area.x, area.y));
@@ -87,13 +87,13 @@ fn seen(places: &Places) -> Vec<(Area, Option<[u32; 4]>)> {
 }
 
 #[test]
-fn kitty_shows_beside_a_popup_what_a_fresh_draw_would_and_is_not_sent_the_picture_again() {
+fn kitty_shows_the_visible_parts_without_sending_the_picture_again() {
     let mut painter = painter(Protocol::Kitty);
     let mut places = Places::new();
     apply(&mut places, &paint(&mut painter, &scene(1, false, &[])).0);
     assert_eq!(seen(&places), [(AREA, None)]);
     for hidden in [&[MIDDLE][..], &[CORNER], &[MIDDLE, CORNER], &[]] {
-        // Text does not take the picture away.
+        // Text does not remove the picture.
         painter.written_over(&hidden.iter().map(|area| (1, *area)).collect::<Vec<_>>());
         let (text, painted) = paint(&mut painter, &scene(1, false, hidden));
         assert!(
@@ -110,14 +110,14 @@ fn kitty_shows_beside_a_popup_what_a_fresh_draw_would_and_is_not_sent_the_pictur
 }
 
 #[test]
-fn the_parts_in_kitty_are_those_that_stood_there() {
+fn the_parts_in_kitty_keep_their_positions() {
     let mut painter = painter(Protocol::Kitty);
     let mut places = Places::new();
     apply(
         &mut places,
         &paint(&mut painter, &scene(1, false, &[MIDDLE])).0,
     );
-    // 224 pixels on 28 columns and 14 rows: 8 and 16 a cell.
+    // 224 pixels on 28 columns and 14 rows: 8 and 16 per cell.
     let expected = AREA.without(MIDDLE).into_iter().map(|part| {
         let [x, y] = [part.x - AREA.x, part.y - AREA.y];
         let pixels = [8 * x, 16 * y, 8 * part.width, 16 * part.height];
@@ -129,7 +129,7 @@ fn the_parts_in_kitty_are_those_that_stood_there() {
 }
 
 #[test]
-fn a_picture_goes_on_to_grow_beside_a_popup() {
+fn a_picture_is_updated_beside_a_popup() {
     let mut painter = painter(Protocol::Kitty);
     let mut places = Places::new();
     apply(&mut places, &paint(&mut painter, &scene(0, true, &[])).0);
@@ -155,14 +155,14 @@ fn a_popup_does_not_wait_for_the_next_frame_on_a_slow_line() {
             .record(100_000, Duration::from_secs(1), now);
         let (text, painted) = paint(&mut painter, &scene(1, true, &[]));
         assert!(!text.is_empty() && painted.again.is_some(), "{protocol}");
-        // Only what was hidden, of any picture.
+        // Only the hidden part, of any picture.
         let fresh = paint(&mut super::painter(protocol), &scene(1, true, &[])).0;
         assert!(2 * text.len() < fresh.len(), "{protocol}");
         assert_eq!(painter.shown[&1].version, scene(0, true, &[])[0].version);
     }
 }
 
-/// Cells that a text of printed pictures covers, with the cursor's positions.
+/// The cells covered by printed pictures, from the cursor's positions.
 fn printed(text: &str, protocol: Protocol) -> Vec<Area> {
     let mut areas = Vec::new();
     let mut cursor = (0, 0);
@@ -210,7 +210,8 @@ fn printed(text: &str, protocol: Protocol) -> Vec<Area> {
     areas
 }
 
-/// What is printed where a popup was: of sixels the rows below as well, and from three rows of 16 pixels on those above.
+/// What is printed where a popup was: for sixels also the rows below, and from three rows of 16 pixels on the rows
+/// above.
 fn again(protocol: Protocol, popup: Area) -> Area {
     let above = (popup.y - 1 - AREA.y) / 3 * 3;
     match protocol {
@@ -231,7 +232,7 @@ fn printed_pictures_are_sent_again_only_where_a_popup_was() {
             printed(&paint(&mut painter, &scene(1, false, &[])).0, protocol),
             [AREA]
         );
-        // The popup's text takes its cells itself.
+        // The popup's text overwrites its cells.
         painter.written_over(&[(1, MIDDLE)]);
         assert_eq!(paint(&mut painter, &scene(1, false, &[MIDDLE])).0, "");
         painter.written_over(&[(1, CORNER)]);
@@ -240,14 +241,14 @@ fn printed_pictures_are_sent_again_only_where_a_popup_was() {
         let (text, _) = paint(&mut painter, &scene(1, false, &[]));
         let corner = AREA.shared(CORNER);
         assert_eq!(printed(&text, protocol), [again(protocol, corner)]);
-        // Another picture is sent as the parts that are seen.
+        // Another picture is sent as its visible parts.
         let (text, _) = paint(&mut painter, &scene(2, false, &[MIDDLE]));
         assert_eq!(printed(&text, protocol), AREA.without(MIDDLE));
     }
 }
 
 #[test]
-fn a_popup_that_came_and_went_between_two_scenes_leaves_no_hole() {
+fn a_popup_between_two_scenes_leaves_no_hole() {
     for protocol in [Protocol::Sixel, Protocol::Iterm2] {
         let mut painter = painter(protocol);
         paint(&mut painter, &scene(1, false, &[]));
@@ -316,7 +317,7 @@ fn sixels_of_a_part_are_those_of_the_whole() {
 }
 
 #[test]
-fn what_is_hidden_as_a_whole_is_gone() {
+fn a_fully_covered_picture_is_removed() {
     for protocol in [Protocol::Kitty, Protocol::Sixel] {
         let mut painter = painter(protocol);
         paint(&mut painter, &scene(1, false, &[]));

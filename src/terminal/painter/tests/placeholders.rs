@@ -1,19 +1,19 @@
-//! kitty's pictures inside a tmux that holds their cells.
+//! kitty's pictures inside tmux with placeholders.
 
 use super::*;
 
-/// A painter through tmux that holds the cells of pictures, to the terminals of a fixed set of clients.
+/// A painter through tmux with placeholders, and a fixed set of clients.
 fn with_placeholders() -> Painter {
     let mut painter = Painter::new(&terminal(Protocol::Kitty, Route::TmuxPlaceholders));
     painter.viewers = Some(Viewers::asking(|| Some([7].into())));
     painter
 }
 
-/// The text that is not passed on, between the pieces that are.
+/// The text between the wrapped pieces.
 fn read_by_tmux(text: &str) -> String {
     let mut parts = text.split("\x1bPtmux;");
     let before = parts.next().unwrap_or_default().to_string();
-    // Doubled escapes end in a backslash as well: the envelope ends at the first single one.
+    // Doubled escapes end in a backslash too: the envelope ends at the first single one.
     let after = parts.map(|part| {
         let mut rest = part;
         while let Some(at) = rest.find('\x1b') {
@@ -34,7 +34,7 @@ fn cells(text: &str) -> usize {
 }
 
 #[test]
-fn tmux_holds_the_cells_of_a_picture_and_the_terminal_the_picture() {
+fn placeholders_go_to_tmux_and_the_picture_to_the_terminal() {
     let mut painter = with_placeholders();
     let picture = placed(1, flamingo(224), 1, false);
     let (text, _) = paint(&mut painter, &[picture]);
@@ -49,7 +49,7 @@ fn tmux_holds_the_cells_of_a_picture_and_the_terminal_the_picture() {
     assert!(own.starts_with(&start), "{own:?}");
     assert!(own.ends_with("\x1b[m\x1b8\x1b[?2026l"));
     assert_eq!(cells(&text), CELLS);
-    // The terminal shows it all at once: tmux does not pass on its own beginning and end.
+    // The update is synchronized: tmux does not pass on its own start and end.
     assert!(text.starts_with("\x1bPtmux;\x1b\x1b[?2026h\x1b\\"));
     assert!(text.ends_with("\x1bPtmux;\x1b\x1b[?2026l\x1b\\"));
 }
@@ -66,7 +66,7 @@ fn the_cells_stay_while_the_picture_in_them_changes() {
         assert_eq!(numbers(&next, "a=p"), numbers(&first, "a=t"));
         assert!(numbers(&next, "a=d").is_empty());
     }
-    // Elsewhere there are no cells yet.
+    // The cells elsewhere are not written yet.
     let mut moved = placed(1, noise(8), 3, false);
     moved.area.x += 1;
     let (next, _) = paint_next(&mut painter, &[moved]);
@@ -74,7 +74,7 @@ fn the_cells_stay_while_the_picture_in_them_changes() {
 }
 
 #[test]
-fn cells_of_a_picture_that_leaves_are_left_to_the_text_and_cleared_at_the_end() {
+fn cells_of_a_removed_picture_belong_to_the_text() {
     let mut painter = with_placeholders();
     let scene = [placed(1, noise(8), 1, false), placed(2, noise(8), 1, false)];
     let shown = numbers(&paint(&mut painter, &scene).0, "a=p");
@@ -90,7 +90,7 @@ fn cells_of_a_picture_that_leaves_are_left_to_the_text_and_cleared_at_the_end() 
 }
 
 #[test]
-fn a_terminal_that_comes_later_gets_the_pictures() {
+fn a_client_that_attaches_later_gets_the_pictures() {
     use std::sync::atomic::{AtomicU32, Ordering};
     static CLIENT: AtomicU32 = AtomicU32::new(7);
     let mut painter = with_placeholders();
@@ -112,8 +112,8 @@ fn a_terminal_that_comes_later_gets_the_pictures() {
 }
 
 #[test]
-fn a_picture_fills_the_cells_that_stand_for_it() {
-    // Cells of 8 × 16 pixels: the nearest to a square is half a cell too high.
+fn a_picture_fills_its_placeholder_cells() {
+    // Cells of 8 × 16 pixels: the nearest area to a square is half a cell too high.
     let area = Area {
         x: 0,
         y: 0,
@@ -177,7 +177,7 @@ fn pictures_beside_others_have_numbers_of_their_own() {
 }
 
 #[test]
-fn the_end_in_disorder_removes_every_picture_of_ours_and_no_other() {
+fn remove_all_removes_only_our_pictures() {
     for route in [
         Route::Direct,
         Route::TmuxPassthrough,
@@ -199,7 +199,7 @@ fn the_end_in_disorder_removes_every_picture_of_ours_and_no_other() {
 }
 
 #[test]
-fn a_popup_takes_cells_and_gives_them_back() {
+fn a_popup_takes_cells_and_returns_them() {
     let mut painter = with_placeholders();
     let popup = Area {
         x: 10,
@@ -218,7 +218,7 @@ fn a_popup_takes_cells_and_gives_them_back() {
     assert_eq!(paint(&mut painter, &scene(&[popup])).0, "");
     let (text, _) = paint(&mut painter, &scene(&[]));
     assert_eq!((cells(&text), numbers(&text, "a=t")), (8 * 4, vec![]));
-    // A picture that comes while the popup is there.
+    // A picture that is new while the popup is open.
     let mut other = with_placeholders();
     let (text, _) = paint(&mut other, &scene(&[popup]));
     assert_eq!(cells(&text), CELLS - 8 * 4);

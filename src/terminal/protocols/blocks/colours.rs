@@ -1,17 +1,17 @@
-//! Which of the terminal's colours is most like one.
+//! The nearest colour of the terminal's palette.
 
 use crate::terminal::ColourDepth;
 
-/// A colour that a cell is drawn in.
+/// A colour of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
     True([u8; 3]),
-    /// A place in the terminal's table.
+    /// An index into the palette.
     Indexed(u8),
 }
 
 impl Colour {
-    /// The most similar of so many colours; `None` if there are none.
+    /// The nearest colour at a depth; `None` without colours.
     pub fn nearest(rgb: [u8; 3], depth: ColourDepth) -> Option<Self> {
         match depth {
             ColourDepth::None => None,
@@ -22,7 +22,7 @@ impl Colour {
     }
 }
 
-/// The sixteen colours as xterm and most terminals have them, where the user has not chosen others.
+/// The 16 colours of xterm and most terminals, if the user has not changed them.
 pub const ANSI: [[u8; 3]; 16] = [
     [0, 0, 0],
     [205, 0, 0],
@@ -42,7 +42,7 @@ pub const ANSI: [[u8; 3]; 16] = [
     [255, 255, 255],
 ];
 
-/// The steps of a channel in the cube of 6 × 6 × 6 colours, entries 16 to 231 of the table of 256.
+/// The channel values of the 6 × 6 × 6 colour cube, palette entries 16 to 231.
 const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
 fn nearest_of_256(rgb: [u8; 3]) -> u8 {
@@ -62,7 +62,7 @@ fn nearest_of_256(rgb: [u8; 3]) -> u8 {
     }
 }
 
-/// The place of the most similar colour; differences count as the eye weighs the channels.
+/// The index of the nearest colour; channels are weighted by perception.
 fn nearest(table: &[[u8; 3]], rgb: [u8; 3]) -> usize {
     let distance = |other: &[u8; 3]| {
         let off = |channel: usize| u32::from(other[channel].abs_diff(rgb[channel])).pow(2);
@@ -73,7 +73,7 @@ fn nearest(table: &[[u8; 3]], rgb: [u8; 3]) -> usize {
         .unwrap_or(0)
 }
 
-/// The control sequence's parameters that choose a colour; `base` is 38 for the foreground and 48 for the background.
+/// The SGR parameters of a colour; `base` is 38 for the foreground and 48 for the background.
 pub(in crate::terminal) fn parameters(colour: Colour, base: u8) -> String {
     match colour {
         Colour::True([red, green, blue]) => format!("{base};2;{red};{green};{blue}"),
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_become_the_nearest_that_the_terminal_has() {
+    fn colours_map_to_the_nearest_of_the_palette() {
         let nearest = |rgb, depth| Colour::nearest(rgb, depth).unwrap();
         let (red, grey) = ([250, 5, 3], [128, 128, 128]);
         assert_eq!(nearest(red, ColourDepth::True), Colour::True(red));

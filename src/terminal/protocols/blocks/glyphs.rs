@@ -1,14 +1,14 @@
-//! Glyphs that cover parts of a cell, and which parts of a cell each covers.
+//! Block glyphs, and the parts of a cell that each covers.
 //!
-//! Parts are numbered from left to right and top to bottom; bit `i` of a pattern stands for part `i`. Half blocks and
-//! quadrants are Block Elements (Unicode 1.1 and 3.2), sextants came with Unicode 13, octants with Unicode 16. Patterns that an
-//! older character has got no new one: those of octants that are none of the Block Elements have no glyph here, as few
-//! fonts and terminals have them, but the opposite pattern always does.
+//! Parts are numbered from left to right and top to bottom; bit `i` of a pattern is part `i`. Half blocks and
+//! quadrants are Block Elements (Unicode 1.1 and 3.2), sextants came with Unicode 13, octants with Unicode 16.
+//! Patterns of an older character got no new one: octant patterns outside of the Block Elements have no glyph
+//! here, because few fonts and terminals have them, but their complement always does.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Into which parts a cell is cut.
+/// How a cell is divided into parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Blocks {
     /// Two rows.
@@ -21,7 +21,7 @@ pub enum Blocks {
     Octant,
 }
 
-/// Every way to cut a cell and what it is called in files and the environment, coarse to fine.
+/// Every division and its name in files and the environment, coarse to fine.
 pub const BLOCKS: [(Blocks, &str); 4] = [
     (Blocks::Half, "half"),
     (Blocks::Quadrant, "quadrant"),
@@ -29,7 +29,7 @@ pub const BLOCKS: [(Blocks, &str); 4] = [
     (Blocks::Octant, "octant"),
 ];
 
-/// A name that is no way to cut a cell.
+/// A name of no block characters.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("no block characters are called {0:?}; available: auto, half, quadrant, sextant, octant")]
 pub struct UnknownBlocks(String);
@@ -46,7 +46,7 @@ impl FromStr for Blocks {
 }
 
 impl Blocks {
-    /// Reads what a user asks for: a name, or `auto`, which is `None`.
+    /// Parses the user's choice: a name, or `auto`, which is `None`.
     ///
     /// # Errors
     /// [`UnknownBlocks`].
@@ -57,8 +57,8 @@ impl Blocks {
         }
     }
 
-    /// One of these characters, if they are so new that a program may not know how wide they are: sextants came with Unicode
-    /// 13 (2020), octants with Unicode 16 (2024).
+    /// One of these characters, if programs may not know their width: sextants came with Unicode 13 (2020),
+    /// octants with Unicode 16 (2024).
     pub fn newer(self) -> Option<char> {
         match self {
             Self::Half | Self::Quadrant => None,
@@ -81,7 +81,7 @@ const QUADRANTS: [char; 16] = [
     ' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█',
 ];
 
-/// Patterns of sextants that are Block Elements.
+/// Sextant patterns that are Block Elements.
 const NO_SEXTANTS: [(u8, Option<char>); 4] = [
     (0, Some(' ')),
     (0b01_01_01, Some('▌')),
@@ -89,7 +89,7 @@ const NO_SEXTANTS: [(u8, Option<char>); 4] = [
     (0b11_11_11, Some('█')),
 ];
 
-/// Patterns of octants that older characters have.
+/// Octant patterns of older characters.
 const NO_OCTANTS: [(u8, Option<char>); 26] = [
     (0b00_00_00_00, Some(' ')),
     (0b00_00_00_01, None),
@@ -126,10 +126,10 @@ const FIRST_SEXTANT: u32 = 0x1fb00;
 const FIRST_OCTANT: u32 = 0x1cd00;
 
 impl Blocks {
-    /// Parts of the finest cut.
-    pub const MOST_PARTS: usize = 8;
+    /// Parts of the finest division.
+    pub const MAX_PARTS: usize = 8;
 
-    /// Columns and rows of parts in a cell.
+    /// Columns and rows of parts per cell.
     pub fn parts(self) -> (u32, u32) {
         match self {
             Self::Half => (1, 2),
@@ -139,15 +139,14 @@ impl Blocks {
         }
     }
 
-    /// The pattern of all other parts.
+    /// The complement of a pattern.
     pub(super) fn complement(self, pattern: u8) -> u8 {
         let (across, down) = self.parts();
         let all = u8::MAX >> (8 - across * down);
         !pattern & all
     }
 
-    /// The character that covers the parts of `pattern` and no others. Where there is none, there is one for the
-    /// complement.
+    /// The character that covers exactly the parts of `pattern`. Where there is none, the complement has one.
     pub(super) fn glyph(self, pattern: u8) -> Option<char> {
         let at = usize::from(pattern);
         match self {
@@ -159,7 +158,7 @@ impl Blocks {
     }
 }
 
-/// A character of a block that has one for each pattern but `others`, beginning with `first`.
+/// A character of a block with one character per pattern except `others`, starting at `first`.
 fn in_order(pattern: u8, others: &[(u8, Option<char>)], first: u32) -> Option<char> {
     let before = others.partition_point(|(other, _)| *other < pattern);
     match others.get(before) {
@@ -209,7 +208,7 @@ mod tests {
         assert_eq!(OCTANTS.split(' ').count(), 230);
     }
 
-    /// What a character of the Block Elements covers of a cell of two columns and `rows` rows, 2 or 4.
+    /// The parts that a Block Element covers in a cell of two columns and `rows` rows, 2 or 4.
     fn covered(glyph: char, rows: u32) -> u8 {
         let (left, right) = (0b01_01_01_01, 0b10_10_10_10);
         let (upper, lower) = (0b00_00_11_11, 0b11_11_00_00);
@@ -232,10 +231,10 @@ mod tests {
             '▞' => upper & right | lower & left,
             '▂' => 0b11_00_00_00,
             '▆' => 0b11_11_11_00,
-            other => panic!("{other} is no Block Element"),
+            other => panic!("{other} is not a Block Element"),
         };
         match rows {
-            // Of four rows the second and the last.
+            // The second and the last of four rows.
             2 => (parts >> 2 & 0b11) | (parts >> 4 & 0b11_00),
             _ => parts,
         }
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_is_known_by_its_name() {
+    fn every_division_parses_by_name() {
         for (blocks, name) in BLOCKS {
             assert_eq!(name.parse(), Ok(blocks));
             assert_eq!(blocks.to_string(), name);

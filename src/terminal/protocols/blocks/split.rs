@@ -1,26 +1,26 @@
-//! The split of a cell's parts into two sets, each drawn in its mean colour, that differs least from the parts themselves. All
-//! splits are tried: at most 128.
+//! Splits a cell's parts into two sets, each drawn in its mean colour, with the least error. All splits are tried:
+//! at most 128.
 
 use crate::terminal::resize;
 
 /// Two sets of parts and their colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Split {
-    /// The parts of the front, as bits; never the last one.
+    /// The parts of the foreground, as bits; never the last one.
     pub pattern: u8,
     pub front: [u8; 3],
     pub back: [u8; 3],
 }
 
-/// How much a difference counts in red, green and blue.
+/// Weights of red, green and blue differences.
 const WEIGHTS: [f32; 3] = [2.0, 4.0, 3.0];
 
-/// As many splits as there are of eight parts.
-const MOST_SPLITS: usize = 128;
+/// Number of splits of eight parts.
+const MAX_SPLITS: usize = 128;
 
 impl Split {
-    /// The best split of `parts`, at most eight. Of equals that with the least pattern, so that a cell of one colour is all
-    /// background.
+    /// The best split of `parts`, at most eight. Ties go to the smallest pattern, so that a uniform cell is
+    /// background only.
     pub fn best(parts: &[[u8; 3]]) -> Self {
         let pattern = best_pattern(parts);
         let is_front = |part: usize| pattern >> part & 1 == 1;
@@ -41,18 +41,18 @@ impl Split {
     }
 }
 
-/// With differences `d` from the mean of all `n` parts, the squared error of a split is `Σ d²` less `s² (1/k + 1/(n - k))`,
-/// where `s` is the sum of `d` over the `k` parts of the front. Written as loops over arrays, which become vectors.
+/// With differences `d` from the mean of all `n` parts, the squared error of a split is `Σ d²` less `s² (1/k +
+/// 1/(n - k))`, where `s` is the sum of `d` over the `k` foreground parts. Loops over arrays are vectorized.
 fn best_pattern(parts: &[[u8; 3]]) -> u8 {
     let (count, splits) = (parts.len(), 1 << (parts.len() - 1));
-    let mut gains = [0.0_f32; MOST_SPLITS];
+    let mut gains = [0.0_f32; MAX_SPLITS];
     for (channel, weight) in WEIGHTS.into_iter().enumerate() {
         let total: u32 = parts.iter().map(|part| u32::from(part[channel])).sum();
         let mean = total as f32 / count as f32;
-        let mut sums = [0.0_f32; MOST_SPLITS];
+        let mut sums = [0.0_f32; MAX_SPLITS];
         for (part, colour) in parts[..count - 1].iter().enumerate() {
             let difference = f32::from(colour[channel]) - mean;
-            // With this part, after all patterns of those before it.
+            // Patterns with this part, after all patterns of the previous parts.
             let (without, with) = sums.split_at_mut(1 << part);
             for (with, without) in with.iter_mut().zip(without) {
                 *with = *without + difference;
@@ -73,8 +73,8 @@ fn best_pattern(parts: &[[u8; 3]]) -> u8 {
 }
 
 /// `1/k + 1/(n - k)` for `n` parts and each pattern of `k` of them.
-static FACTORS: [[f32; MOST_SPLITS]; 9] = {
-    let mut factors = [[0.0; MOST_SPLITS]; 9];
+static FACTORS: [[f32; MAX_SPLITS]; 9] = {
+    let mut factors = [[0.0; MAX_SPLITS]; 9];
     let mut parts = 2;
     while parts < factors.len() {
         let mut pattern = 1;
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The error of a split, by definition.
+    /// The error of a split, by its definition.
     fn error(parts: &[[u8; 3]], pattern: u8) -> f32 {
         let of = |set: bool| {
             let chosen: Vec<&[u8; 3]> = parts
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_split_is_better(parts in prop::collection::vec(any::<[u8; 3]>(), 4..=8)) {
+        fn the_best_split_has_the_least_error(parts in prop::collection::vec(any::<[u8; 3]>(), 4..=8)) {
             let found = error(&parts, Split::best(&parts).pattern);
             for pattern in 0..1_u16 << (parts.len() - 1) {
                 prop_assert!(found <= error(&parts, pattern as u8) * 1.0001 + 0.1);

@@ -2,7 +2,7 @@ use super::*;
 use image::Rgb;
 
 #[test]
-fn a_half_block_holds_the_two_pixels_that_stand_above_each_other() {
+fn a_half_block_shows_two_pixels_one_above_the_other() {
     let picture = RgbImage::from_fn(3, 4, |x, y| Rgb([10 * x as u8, 20 * y as u8, 0]));
     let grid = cells(&picture, 3, 2, Blocks::Half);
     let rows: Vec<&[Cell]> = grid.rows().collect();
@@ -42,7 +42,7 @@ fn without_colours_light_is_drawn_as_shades() {
     }
 }
 
-/// A picture of cells, as a terminal shows it: each part in the colour that it has there.
+/// The grid rendered as a picture: each part in its colour.
 fn shown(grid: &Grid, blocks: Blocks, size: (u32, u32)) -> RgbImage {
     let (across, down) = blocks.parts();
     let patterns: std::collections::HashMap<char, u8> = (0..=blocks.complement(0))
@@ -90,8 +90,8 @@ fn ssim(a: &RgbImage, b: &RgbImage) -> f64 {
     sum / count
 }
 
-/// The finer the parts, the nearer a picture is to what it shows, if for octants only by the colours: two of them for eight
-/// parts show no more structure than for six. Run with `--nocapture` for the figures.
+/// Finer parts give a more accurate picture; octants only by their colours, as two colours for eight parts show no
+/// more structure than for six. Run with `--nocapture` for the figures.
 #[test]
 fn finer_parts_show_more_of_a_picture() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/models/flamingo.png");

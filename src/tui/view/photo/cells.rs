@@ -1,16 +1,16 @@
-//! The cells of the grid, one a channel.
+//! The cells of the grid, one per channel.
 
 use super::dim;
-use super::grid::{Grid, width};
 use crate::ascent::layer_probe::Rank;
 use crate::runs::format;
-use crate::runs::queue::{JobId, JobState};
-use crate::runs::target::{LayerPart, Target};
+use crate::runs::queue::JobState;
+use crate::runs::target::Target;
 use crate::runs::worker::{ModelInfo, photo};
 use crate::tui::app::App;
 use crate::tui::command::Command;
-use crate::tui::gallery::Size;
+use crate::tui::layout::photo::{Grid, width};
 use crate::tui::photo::Photo;
+use crate::tui::picture_cache::Size;
 use crate::tui::text::fit_end;
 use crate::tui::theme::Role;
 use crate::tui::view::{Frame, panel, slots};
@@ -60,7 +60,8 @@ pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &M
     panel::scrollbar(app, frame, grid.area, lines, first);
 }
 
-/// Draws one channel: its name and what it is ranked by, its map over the photo, and beside it what a run made of it.
+/// Draws one channel: its name and what it is ranked by, or how far its run is, its map over the photo, and beside it
+/// what a run made of it or of its most active neuron.
 fn one(
     app: &App,
     frame: &mut Frame,
@@ -74,9 +75,17 @@ fn one(
         Rank::Mean => found.activation.mean,
         Rank::Maximum => found.activation.maximum,
     };
-    let value = format!(" · {}", format::score(value));
+    let made = made(app, opened, &photo.targets(opened, found));
+    let (title, value) = match &made {
+        Some((target, Made::Growing { step, steps, .. })) => {
+            (target.title.clone(), format!("{step}/{steps}"))
+        }
+        Some((target, _)) => (target.title.clone(), format::score(value)),
+        None => (photo.title(opened, channel), format::score(value)),
+    };
+    let value = format!(" · {value}");
     let room = usize::from(cell.width).saturating_sub(value.chars().count());
-    let name = fit_end(&format!("{}:{channel}", photo.layer), room);
+    let name = fit_end(&title, room);
     let role = match is_cursor {
         true => Role::Cursor,
         false => Role::Dim,
@@ -109,13 +118,19 @@ fn one(
         }
         None => below,
     };
-    let target = photo.target(opened, LayerPart::Channel(channel));
-    let target = target.and_then(Result::ok);
-    match target.and_then(|target| made(app, opened, &target)) {
-        Some(Made::Picture(picture, moving)) => {
-            frame.place(slot + 1, &picture, synthetic, moving);
+    match made.map(|(_, made)| made) {
+        Some(Made::Picture(picture)) => {
+            frame.place(slot + 1, &picture, synthetic, false);
         }
-        Some(Made::Not(text)) => dim(app, frame, synthetic, &text),
+        Some(Made::Growing {
+            picture: Some(picture),
+            is_moving,
+            ..
+        }) => {
+            frame.place(slot + 1, &picture, synthetic, is_moving);
+        }
+        Some(Made::Growing { picture: None, .. }) => dim(app, frame, synthetic, "…"),
+        Some(Made::Not(text)) => dim(app, frame, synthetic, text),
         None if is_cursor => {
             let text = format!("{} runs it", app.key(Command::RunShown));
             dim(app, frame, synthetic, &text);
@@ -124,39 +139,71 @@ fn one(
     }
 }
 
-/// What there is of a channel's synthetic picture.
+/// What there is of a synthetic picture.
 enum Made {
-    /// The picture, and whether it still changes.
-    Picture(Arc<RgbImage>, bool),
+    Picture(Arc<RgbImage>),
+    /// Its run is under way. Before its first picture an earlier one is shown, if there is one.
+    Growing {
+        picture: Option<Arc<RgbImage>>,
+        is_moving: bool,
+        step: usize,
+        steps: usize,
+    },
     /// Why there is none yet.
-    Not(String),
+    Not(&'static str),
 }
 
-fn made(app: &App, opened: &ModelInfo, target: &Target) -> Option<Made> {
-    if let Some(made) = app.job_of(target).and_then(|job| growing(app, job.id)) {
-        return Some(made);
+/// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or
+/// failed.
+fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Made)> {
+    let finished = finished(app, opened, targets);
+    let running = targets
+        .iter()
+        .find_map(|target| Some((target, app.active_run_of(target)?)));
+    if let Some((target, live)) = running {
+        let snapshot = app.snapshot(live.job);
+        let before = finished.and_then(|(_, picture)| picture);
+        let made = Made::Growing {
+            is_moving: snapshot.is_some() && !app.paused,
+            picture: snapshot
+                .map(|snapshot| &snapshot.picture)
+                .or(before)
+                .cloned(),
+            step: live.step,
+            steps: live.steps,
+        };
+        return Some((target.clone(), made));
     }
-    let entry = app.library.of_target(&opened.hash, target)?;
-    let full = app.gallery.get(&entry.id, Size::Full);
-    let picture = full.or_else(|| app.gallery.get(&entry.id, Size::Thumbnail));
-    Some(match picture {
-        Some(picture) => Made::Picture(Arc::clone(picture), false),
-        None => Made::Not("…".into()),
-    })
+    if let Some((target, picture)) = finished {
+        let made = picture.map_or(Made::Not("…"), |picture| {
+            Made::Picture(Arc::clone(picture))
+        });
+        return Some((target.clone(), made));
+    }
+    let mut queued = targets
+        .iter()
+        .filter_map(|target| Some((target, app.job_of(target)?)));
+    let (target, job) = queued.next()?;
+    let why = match job.state {
+        JobState::Failed(_) => "failed",
+        JobState::Paused(_) => "paused",
+        JobState::Waiting | JobState::Running => "waiting",
+    };
+    Some((target.clone(), Made::Not(why)))
 }
 
-/// A run that waits or is under way; `None` if it failed.
-fn growing(app: &App, job: JobId) -> Option<Made> {
-    let Some(live) = app.running.iter().find(|live| live.job == job) else {
-        let is_waiting = app
-            .queue
-            .get(job)
-            .is_some_and(|job| job.state == JobState::Waiting);
-        return is_waiting.then(|| Made::Not("queued".into()));
-    };
-    let snapshot = app.snapshot(job);
-    Some(match snapshot {
-        Some(snapshot) => Made::Picture(Arc::clone(&snapshot.picture), !app.paused),
-        None => Made::Not(format!("step {} of {}", live.step, live.steps)),
-    })
+/// That one of the targets which was made last, and its picture, if that is in memory.
+fn finished<'a>(
+    app: &'a App,
+    opened: &ModelInfo,
+    targets: &'a [Target],
+) -> Option<(&'a Target, Option<&'a Arc<RgbImage>>)> {
+    let runs = targets.iter().filter_map(|target| {
+        let entry = app.history.of_target(&opened.hash, target)?;
+        Some((target, entry))
+    });
+    let (target, entry) = runs.max_by_key(|(_, entry)| entry.time)?;
+    let full = app.pictures.get(&entry.id, Size::Full);
+    let picture = full.or_else(|| app.pictures.get(&entry.id, Size::Thumbnail));
+    Some((target, picture))
 }

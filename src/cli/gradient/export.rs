@@ -1,0 +1,99 @@
+//! `ziggurat gradient --export`: writes a model with its gradient as further outputs.
+
+use crate::cli::output_file::OutputFile;
+use crate::cli::{Failure, output, startup};
+use anyhow::anyhow;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use ziggurat::autodiff::{GradientError, GradientRequest, gradient_model};
+use ziggurat::home::Home;
+use ziggurat::model::ModelSource;
+use ziggurat::onnx::file;
+use ziggurat::runtime::OnnxRuntime;
+
+/// Weights of at least this many bytes are written beside a model that is too large for one file.
+const EXTERNAL_FROM: usize = 1024;
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "The gradient as a model")]
+pub struct Export {
+    /// Write the model with outputs grad/WRT: the gradient of the sum of the elements of OF
+    #[arg(long, value_name = "G.onnx", conflicts_with_all = ["target", "input", "output", "provider", "ModelOptions"])]
+    pub export: Option<PathBuf>,
+    /// Output or intermediate value to differentiate (repeatable) [default: all outputs]
+    #[arg(long, value_name = "NAME", requires = "export")]
+    of: Vec<String>,
+    /// Input, weight or intermediate value to differentiate with respect to (repeatable) [default: all inputs]
+    #[arg(long, value_name = "NAME", requires = "export")]
+    wrt: Vec<String>,
+    /// Add an input seed/OF that weights the elements of OF (vector-Jacobian product)
+    #[arg(long, requires = "export")]
+    seed_input: bool,
+    /// Fix the batch size [default: any, if the gradient allows]
+    #[arg(long, value_name = "N", requires = "export")]
+    batch: Option<NonZeroUsize>,
+    /// Size of an open dimension, by its name or as INPUT:AXIS (repeatable)
+    #[arg(long, value_name = "NAME=SIZE", requires = "export")]
+    dim: Vec<String>,
+}
+
+impl Export {
+    fn request(&self) -> Result<GradientRequest, Failure> {
+        let size = |text: &String| {
+            let (name, size) = text.rsplit_once('=')?;
+            let size: NonZeroUsize = size.trim().parse().ok()?;
+            Some((name.to_string(), size.get()))
+        };
+        let size = |text| {
+            size(text).ok_or_else(|| Failure::usage(anyhow!("--dim {text:?}: expected NAME=SIZE")))
+        };
+        Ok(GradientRequest {
+            of: self.of.clone(),
+            wrt: self.wrt.clone(),
+            seeds: self.seed_input,
+            sizes: self.dim.iter().map(size).collect::<Result<_, _>>()?,
+            batch: self.batch,
+            ..GradientRequest::default()
+        })
+    }
+}
+
+pub fn run(home: &Home, model: &str, path: &Path, options: &Export) -> Result<(), Failure> {
+    let request = options.request()?;
+    let source = ModelSource::resolve(home, Some(model)).map_err(startup::unresolved)?;
+    let written = OutputFile::new(path)?;
+    startup::library(home)?;
+    let model = startup::model_file(home, source)?.path;
+    let result = gradient_model(file::read(&model)?, &request, &OnnxRuntime).map_err(failure)?;
+    for note in &result.notes {
+        output::notice(&format!("{}: {note}", path.display()));
+    }
+    match file::encode(&result.model) {
+        Ok(bytes) => Ok(written.finish(|writer| Ok(writer.write_all(&bytes)?))?),
+        // Too large for one file.
+        Err(ziggurat::onnx::Error::Unsupported(_)) => {
+            drop(written);
+            Ok(file::write(result.model, path, Some(EXTERNAL_FROM))?)
+        }
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// A name or size that the model does not have is a mistake on the command line.
+fn failure(problem: GradientError<ziggurat::runtime::Error>) -> Failure {
+    let wrong = match &problem {
+        GradientError::OpenDimension { key, .. } => {
+            format!("{problem}: add --dim {key}=SIZE")
+        }
+        GradientError::NoSuchDimension(name) => format!("--dim {name}: {problem}"),
+        GradientError::FixedBatch => format!("--batch: {problem}"),
+        GradientError::UnknownValue {
+            kind: "outputs", ..
+        } => format!("--of: {problem}"),
+        GradientError::UnknownValue { .. } => format!("--wrt: {problem}"),
+        GradientError::NotFloat { .. } => problem.to_string(),
+        _ => return problem.into(),
+    };
+    Failure::usage(anyhow!(wrong))
+}

@@ -1,0 +1,132 @@
+//! Changes of settings, presets, seed and theme.
+
+use super::{cam_layer, history};
+use crate::ascent::Settings;
+use crate::ascent::settings::{Domain, Knob, PRESETS};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::messages::Level;
+use crate::tui::next_run::NextRun;
+use crate::tui::popup::Popup;
+
+/// Moves a setting to its next value up or down; says so where there is none.
+pub fn turn(app: &mut App, knob: &Knob, up: bool) {
+    let before = app.next_run.settings.get(knob.key);
+    let text = match app.next_run.turn(knob, up) {
+        false => format!("{}: type {}", knob.key, knob.allowed()),
+        true if app.next_run.settings.get(knob.key) == before => {
+            let end = if up { "largest" } else { "smallest" };
+            format!("{} has its {end} value: {}", knob.key, knob.allowed())
+        }
+        true => return,
+    };
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// Takes the settings of the next preset, and says which changes that drops.
+pub fn next_preset(app: &mut App) {
+    let dropped = history::replace_settings(app, NextRun::next_preset);
+    let text = format!("preset {}{dropped}", app.next_run.title());
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// Takes the settings of a preset.
+///
+/// # Errors
+/// If there is none of that name: which there are.
+pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
+    let known = app.next_run.presets();
+    if !known.contains(&name) {
+        let known = known.join(", ");
+        return Err(format!("no preset is called {name}; available: {known}"));
+    }
+    let dropped = history::replace_settings(app, |plan| plan.take_preset(name));
+    let text = format!("preset {name}{dropped}");
+    app.messages.say(Level::Note, text, app.now);
+    Ok(())
+}
+
+/// Takes the defaults.
+pub fn reset_all(app: &mut App) {
+    let dropped = history::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
+    let text = format!("all settings reset{dropped}");
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// Sets the seed of the next runs.
+pub fn set_seed(app: &mut App, seed: u64) {
+    app.next_run.seed = seed;
+    app.messages
+        .say(Level::Note, format!("seed {seed}"), app.now);
+}
+
+/// Does something with the selected setting, if one is selected.
+pub fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
+    if let Some(Popup::Settings(knobs)) = app.popups.last()
+        && let Some(knob) = knobs.selected()
+    {
+        act(app, knob);
+    }
+}
+
+/// Takes the next theme.
+pub fn next_theme(app: &mut App, effects: &mut Vec<Effect>) {
+    let next = app.environment.themes.next(&app.theme_name);
+    let name = next.name().to_string();
+    // It is one that there is.
+    drop(take_theme(app, &name, effects));
+}
+
+/// Takes a theme, and has it kept.
+///
+/// # Errors
+/// If there is none of that name: which there are.
+pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let themes = &app.environment.themes;
+    let theme = themes.get(name).ok_or_else(|| {
+        let known: Vec<&str> = themes.names().collect();
+        format!("no theme is called {name}; available: {}", known.join(", "))
+    })?;
+    app.theme = theme.for_depth(app.environment.terminal.colours);
+    app.theme_name = name.into();
+    let text = format!("theme: {name}");
+    app.messages.say(Level::Note, text, app.now);
+    effects.push(Effect::SaveTheme(name.into()));
+    Ok(())
+}
+
+/// Sets a setting to what a text stands for.
+///
+/// # Errors
+/// Why it cannot be set to that.
+pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
+    let opened = app.model.opened().filter(|_| !text.is_empty());
+    let unknown = match (knob.domain, opened) {
+        (Domain::Layer, Some(opened)) => cam_layer::problem(opened, text),
+        _ => None,
+    };
+    match unknown {
+        Some(problem) => Err(problem),
+        None => {
+            let set = app.next_run.settings.set_text(knob.key, text);
+            set.map_err(|problem| problem.to_string())
+        }
+    }
+}
+
+/// Keeps the present settings as a preset of the user's.
+///
+/// # Errors
+/// What is wrong with its name.
+pub fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
+        return Err("a preset's name has 1 to 40 letters, digits, - or _".into());
+    }
+    if Settings::preset(name).is_ok() {
+        return Err(format!("{name} is built in: choose another name"));
+    }
+    let changes = app.next_run.save_preset_as(name);
+    effects.push(Effect::SavePreset(name.into(), changes));
+    Ok(())
+}

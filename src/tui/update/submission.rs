@@ -1,0 +1,237 @@
+//! From selected targets to queued runs.
+
+use super::notes::no_network;
+use super::queue;
+use crate::ascent::Settings;
+use crate::runs::Spec;
+use crate::runs::queue::JobId;
+use crate::runs::target::{LayerPart, Target, TargetError};
+use crate::runs::worker::ModelInfo;
+use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::browser::Tab;
+use crate::tui::command::Command;
+use crate::tui::layer_tree::Row;
+use crate::tui::messages::Level;
+use crate::tui::next_run;
+use std::sync::Arc;
+
+/// Runs what is chosen; folds or unfolds a scope.
+pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
+    let browser = &mut app.browser;
+    let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();
+    match browser.selected_row() {
+        Some(Row::Scope(scope)) if is_tree && browser.layers.mark_count() == 0 => {
+            let open = !browser.open.contains(&scope);
+            browser.set_open(scope, open);
+        }
+        _ => run_chosen(app, effects),
+    }
+}
+
+/// Queues everything that is chosen in the browser.
+pub fn run_chosen(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let targets = chosen(app, &opened);
+    submit_targets(app, targets, effects);
+}
+
+/// What makes items of the list that is shown, with these settings.
+pub fn specs_of_items(app: &mut App, items: &[usize], settings: &Settings) -> Vec<Spec> {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return Vec::new();
+    };
+    let targets = targets(app, &opened, items);
+    specs(app, &opened, targets, settings)
+}
+
+/// Queues the centre neuron of the chosen channels.
+pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let (Tab::Layers, Some(channels)) = (app.browser.tab, &app.browser.channels) else {
+        let key = app.key(Command::Right);
+        let text = format!("to run a neuron, first open a layer's channels ({key})");
+        return app.messages.say(Level::Note, text, app.now);
+    };
+    let layer = &opened.layers[channels.layer];
+    let (height, width) = layer.plane().unwrap_or((1, 1));
+    let centre = (height / 2, width / 2);
+    let targets = channels
+        .list
+        .chosen()
+        .into_iter()
+        .map(|channel| Target::of_layer(layer, LayerPart::Neuron(channel, centre)))
+        .collect();
+    submit_targets(app, targets, effects);
+}
+
+/// Queues the negatives of the chosen classes.
+pub fn run_not(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    if app.browser.tab != Tab::Classes {
+        let text = "only a class has a negative: select one among the classes first";
+        return app.messages.say(Level::Note, text, app.now);
+    }
+    let targets = chosen(app, &opened).into_iter();
+    let targets = targets.map(|target| target.map(Target::negated)).collect();
+    submit_targets(app, targets, effects);
+}
+
+/// Queues a grid over settings for everything that is chosen.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        no_network(app);
+        return Ok(());
+    };
+    let grid = next_run::sweep(&app.next_run.settings, text)?;
+    if chosen(app, &opened).is_empty() {
+        return Err("nothing is selected: a sweep runs a class, a channel or a layer".into());
+    }
+    let mut specs = Vec::new();
+    for settings in grid {
+        let targets = chosen(app, &opened);
+        specs.extend(self::specs(app, &opened, targets, &settings));
+    }
+    submit(app, specs, effects);
+    Ok(())
+}
+
+/// What makes everything that is chosen in the browser with the present settings; what cannot be run is named.
+pub fn chosen_specs(app: &mut App) -> Vec<Spec> {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return Vec::new();
+    };
+    let targets = chosen(app, &opened);
+    let settings = app.next_run.settings.clone();
+    specs(app, &opened, targets, &settings)
+}
+
+/// What is marked or selected in the browser, as targets.
+fn chosen(app: &App, opened: &ModelInfo) -> Vec<Result<Target, TargetError>> {
+    targets(app, opened, &app.browser.list().chosen())
+}
+
+/// Items of the list that is shown, as targets.
+fn targets(app: &App, opened: &ModelInfo, items: &[usize]) -> Vec<Result<Target, TargetError>> {
+    let browser = &app.browser;
+    let items = items.iter().copied();
+    match (browser.tab, &browser.channels) {
+        (Tab::Layers, Some(channels)) => {
+            let layer = &opened.layers[channels.layer];
+            items
+                .map(|channel| Target::of_layer(layer, LayerPart::Channel(channel)))
+                .collect()
+        }
+        (Tab::Layers, None) => items
+            .map(|item| browser.tree.last_layer(browser.tree.row(item)))
+            .map(|layer| Target::of_layer(&opened.layers[layer], LayerPart::Whole))
+            .collect(),
+        (Tab::Classes, _) => {
+            let parts = opened.scope();
+            items.map(|class| parts.class(class)).collect()
+        }
+        (Tab::History | Tab::Favourites, _) => Vec::new(),
+    }
+}
+
+/// Queues targets with the present settings; those that cannot be run are named.
+pub fn submit_targets(
+    app: &mut App,
+    targets: Vec<Result<Target, TargetError>>,
+    effects: &mut Vec<Effect>,
+) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let settings = app.next_run.settings.clone();
+    let specs = specs(app, &opened, targets, &settings);
+    submit(app, specs, effects);
+}
+
+/// What makes the targets with these settings; those that cannot be run are named.
+fn specs(
+    app: &mut App,
+    opened: &ModelInfo,
+    targets: Vec<Result<Target, TargetError>>,
+    settings: &Settings,
+) -> Vec<Spec> {
+    let mut specs = Vec::new();
+    for target in targets {
+        match target {
+            Ok(target) => specs.push(Spec::new(
+                (&opened.model, &opened.hash),
+                (&target.title, target.objective, target.unit),
+                app.next_run.seed,
+                settings.clone(),
+            )),
+            Err(problem) => app.messages.say(Level::Error, problem.to_string(), app.now),
+        }
+    }
+    specs
+}
+
+/// Queues what was chosen, which is not marked any more then.
+pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
+    if enqueue(app, specs, "", effects) {
+        app.browser.list_mut().clear_marks();
+    }
+}
+
+/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting.
+/// `place` is where they are to be made if that goes without saying not: ` in efficientnet-lite1`. Returns whether any
+/// was queued.
+pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<Effect>) -> bool {
+    let before = app.queue.jobs().len();
+    let asked = specs.len();
+    for spec in specs {
+        if let Err(full) = app.queue.push(spec) {
+            app.messages.say(Level::Warning, full.to_string(), app.now);
+            break;
+        }
+    }
+    let queued = app.queue.jobs().len() - before;
+    if queued == 0 {
+        // Who asks for a run that was left from last time wants it to go on.
+        if asked > 0 && app.awaiting_confirmation {
+            queue::go_on(app);
+            return true;
+        }
+        if asked > 0 {
+            let text = "already in the queue";
+            app.messages.say(Level::Note, text, app.now);
+        }
+        return false;
+    }
+    let behind = match app.awaiting_confirmation {
+        true => {
+            let new: Vec<JobId> = app.queue.jobs()[before..]
+                .iter()
+                .map(|job| job.id)
+                .collect();
+            for job in new {
+                for _ in 0..before {
+                    app.queue.move_up(job);
+                }
+            }
+            format!(", ahead of {} from last time", counted(before, "run"))
+        }
+        false => String::new(),
+    };
+    if queued > 1 || !app.running.is_empty() || app.awaiting_confirmation || !place.is_empty() {
+        let text = format!("{} queued{place}{behind}", counted(queued, "run"));
+        app.messages.say(Level::Note, text, app.now);
+    }
+    app.awaiting_confirmation = false;
+    effects.push(Effect::SaveQueue(app.queue.clone()));
+    true
+}

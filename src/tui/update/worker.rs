@@ -1,0 +1,265 @@
+//! Events from the worker.
+
+use super::{album, browser, elsewhere, overlay, photo, queue, saved};
+use crate::runs::history::HistoryEntry;
+use crate::runs::queue::JobId;
+use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
+use crate::runs::{Record, format};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::pace;
+use crate::tui::pace::ActiveRun;
+use crate::tui::picture_cache::Size;
+use crate::tui::showing::{Showing, Snapshot, Tile};
+use image::RgbImage;
+use std::sync::Arc;
+
+/// Reports why runs use the CPU, where another device could be expected.
+fn on_the_cpu(app: &mut App, why: &str) {
+    let text = format!("running on the CPU: {why}");
+    app.messages.say(Level::Warning, text, app.now);
+}
+
+/// Handles an event from the worker.
+pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
+    match report {
+        WorkerEvent::Stage {
+            text,
+            bytes: so_far,
+        } => {
+            if let Model::Opening { stage, bytes, .. } = &mut app.model {
+                *stage = text;
+                *bytes = so_far;
+            }
+        }
+        WorkerEvent::Moved {
+            model,
+            provider,
+            why,
+        } => match &mut app.model {
+            Model::Open(opened) if opened.model == model => {
+                Arc::make_mut(opened).provider = provider;
+                on_the_cpu(app, &why);
+            }
+            _ => on_the_cpu(app, &format!("{}: {why}", format::model(&model))),
+        },
+        WorkerEvent::Opened(opened) => {
+            if let Some(why) = &opened.why_cpu {
+                on_the_cpu(app, why);
+            }
+            for assumption in &opened.assumptions {
+                app.messages.say(Level::Warning, assumption, app.now);
+            }
+            app.browser.show_network(&opened.layers, &opened.classes);
+            app.remember_classes(&opened);
+            let is_another = matches!(
+                &app.model,
+                Model::Opening {
+                    before: Some(_),
+                    ..
+                }
+            );
+            app.model = Model::Open(Arc::clone(&opened));
+            photo::close(app);
+            // A picture of another model does not describe this one.
+            if matches!(app.shown, Showing::Finished(_)) {
+                app.shown = Showing::Nothing;
+            }
+            browser::list_history(app);
+            saved::open(app, &opened, is_another);
+        }
+        WorkerEvent::OpenFailed { model, why } => {
+            app.messages.say(Level::Error, &why, app.now);
+            let before = match &mut app.model {
+                Model::Opening { before, .. } => before.take(),
+                _ => None,
+            };
+            app.model = match before {
+                Some(opened) => Model::Open(opened),
+                None => Model::Failed { name: model, why },
+            };
+            if app.popups.is_empty() && app.model.opened().is_none() {
+                effects.push(Effect::ListFolder(app.environment.folder.clone()));
+            }
+        }
+        WorkerEvent::Transferred {
+            model,
+            opened,
+            specs,
+            problems,
+        } => {
+            if let Some(opened) = opened {
+                app.remember_classes(&opened);
+            }
+            elsewhere::queue(app, &model, specs, problems, effects);
+        }
+        WorkerEvent::Started(begun) => started(app, &begun),
+        WorkerEvent::Photo(answer) => {
+            if !overlay::answer(app, &answer) {
+                album::answer(app, &answer);
+                photo::answer(app, answer, effects);
+            }
+        }
+        WorkerEvent::Notice(text) => app.messages.say(Level::Warning, text, app.now),
+        WorkerEvent::Stepped(progress) => stepped(app, &progress),
+        WorkerEvent::Snapshot {
+            job,
+            step,
+            overlay,
+            picture,
+        } => {
+            app.snapshots.retain(|snapshot| snapshot.job != job);
+            // It was sent before its run ended.
+            if live(app, job).is_some() {
+                app.snapshots.push(Snapshot {
+                    job,
+                    step,
+                    overlay,
+                    picture,
+                });
+            }
+        }
+        WorkerEvent::Paused(paused) => app.paused = paused,
+        WorkerEvent::Finished {
+            job,
+            record,
+            picture,
+            from_history,
+        } => finished(app, job, &record, picture, from_history, effects),
+        WorkerEvent::Failed { job, why } => {
+            // It was cancelled meanwhile.
+            let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
+                return;
+            };
+            let text = format!("{title}: {why}");
+            app.messages.say(Level::Error, text, app.now);
+            app.queue.failed(job, why);
+            note_end(app, &title, false);
+            queue::ended(app, job, effects);
+        }
+        WorkerEvent::Cancelled { job } => {
+            app.queue.cancel(job);
+            queue::ended(app, job, effects);
+        }
+    }
+}
+
+fn live(app: &mut App, job: JobId) -> Option<&mut ActiveRun> {
+    app.running.iter_mut().find(|live| live.job == job)
+}
+
+fn started(app: &mut App, begun: &Started) {
+    for (job, scores) in begun.jobs.iter().zip(&begun.scores) {
+        let Some(live) = live(app, *job) else {
+            continue;
+        };
+        live.steps = begun.steps;
+        live.step = begun.resumed_at;
+        live.octaves.clone_from(&begun.octaves);
+        (live.has_map, live.bands) = (begun.has_map, begun.bands);
+        live.octave = pace::octave_of(&begun.octaves, begun.resumed_at);
+        let points = (1..).zip(scores);
+        live.curve = points
+            .map(|(step, score)| (f64::from(step), f64::from(*score)))
+            .collect();
+    }
+}
+
+fn stepped(app: &mut App, progress: &BatchProgress) {
+    for (index, job) in progress.jobs.iter().enumerate() {
+        let Some(live) = live(app, *job) else {
+            continue;
+        };
+        live.step = progress.step;
+        live.steps = progress.steps;
+        live.octave = progress.octave;
+        live.steps_per_second = progress.steps_per_second;
+        live.pace.note(progress.octave, progress.steps_per_second);
+        let unread = progress.unread.iter();
+        live.curve
+            .extend(unread.map(|(step, scores)| (*step as f64, f64::from(scores[index]))));
+        live.probability = progress
+            .probabilities
+            .as_ref()
+            .map(|probabilities| probabilities[index]);
+        live.top = progress.top.get(index).cloned().unwrap_or_default();
+    }
+}
+
+fn note_end(app: &mut App, target: &str, is_finished: bool) {
+    if let Some(busy) = &mut app.busy {
+        busy.ended(target, is_finished);
+    }
+}
+
+fn finished(
+    app: &mut App,
+    job: JobId,
+    record: &Record,
+    picture: Arc<RgbImage>,
+    from_history: bool,
+    effects: &mut Vec<Effect>,
+) {
+    let favourite = app
+        .history
+        .find(&record.id)
+        .is_some_and(|entry| entry.favourite);
+    app.history
+        .add(HistoryEntry::from_record(record, favourite));
+    note_end(app, &record.spec.target, true);
+    let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
+        let (width, height) = picture.dimensions();
+        (Size::Thumbnail.longest() * height)
+            .div_ceil(width.max(1))
+            .max(1)
+    });
+    app.pictures
+        .put(&record.id, Size::Thumbnail, Arc::new(thumbnail));
+    app.pictures.put(&record.id, Size::Full, picture);
+    match &mut app.shown {
+        Showing::Running(shown) if *shown == job => {
+            app.shown = Showing::Finished(record.id.clone())
+        }
+        Showing::Batch(tiles) => {
+            for tile in tiles.iter_mut().filter(|tile| **tile == Tile::Running(job)) {
+                *tile = Tile::Finished(record.id.clone());
+            }
+        }
+        _ => {}
+    }
+    // Another run's record is kept: it belongs to the shown picture.
+    if app.shown == Showing::Finished(record.id.clone()) {
+        app.record = Some(Box::new(record.clone()));
+    }
+    let how = match from_history {
+        true => "from history".into(),
+        false => format!("{:.1} s", record.seconds),
+    };
+    let score = format::score(record.score);
+    let (level, text) = match record.advice() {
+        Some(_) => (Level::Warning, advice(app, record)),
+        None => (
+            Level::Note,
+            format!("{}: score {score}, {how}", record.spec.target),
+        ),
+    };
+    app.messages.say(level, text, app.now);
+    app.queue.finished(job);
+    queue::ended(app, job, effects);
+    browser::list_history(app);
+}
+
+/// Advice if the class was not reached.
+fn advice(app: &App, record: &Record) -> String {
+    let key = |command| app.key(command);
+    let probability = format::percent(record.probability.unwrap_or_default());
+    format!(
+        "{} was not reached ({probability}): try another seed ({}), or stochastic_depth = 0 or more steps ({})",
+        crate::text::shown(&record.spec.target),
+        key(Command::NewSeed),
+        key(Command::Settings)
+    )
+}
