@@ -6,7 +6,7 @@
 
 use super::step_graph::names::BRANCHES;
 use crate::onnx::types::{fixed_dims, value_info};
-use crate::onnx::{Builder, ElementType, Error, Graph, Types, residual};
+use crate::onnx::{Builder, ElementType, Error, Graph, Types, ValueType, residual};
 
 /// A network with gates: factors of its residual branches that are inputs.
 pub(super) struct Gated {
@@ -49,6 +49,16 @@ impl Batch<'_> {
     }
 }
 
+/// How a gate is multiplied with its branch: which form is fast depends on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GateForm {
+    /// One factor per picture, broadcast.
+    Broadcast,
+    /// For branches that end in a two-dimensional convolution: one factor per element. ONNX Runtime's CPU provider keeps
+    /// channels blocked in products of equal dimensions only, so a convolution spreads the factors over the channels.
+    Spread,
+}
+
 /// Adds a gate to every residual branch with a batch axis that `value` depends on. Adds the types of the new values to
 /// `shapes`, which is for that batch. Existing values keep their names and, if all gates are 1, their contents.
 ///
@@ -59,6 +69,7 @@ pub(super) fn gate(
     shapes: &mut Types,
     batch: Batch,
     value: &str,
+    form: GateForm,
 ) -> Result<Gated, Error> {
     let runs = batch.runs;
     let needed = graph.ancestors([value]);
@@ -98,7 +109,13 @@ pub(super) fn gate(
                 let repeated = builder.ints(&[runs as i64, each as i64]);
                 gate = builder.emit("Expand", &[&gate, &repeated], &[]);
             }
-            let gate = builder.emit("Reshape", &[&gate, &dims], &[]);
+            let mut gate = builder.emit("Reshape", &[&gate, &dims], &[]);
+            let is_convolution = graph
+                .producer(open)
+                .is_some_and(|producer| graph.nodes()[producer].is_op("Conv"));
+            if form == GateForm::Spread && is_convolution && axis == 0 {
+                gate = spread(&mut builder, &gate, &gated).unwrap_or(gate);
+            }
             *open = builder.emit("Mul", &[open, &gate], &[]);
             shapes.insert(open.as_str(), gated);
             column += 1;
@@ -113,12 +130,28 @@ pub(super) fn gate(
     })
 }
 
+/// A gate (N, 1, 1, 1) with the dimensions of the value that it gates. `None` unless that is float32 (N, C, H, W).
+fn spread(builder: &mut Builder, gate: &str, gated: &ValueType) -> Option<String> {
+    let &[batch, channels, height, width] = gated.dims.as_slice() else {
+        return None;
+    };
+    if gated.elem != ElementType::F32 {
+        return None;
+    }
+    let one_channel = builder.ints(&[batch, 1, height, width].map(|size| size as i64));
+    let gate = builder.emit("Expand", &[gate, &one_channel], &[]);
+    let ones = builder.floats(&[channels as i64, 1, 1, 1], &vec![1.0; channels]);
+    Some(builder.emit("Conv", &[&gate, &ones], &[]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onnx::Graph;
     use crate::onnx::proto::Dim;
     use crate::onnx::types::{untyped_value, value_info};
-    use crate::onnx::{Graph, ValueType};
+
+    use GateForm::{Broadcast, Spread};
 
     const DIMS: [usize; 4] = [2, 3, 4, 4];
 
@@ -181,7 +214,7 @@ mod tests {
         let one = &all_of(&[1, 3, 4, 4]);
         let windows = &all_of(&[3, 3, 4, 4]);
         let gates = |one, shapes: &mut Types| {
-            let gated = gate(&graph, shapes, Batch { one, runs: 2 }, "curve").unwrap();
+            let gated = gate(&graph, shapes, Batch { one, runs: 2 }, "curve", Broadcast).unwrap();
             let ops = gated.graph.nodes().iter().map(|node| node.op_type.clone());
             ops.filter(|op| op == "Expand").count()
         };
@@ -193,7 +226,14 @@ mod tests {
     fn only_branches_with_weights_get_a_gate() {
         let (graph, mut shapes) = network();
         let one = &all_of(&[1, 3, 4, 4]);
-        let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "curve").unwrap();
+        let gated = gate(
+            &graph,
+            &mut shapes,
+            Batch { one, runs: 2 },
+            "curve",
+            Broadcast,
+        )
+        .unwrap();
         assert_eq!(gated.branches, 1);
         let gates = value_info(BRANCHES, ElementType::F32, &fixed_dims(&[2, 1]));
         assert!(gated.graph.inputs().contains(&gates));
@@ -210,9 +250,54 @@ mod tests {
     fn a_value_without_branches_before_it_needs_no_gates() {
         let (graph, mut shapes) = network();
         let one = &all_of(&[1, 3, 4, 4]);
-        let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "branch").unwrap();
+        let gated = gate(
+            &graph,
+            &mut shapes,
+            Batch { one, runs: 2 },
+            "branch",
+            Broadcast,
+        )
+        .unwrap();
         assert_eq!(gated.branches, 0);
         assert_eq!(gated.graph.inputs(), graph.inputs());
         assert_eq!(gated.graph.nodes(), graph.nodes());
+    }
+
+    #[test]
+    fn a_gate_that_is_spread_has_the_dimensions_of_its_branch() {
+        let (graph, mut shapes) = network();
+        let one = &all_of(&[1, 3, 4, 4]);
+        let batch = Batch { one, runs: 2 };
+        let gated = gate(&graph, &mut shapes, batch, "curve", Spread).unwrap();
+        let node = |value: &str| &gated.graph.nodes()[gated.graph.producer(value).unwrap()];
+        let product = node(&node("sum").input[0]);
+        let convolution = node(&product.input[1]);
+        assert_eq!((&*product.op_type, &*convolution.op_type), ("Mul", "Conv"));
+        let dims = node(&convolution.input[0]).input[1].as_str();
+        let dims = gated.graph.constant(dims).unwrap().to_i64().unwrap();
+        assert_eq!(dims, [2, 1, 4, 4]);
+        let ones = gated.graph.constant(&convolution.input[1]).unwrap();
+        assert_eq!(ones.dims, [3, 1, 1, 1]);
+    }
+
+    #[test]
+    fn only_gates_of_convolutions_are_spread() {
+        let mut builder = Builder::empty(18, "");
+        let dims = DIMS.map(|size| Dim::DimValue(size as i64));
+        let start = builder.input("start", ElementType::F32, &dims).unwrap();
+        let weight = builder.floats(&[3, 3, 1, 1], &[0.5; 9]);
+        let maps = builder.emit("Conv", &[&start, &weight], &[]);
+        builder.emit_named("branch", "Relu", &[&maps], &[]).unwrap();
+        builder
+            .emit_named("sum", "Add", &["branch", &start], &[])
+            .unwrap();
+        let mut graph = builder.into_graph();
+        graph.set_outputs(vec![untyped_value("sum")]);
+        let one = &all_of(&[1, 3, 4, 4]);
+        let batch = Batch { one, runs: 2 };
+        let gated = gate(&graph, &mut all_of(&DIMS), batch, "sum", Spread).unwrap();
+        assert_eq!(gated.branches, 1);
+        let convolutions = gated.graph.nodes().iter().filter(|node| node.is_op("Conv"));
+        assert_eq!(convolutions.count(), 1);
     }
 }

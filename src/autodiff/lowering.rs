@@ -149,6 +149,9 @@ pub(super) enum ConvolutionForm {
     /// For depthwise convolutions of stride 2 in two dimensions: one small depthwise `Conv` for each of the four
     /// sub-pixel phases, then `DepthToSpace`.
     Phases,
+    /// For depthwise convolutions of stride 2 in two dimensions: as [`Flipped`](Self::Flipped), of the gradient with
+    /// zeros inserted between its rows and columns.
+    ZeroInserted,
 }
 
 /// What a choice of [`ConvolutionForm`] depends on.
@@ -161,7 +164,8 @@ pub(super) struct ConvolutionTraits {
 }
 
 /// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 8 (or the
-/// convolution is depthwise), phases for depthwise stride 2.
+/// convolution is depthwise). For depthwise stride 2, zeros inserted, in a third to a half of the time of any other form,
+/// if the channels are a multiple of 4: others are not blocked, and the sums of phases are rounded differently there.
 pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> ConvolutionForm {
     if !device.blocked_channels {
         return ConvolutionForm::Transposed;
@@ -170,7 +174,10 @@ pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> Co
     if traits.unit_stride && (whole_blocks || traits.depthwise) {
         ConvolutionForm::Flipped
     } else if traits.two_dimensional_stride_2 && traits.depthwise {
-        ConvolutionForm::Phases
+        match traits.input_channels.is_multiple_of(4) {
+            true => ConvolutionForm::ZeroInserted,
+            false => ConvolutionForm::Phases,
+        }
     } else {
         ConvolutionForm::Transposed
     }

@@ -3,6 +3,7 @@
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients, conv_weights};
 use crate::autodiff::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
+use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 /// For the input, the transpose of the convolution, applied to `g`.
@@ -47,6 +48,9 @@ fn of_input(cx: &mut Context, window: &Window, group: usize) -> Result<String, E
         (ConvolutionForm::Flipped, Some(kernel)) => flipped(cx, &gradient, &kernel, window, group)?,
         (ConvolutionForm::Phases, Some(kernel)) => {
             phases(cx, &gradient, &kernel, window, &dims, &out)?
+        }
+        (ConvolutionForm::ZeroInserted, Some(kernel)) => {
+            zero_inserted(cx, &gradient, &kernel, window, &dims, &out)?
         }
         _ => None,
     };
@@ -162,6 +166,93 @@ fn flipped_weight(weight: &TensorProto, group: usize) -> Result<TensorProto, Err
     })
 }
 
+/// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` with zeros inserted between its
+/// rows and columns. `None` where the sizes or the type do not fit.
+fn zero_inserted(
+    cx: &mut Context,
+    gradient: &str,
+    weight: &TensorProto,
+    window: &Window,
+    dims: &[usize],
+    out: &[usize],
+) -> Result<Option<String>, Error> {
+    // The last zeros are part of the padding.
+    let mut pads = vec![0; 4];
+    for axis in 0..2 {
+        let (pad, reach) = (window.pads_begin[axis], window.extent(axis) - 1);
+        (pads[axis], pads[axis + 2]) = (reach - pad, pad);
+    }
+    if weight.elem()? != ElementType::F32
+        || !is_halved(dims, out)
+        || pads.iter().any(|&pad| pad < 0)
+    {
+        return Ok(None);
+    }
+    let dilated = insert_zeros(cx, gradient, out);
+    let channels = dims[1];
+    let weight = flipped_weight(weight, channels)?;
+    let weight = cx.builder.constant(weight);
+    let attributes = [
+        ("kernel_shape", window.kernel.clone().into()),
+        ("pads", pads.into()),
+        ("group", (channels as i64).into()),
+    ];
+    Ok(Some(cx.emit("Conv", &[&dilated, &weight], &attributes)))
+}
+
+/// A zero after every row and every column of `value`, float32 (N, C, H, W): (N, C, 2H, 2W).
+///
+/// No operator does this in blocked channels, but two that keep them do so together: each element is repeated over a
+/// square of 2 × 2, and multiplied by 1 at the square's first place and by 0 at the others. The factors are blocked
+/// too, because a convolution spreads them over the channels. Its input is multiplied by a 1 that ONNX Runtime does not
+/// know in advance: it would compute the convolution when the model is opened, and store the result unblocked.
+fn insert_zeros(cx: &mut Context, value: &str, dims: &[usize]) -> String {
+    let channels = dims[1] as i64;
+    let [height, width] = [2 * dims[2], 2 * dims[3]];
+    let nearest = [
+        ("mode", "nearest".into()),
+        ("coordinate_transformation_mode", "asymmetric".into()),
+        ("nearest_mode", "floor".into()),
+    ];
+    let scales = cx.builder.floats(&[4], &[1.0, 1.0, 2.0, 2.0]);
+    let repeated = cx.emit("Resize", &[value, "", &scales], &nearest);
+
+    let one = unknown_one(cx);
+    let alternating = |size: usize| [1.0, 0.0].repeat(size / 2);
+    let rows = cx
+        .builder
+        .floats(&[1, 1, height as i64, 1], &alternating(height));
+    let columns = cx
+        .builder
+        .floats(&[1, 1, 1, width as i64], &alternating(width));
+    let rows = cx.expand(&rows, &[dims[0], 1, height, 1]);
+    let rows = cx.mul(&rows, &one);
+    let places = cx.mul(&rows, &columns);
+    let ones = cx.builder.floats(&[channels, 1, 1, 1], &vec![1.0; dims[1]]);
+    let places = cx.emit("Conv", &[&places, &ones], &[]);
+    cx.mul(&repeated, &places)
+}
+
+/// A 1 (1, 1, 1, 1) that depends on an input of the graph as far as ONNX Runtime can tell, whatever the input is.
+/// (`RandomUniform` from 1 to 1 would do, but ONNX Runtime 1.32 lacks it at opset 22.)
+fn unknown_one(cx: &mut Context) -> String {
+    let input = cx.builder.graph().inputs()[0].name.clone();
+    let all = cx.ints(&[-1]);
+    let flat = cx.op("Reshape", &[&input, &all]);
+    let [start, end] = [0, 1].map(|place| cx.ints(&[place]));
+    let first = cx.op("Slice", &[&flat, &start, &end]);
+    let first = cx.cast(&first, ElementType::Bool);
+    let first = cx.cast(&first, ElementType::F32);
+    let first = cx.reshape(&first, &[1, 1, 1, 1]);
+    let always_one = [("alpha", 0f32.into()), ("beta", 1f32.into())];
+    cx.emit("HardSigmoid", &[&first], &always_one)
+}
+
+/// Whether a convolution halves height and width: `dims` are those of its input, `out` of its output.
+fn is_halved(dims: &[usize], out: &[usize]) -> bool {
+    dims[2] == 2 * out[2] && dims[3] == 2 * out[3]
+}
+
 /// For a depthwise convolution of stride 2: every second row (column) of the input's gradient sees only every second
 /// row (column) of the kernel, so each of the four parities is a small convolution of `g` of stride 1. All four run as
 /// one depthwise convolution of `[g, g, g, g]`, and `DepthToSpace` interleaves them. `None` where the sizes do not fit.
@@ -174,8 +265,7 @@ fn phases(
     out: &[usize],
 ) -> Result<Option<String>, Error> {
     let channels = dims[1];
-    let even = dims[2].is_multiple_of(2) && dims[3].is_multiple_of(2);
-    if !even || dims[2] != 2 * out[2] || dims[3] != 2 * out[3] {
+    if !is_halved(dims, out) {
         return Ok(None);
     }
     let taps = [0, 1].map(|axis| PhaseTaps::of(window.kernel[axis], window.pads_begin[axis]));
