@@ -78,7 +78,7 @@ fn calls(bench: &Path) -> usize {
     fs::read_to_string(bench.join("calls")).map_or(0, |calls| calls.lines().count())
 }
 
-/// Not a test by itself: what [`process`] starts. Started otherwise, it has no bench and nothing to do.
+/// The child process that [`process`] starts, no test of its own. Started otherwise, it has no bench and nothing to do.
 #[test]
 fn a_process_that_fetches() {
     if let Some(bench) = std::env::var_os(BENCH) {

@@ -56,7 +56,7 @@ knobs! {
     /// Total steps, divided among the octaves.
     steps: u32 = whole("steps", 176, 1..=100_000).by(16.0);
     /// Longest side of the finished picture; 0 = automatic: the size at which the network's crop needs no resizing.
-    canvas: u32 = whole("px", 0, 0..=2048).by(32.0).or_automatic();
+    canvas: u32 = whole("px", 0, 0..=2048).by(32.0).or_automatic(256.0);
     /// Size of the finished picture relative to the automatic size, if `canvas` is 0; at most 2048 px.
     canvas_scale: f64 = real("×", 1.0, 0.25..=8.0).by(0.25);
     /// Number of canvas sizes, coarse to fine; a canvas larger than the network's input adds more.
@@ -263,12 +263,12 @@ impl From<Settings> for BTreeMap<String, SettingValue> {
     /// All numbers, and the names that differ from their default, so that records from before these settings stay
     /// valid.
     fn from(settings: Settings) -> Self {
-        let told = |knob: &'static Knob| {
+        let reported = |knob: &'static Knob| {
             let value = settings.get(knob.key)?;
             let is_number = matches!(value, SettingValue::Number(_));
             (is_number || value != knob.default()).then(|| (knob.key.into(), value))
         };
-        KNOBS.iter().filter_map(told).collect()
+        KNOBS.iter().filter_map(reported).collect()
     }
 }
 

@@ -8,7 +8,7 @@
 //! Builder (graph so far) + Types + seeds (value, cotangent) + sources ──▶ gradient of each source, as a value name
 //! ```
 //!
-//! - [`gradient_model`] adds gradients to a model as outputs: the entry point for most uses.
+//! - [`gradient_model()`] adds gradients to a model as outputs: the entry point for most uses.
 //! - [`gradient`] is the backward pass. It visits only nodes on a path from a source to a seeded value.
 //! - [`rules`] is one table from operator to gradient rule. A rule receives a [`Context`] (node, constants, shapes, the
 //!   gradient of each output, helpers that emit nodes) and returns the gradients of the requested inputs.

@@ -85,6 +85,12 @@ impl Queue {
         self.jobs.iter().filter(waiting).count()
     }
 
+    /// How many jobs failed.
+    pub fn failed_count(&self) -> usize {
+        let failed = |job: &&Job| matches!(job.state, JobState::Failed(_));
+        self.jobs.iter().filter(failed).count()
+    }
+
     /// Whether a worker has jobs of this queue.
     pub fn is_running(&self) -> bool {
         self.jobs.iter().any(|job| job.state == JobState::Running)
@@ -205,6 +211,12 @@ impl Queue {
         if let Some(place) = self.place(id) {
             self.jobs[..=place].rotate_right(1);
         }
+    }
+
+    /// Moves the last `count` jobs to the front, in their order. None may be running.
+    pub fn move_last_to_front(&mut self, count: usize) {
+        let count = count.min(self.jobs.len());
+        self.jobs.rotate_right(count);
     }
 
     /// Swaps a job with the one before it, unless one of them is running. Returns whether it moved.

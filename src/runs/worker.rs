@@ -91,12 +91,14 @@ pub enum Origin {
 /// An event of the worker.
 #[derive(Debug, Clone)]
 pub enum WorkerEvent {
-    /// A library or model is being downloaded (bytes so far and in total), opened, or prepared.
+    /// A library or model is being downloaded (bytes so far and in total), opened, or prepared; `model` is what was
+    /// asked for.
     Stage {
+        model: String,
         text: String,
         bytes: Option<(u64, u64)>,
     },
-    /// The answer to [`WorkerCommand::Open`].
+    /// The answer to the last [`WorkerCommand::Open`]: a model that was asked for before it is not reported.
     Opened(Arc<ModelInfo>),
     /// The other answer to [`WorkerCommand::Open`]; `model` is what was asked for.
     OpenFailed { model: String, why: String },

@@ -189,18 +189,21 @@ mod tests {
 
     #[test]
     fn each_terminal_gets_its_notification_and_others_the_bell() {
-        let told = |name| {
+        let reported = |name| {
             let terminal = terminal(name, Route::Direct);
             text(notification(&terminal, Notify::Auto, "2 runs; done"))
         };
-        assert!(told("kitty(0.26.5)").ends_with("p=body;2 runs; done\x1b\\"));
+        assert!(reported("kitty(0.26.5)").ends_with("p=body;2 runs; done\x1b\\"));
         assert_eq!(
-            told("foot(1.13.1)"),
+            reported("foot(1.13.1)"),
             "\x1b]777;notify;Ziggurat;2 runs, done\x1b\\"
         );
-        assert_eq!(told("iTerm2 3.4.19"), "\x1b]9;Ziggurat: 2 runs; done\x1b\\");
+        assert_eq!(
+            reported("iTerm2 3.4.19"),
+            "\x1b]9;Ziggurat: 2 runs; done\x1b\\"
+        );
         for other in ["XTerm(379)", "", "footnote 1.2", "VTE(7600)"] {
-            assert_eq!(told(other), "\x07", "{other}");
+            assert_eq!(reported(other), "\x07", "{other}");
         }
         let kitty = terminal("kitty(0.26.5)", Route::Direct);
         assert_eq!(notification(&kitty, Notify::Bell, "x"), b"\x07");

@@ -59,6 +59,11 @@ pub enum DiskResponse {
         picture: Arc<RgbImage>,
     },
     Record(Box<Record>),
+    /// A record could not be read.
+    NoRecord {
+        id: String,
+        why: String,
+    },
     /// The frames of a run's picture.
     Frames {
         id: String,

@@ -311,7 +311,7 @@ impl Album {
             Order::Class => rows.sort_by(|&a, &b| by_class(&photos[a], &photos[b])),
             Order::Probability => rows.sort_by(|&a, &b| by_value(&photos[a], &photos[b])),
         }
-        self.list.set_length(rows);
+        self.list.set_rows(rows);
     }
 }
 

@@ -32,7 +32,7 @@ use crate::runs::worker::{ModelInfo, Watched};
 use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
 use ratatui::layout::Size;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +171,10 @@ pub struct App {
     pub unsaved: bool,
     /// The part of a reopened model's view state that waits for the list of finished runs.
     pub returning: Option<Box<SavedModel>>,
+    /// The tab and the settings when the opening of a model began.
+    pub at_opening: Option<(Tab, Box<NextRun>)>,
+    /// Runs whose removal is not over yet.
+    pub removing: HashSet<String>,
 }
 
 impl App {
@@ -235,6 +239,8 @@ impl App {
             saved_at: Duration::ZERO,
             unsaved: false,
             returning: None,
+            at_opening: None,
+            removing: HashSet::new(),
         }
     }
 

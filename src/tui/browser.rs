@@ -120,7 +120,7 @@ impl Browser {
     pub fn unfold(&mut self, scopes: impl Iterator<Item = usize>) {
         self.open.extend(scopes);
         if !self.is_searching_layers() {
-            self.layers.set_length(self.unfolded());
+            self.layers.set_rows(self.unfolded());
         }
     }
 
@@ -146,7 +146,7 @@ impl Browser {
             scope = self.tree.parent(Row::Scope(around));
         }
         if !self.is_searching_layers() {
-            self.layers.set_length(self.unfolded());
+            self.layers.set_rows(self.unfolded());
         }
         self.go_to_row(Row::Layer(layer));
     }
@@ -174,7 +174,7 @@ impl Browser {
             // A layer's number is its index.
             false => fuzzy::matches(search, layers.iter().map(|layer| layer.name.as_str())),
         };
-        self.layers.set_length(rows);
+        self.layers.set_rows(rows);
         if !search.is_empty() {
             self.layers.go_to_row(0);
         }
@@ -192,7 +192,7 @@ impl Browser {
             rows.retain(|row| *row != index);
             rows.insert(0, index);
         }
-        self.classes.set_length(rows);
+        self.classes.set_rows(rows);
         if !search.is_empty() {
             self.classes.go_to_row(0);
         }
@@ -204,7 +204,7 @@ impl Browser {
             true => self.open.insert(scope),
             false => self.open.remove(&scope),
         };
-        self.layers.set_length(self.unfolded());
+        self.layers.set_rows(self.unfolded());
     }
 
     /// Folds every scope, or unfolds all if all are folded.
@@ -214,7 +214,7 @@ impl Browser {
             true => self.open.extend(self.tree.scopes()),
             false => self.open.clear(),
         }
-        self.layers.set_length(self.unfolded());
+        self.layers.set_rows(self.unfolded());
         // The selected row may be folded into its scope.
         let mut row = selected;
         while let Some(hidden) = row.filter(|row| !self.go_to_row(*row)) {

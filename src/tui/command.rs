@@ -198,11 +198,11 @@ commands! {
         Quit "quit" "quit" ["q", "ctrl-c"]
     }
     Browser {
-        /// Run what is marked, or else what is selected.
+        /// Run the marked items, or the selected one.
         Run "run" "run" ["enter"]
         /// Atlas: draw every channel listed, or the marked ones, as a draft in the grid.
         Atlas "atlas" "atlas" ["L"]
-        /// Mark or unmark what is selected.
+        /// Mark or unmark the selected item, and move to the next.
         Mark "mark" "mark" ["space"]
         /// Mark a range: from the last mark to here, or begin one here.
         MarkRange "mark-range" "" ["v"]
@@ -228,7 +228,7 @@ commands! {
     History {
         /// Details: the picture and all its settings.
         Details "details" "details" ["enter", "i"]
-        /// Mark or unmark the selected run.
+        /// Mark or unmark the selected run, and move to the next.
         MarkRun "mark-run" "mark" ["space"]
         /// Mark all listed runs, or unmark them.
         MarkAllRuns "mark-all-runs" "" ["ctrl-a"]

@@ -15,6 +15,7 @@ use super::picture_cache;
 use super::saved;
 use crate::config;
 use crate::home::Home;
+use crate::runs::history::{HistoryEntry, Naming};
 use crate::runs::picture_file;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans, others_hold};
 use crate::runs::{favourites, frames, history};
@@ -72,13 +73,13 @@ impl Disk {
     ) -> Self {
         let (effects, received) = mpsc::channel();
         let (watched, end) = mpsc::channel();
-        let (scanned, told) = (home.clone(), answer.clone());
-        std::thread::spawn(move || watch::watch(&scanned, &end, &told));
+        let (scanned, respond) = (home.clone(), answer.clone());
+        std::thread::spawn(move || watch::watch(&scanned, &end, &respond));
         let (looks, asked) = mpsc::channel();
-        let (seen, told) = (home.clone(), answer.clone());
+        let (seen, respond) = (home.clone(), answer.clone());
         std::thread::spawn(move || {
             for look in asked {
-                told(look_up(&seen, look));
+                respond(look_up(&seen, look));
             }
         });
         let thread = std::thread::spawn(move || {
@@ -221,7 +222,10 @@ impl DiskThread {
                 .map(|picture| Some(DiskResponse::Picture { id, size, picture })),
             Effect::LoadRecord(id) => history::read(&self.home, &id)
                 .map(|record| Some(DiskResponse::Record(Box::new(record))))
-                .map_err(|problem| problem.to_string()),
+                .or_else(|problem| {
+                    let why = problem.to_string();
+                    Ok(Some(DiskResponse::NoRecord { id, why }))
+                }),
             Effect::LoadFrames(id) => self.frames(id),
             Effect::OrderByLikeness(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
@@ -262,7 +266,7 @@ impl DiskThread {
             | Effect::Quit => Ok(None),
         };
         match done {
-            Ok(Some(told)) => answer(told),
+            Ok(Some(response)) => answer(response),
             Ok(None) => {}
             Err(why) => answer(DiskResponse::Failed(why)),
         }
@@ -320,14 +324,18 @@ impl DiskThread {
         match history::remove(&self.home, &ids) {
             Ok(()) => DiskResponse::Removed(ids),
             Err(problem) => DiskResponse::NotRemoved {
-                entries: (ids
-                    .iter()
-                    .filter_map(|id| history::entry(&self.home, id).ok()))
-                .collect(),
+                entries: (ids.iter().filter_map(|id| self.entry(id))).collect(),
                 why: problem.to_string(),
                 ids,
             },
         }
+    }
+
+    /// A run as it is listed; `None` if it cannot be read.
+    fn entry(&self, id: &str) -> Option<HistoryEntry> {
+        let mut entry = history::entry(&self.home, id).ok()?;
+        Naming::new(&self.home).apply(&mut entry);
+        Some(entry)
     }
 
     fn restore(
@@ -340,7 +348,7 @@ impl DiskThread {
         for id in ids {
             match history::restore(&self.home, &id) {
                 Ok(()) => {
-                    entries.extend(history::entry(&self.home, &id));
+                    entries.extend(self.entry(&id));
                     restored.push(id);
                 }
                 Err(problem) => answer(DiskResponse::Failed(problem.to_string())),

@@ -67,7 +67,7 @@ pub const FORMS: [Form; 8] = [
         verb: Verb::Open,
         name: "open",
         argument: "MODEL",
-        help: "Open another model.",
+        help: "Open another model, or a photo.",
         hint: "a path, or the name of a built-in model",
     },
     Form {

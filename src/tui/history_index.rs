@@ -138,7 +138,7 @@ impl HistoryIndex {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.entries().next().is_none()
     }
 
     /// Sets or clears a run's favourite mark.

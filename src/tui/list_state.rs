@@ -52,9 +52,17 @@ impl ListState {
         }
     }
 
+    /// The first `count` items in a view of `lines` lines, with the cursor on the item `cursor`.
+    pub fn around(count: usize, cursor: usize, lines: usize) -> Self {
+        let mut list = Self::of(count);
+        list.go_to_row(cursor);
+        list.fit(lines, 1);
+        list
+    }
+
     /// Lists other items. The cursor stays on its item if that is still listed, otherwise close to its
     /// position.
-    pub fn set_length(&mut self, rows: Vec<usize>) {
+    pub fn set_rows(&mut self, rows: Vec<usize>) {
         let selected = self.selected();
         let found = selected.and_then(|item| rows.iter().position(|&row| row == item));
         self.cursor = found.unwrap_or(self.cursor.min(rows.len().saturating_sub(1)));
@@ -191,6 +199,13 @@ impl ListState {
         }
     }
 
+    /// Unmarks items that are gone.
+    pub fn unmark(&mut self, items: &[usize]) {
+        for item in items {
+            self.marks.remove(item);
+        }
+    }
+
     /// Clears all marks; returns whether there were any.
     pub fn clear_marks(&mut self) -> bool {
         self.anchor = None;
@@ -217,11 +232,11 @@ mod tests {
     fn the_cursor_keeps_its_item_when_the_rows_change() {
         let mut list = ListState::of(10);
         list.go_to(6);
-        list.set_length(vec![2, 4, 6, 8]);
+        list.set_rows(vec![2, 4, 6, 8]);
         assert_eq!((list.selected(), list.cursor()), (Some(6), 2));
-        list.set_length(vec![1, 3]);
+        list.set_rows(vec![1, 3]);
         assert_eq!(list.selected(), Some(3));
-        list.set_length(Vec::new());
+        list.set_rows(Vec::new());
         assert_eq!(list.selected(), None);
     }
 

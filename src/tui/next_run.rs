@@ -298,8 +298,8 @@ mod tests {
             next.turn(knob, up);
             next.settings.get(knob.key).unwrap()
         };
-        assert_eq!(turn("canvas", true), 32.0.into());
-        assert_eq!(turn("canvas", true), 64.0.into());
+        assert_eq!(turn("canvas", true), 256.0.into());
+        assert_eq!(turn("canvas", true), 288.0.into());
         assert_eq!(turn("steps", true), 192.0.into());
         assert_eq!(turn("momentum", true), 0.85.into());
         assert_eq!(turn("step_size", false), 0.19.into());

@@ -29,4 +29,13 @@ impl Model {
             _ => None,
         }
     }
+
+    /// The network that is open, or that stays if the one being opened cannot be.
+    pub fn fallback(&self) -> Option<&Arc<ModelInfo>> {
+        match self {
+            Self::Open(opened) => Some(opened),
+            Self::Opening { before, .. } => before.as_ref(),
+            Self::Failed { .. } => None,
+        }
+    }
 }

@@ -194,7 +194,7 @@ impl Picker {
             Purpose::Run(_) => found.iter().position(is_other),
             Purpose::Open => None,
         };
-        self.list.set_length(found);
+        self.list.set_rows(found);
         self.list.go_to_row(other.unwrap_or(0));
     }
 }

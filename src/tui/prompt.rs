@@ -73,7 +73,7 @@ impl PromptKind {
             Self::PresetName => "letters, digits, - and _".into(),
             Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),
             Self::Layer => "a part of its name".into(),
-            Self::Atlas(_) => "n leaves the choice to marks".into(),
+            Self::Atlas(_) => "n cancels: mark fewer first".into(),
             Self::Photo => "a PNG, JPEG or WebP file, or a folder; tab completes".into(),
             Self::Export(_) => "format by extension: .png .gif .apng .html".into(),
         }

@@ -128,7 +128,7 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long
-/// by itself is broken between words; of one without words the end is kept, where numbers and versions stand.
+/// alone is broken between words; of one without words the end is kept, where numbers and versions stand.
 pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {

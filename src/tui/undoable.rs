@@ -12,7 +12,11 @@ pub enum Undoable {
     /// Runs that were deleted.
     Removed(Vec<String>),
     /// Replaced settings.
-    Settings(Box<NextRun>),
+    Settings {
+        /// Hash of the model that they were for; `None` if none was open yet.
+        model: Option<String>,
+        before: Box<NextRun>,
+    },
     /// Runs that were cleared from the queue or cancelled.
     Cleared(Vec<Job>),
 }

@@ -19,6 +19,14 @@ fn dead(b: &mut Builder) -> String {
     b.emit_named("scores", "Flatten", &[&pool], &[]).unwrap()
 }
 
+/// How a run ends that takes all its steps on the CPU.
+fn outcome_of(network: &Network, objective: &Objective, run: Run) -> Outcome {
+    let stop = CancelHandle::default();
+    let mut ascent = Ascent::new(network, objective, &[run], Device::Cpu, &stop).unwrap();
+    while ascent.step().unwrap().is_some() {}
+    ascent.outcomes().unwrap().remove(0)
+}
+
 /// Without the rescue nothing moves.
 #[test]
 fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
@@ -34,16 +42,7 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
         one.settings.step_size = step_size;
         one.settings.objective = ClassScore::Logit;
         one.settings.noise = 0.01;
-        let mut ascent = Ascent::new(
-            &network,
-            &objective,
-            &[one],
-            Device::Cpu,
-            &CancelHandle::default(),
-        )
-        .unwrap();
-        while ascent.step().unwrap().is_some() {}
-        ascent.outcomes().unwrap()[0].clone()
+        outcome_of(&network, &objective, one)
     };
     assert!(outcome(0, 0.2).dead);
     // One that ends before the rescue does, and did not help.
@@ -103,16 +102,7 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
         let mut one = run(0, 0, 24);
         one.settings.rescue = 0;
         one.settings.noise = 0.01;
-        let mut ascent = Ascent::new(
-            &network,
-            &objective,
-            &[one],
-            Device::Cpu,
-            &CancelHandle::default(),
-        )
-        .unwrap();
-        while ascent.step().unwrap().is_some() {}
-        let outcome = &ascent.outcomes().unwrap()[0];
+        let outcome = outcome_of(&network, &objective, one);
         assert!(!outcome.dead && outcome.score > 0.0, "{name}: {outcome:?}");
     }
 }

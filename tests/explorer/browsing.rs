@@ -143,6 +143,7 @@ fn typing_filters_the_models_and_opens_paths() {
         folder: "/models".into(),
         choices: Ok(choices.clone()),
     };
+    explorer.press("m");
     explorer.answer(folder());
     let screen = explorer.screen();
     assert!(
@@ -163,10 +164,12 @@ fn typing_filters_the_models_and_opens_paths() {
         ("/data/net.onnx", "/data/net.onnx"),
         ("./net.onnx", "/models/./net.onnx"),
     ] {
+        explorer.press("m");
         explorer.answer(folder());
         explorer.write(text);
         assert!(opens(&explorer.press("enter"), path), "{text}");
     }
+    explorer.press("m");
     explorer.answer(folder());
     explorer.write("/data/");
     let effects = explorer.press("enter");
@@ -190,7 +193,7 @@ fn the_help_is_filtered_and_the_palette_searches_what_commands_do() {
     assert!(screen.contains("Next overlay") && !screen.contains("Next panel"));
     explorer.press("enter esc");
     // The keys of the covered context come first.
-    assert!(explorer.screen().contains("Run what is marked"));
+    assert!(explorer.screen().contains("Run the marked items"));
     explorer.press("esc :");
     explorer.write("heat map");
     assert!(explorer.screen().contains("next-overlay"));
@@ -233,6 +236,7 @@ fn a_class_is_found_by_its_number() {
 #[test]
 fn a_model_that_cannot_be_opened_leaves_the_open_one() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("m");
     explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(vec![Choice::File("/models/broken.onnx".into())]),

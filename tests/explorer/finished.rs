@@ -1,6 +1,7 @@
 //! Finished runs: favourites, comparison, details, settings.
 
 use super::support::{Driver, flamingo, network, objective, picture, record, unit};
+use std::collections::HashSet;
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
@@ -265,6 +266,29 @@ fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
 }
 
 #[test]
+fn the_runs_of_a_sweep_differ_in_a_narrow_list() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    let runs = [(10.0, 1.0), (10.0, 5.0), (20.0, 1.0), (20.0, 5.0)].map(|(steps, blur)| {
+        let mut settings = Settings::default();
+        settings.set("steps", steps.into()).unwrap();
+        settings.set("blur", blur.into()).unwrap();
+        let what = ("tench", objective(), unit(2));
+        let spec = Spec::new(("toy", &network().hash), what, 1, settings);
+        HistoryEntry::from_record(&record(spec, 3.0), false)
+    });
+    explorer.answer(DiskResponse::Runs(runs.into()));
+    explorer.press("3");
+    let screen = explorer.screen();
+    let rows = screen.lines().filter(|line| line.starts_with("│  tench"));
+    let rows: HashSet<&str> = rows.map(|row| row.split('│').nth(1).unwrap()).collect();
+    assert_eq!(rows.len(), 4, "{screen}");
+    assert!(
+        screen.contains("blur=5") && screen.contains("blur=1"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn sorting_and_the_model_filter_change_the_list() {
     let mut explorer = explorer();
     explorer.press("S S");
@@ -363,6 +387,33 @@ fn the_command_and_the_path_of_a_picture_are_copied() {
     assert_eq!(copied(&explorer.press("y")).as_deref(), Some(command));
     let path = copied(&explorer.press("Y")).unwrap();
     assert!(path.starts_with("/history/") && path.ends_with("/image.png"));
+    // In the details it is their run, whatever has finished since.
+    explorer.remember(1);
+    let jobs = Driver::started(&explorer.press("j enter 3"));
+    let old = flamingo(0);
+    let index = explorer.app.history.index(&old.id).unwrap();
+    explorer.app.browser.history.go_to(index);
+    explorer.press("i");
+    assert_eq!(copied(&explorer.press("y")), None);
+    explorer.answer(DiskResponse::Record(Box::new(old.clone())));
+    explorer.finish(jobs[0], 1.0);
+    let command = copied(&explorer.press("y")).unwrap();
+    assert!(command.contains("class:4"), "{command}");
+    let path = copied(&explorer.press("Y")).unwrap();
+    assert!(path.contains(&old.id), "{path}");
+}
+
+#[test]
+fn s_means_the_selected_run_and_not_one_that_has_just_finished() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(3);
+    let jobs = Driver::started(&explorer.press("2 enter 3"));
+    let id = selected(&explorer);
+    explorer.app.shown = Showing::Running(jobs[0]);
+    explorer.finish(jobs[0], 1.0);
+    assert_ne!(explorer.app.shown, Showing::Finished(id.clone()));
+    let effects = explorer.press("s");
+    assert!(matches!(&effects[..], [Effect::SetFavourite(other, true)] if *other == id));
 }
 
 #[test]

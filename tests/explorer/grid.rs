@@ -186,6 +186,23 @@ fn an_atlas_draws_every_channel_of_a_layer_as_a_draft() {
     assert_eq!(explorer.app.queue.jobs().len(), 56);
 }
 
+/// Marking moves the cursor to the next row: the marked layer is drawn, not the one below it.
+#[test]
+fn an_atlas_draws_the_marked_layer_and_refuses_several() {
+    let mut explorer = explorer();
+    explorer.press("1 g g space");
+    let marked = explorer.app.browser.layers.chosen();
+    explorer.press("space L");
+    assert!(explorer.app.queue.jobs().is_empty());
+    let screen = explorer.screen();
+    assert!(screen.contains("an atlas draws one layer"), "{screen}");
+    explorer.press("k space L");
+    let row = explorer.app.browser.tree.row(marked[0]);
+    let layer = explorer.app.browser.tree.last_layer(row);
+    let channels = explorer.app.browser.channels.as_ref();
+    assert_eq!(channels.map(|channels| channels.layer), Some(layer));
+}
+
 #[test]
 fn an_atlas_of_marked_classes_draws_these_only() {
     let mut explorer = explorer();

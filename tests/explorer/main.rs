@@ -10,6 +10,7 @@ mod elsewhere;
 mod finished;
 mod grid;
 mod hostile;
+mod late;
 mod legible;
 mod overlays;
 mod paths;

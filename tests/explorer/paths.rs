@@ -110,6 +110,7 @@ fn a_file_dropped_on_the_line_is_its_path() {
 #[test]
 fn tab_completes_the_path_of_a_model_from_the_folder_that_is_listed() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("m");
     explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(Vec::new()),

@@ -72,6 +72,24 @@ pub fn paste(explorer: &mut Driver, text: &str) -> Vec<Effect> {
     explorer.act(Action::Paste(text.into()))
 }
 
+#[test]
+fn the_palette_opens_a_photo_like_a_model() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press(":");
+    paste(&mut explorer, "open /home/me/cat.png");
+    let questions = questions(&explorer.press("enter"));
+    assert!(
+        matches!(
+            questions[..],
+            [Question {
+                about: About::Photo,
+                ..
+            }]
+        ),
+        "{questions:?}"
+    );
+}
+
 /// An explorer with an open photo.
 pub fn looking(width: u16, height: u16) -> Driver {
     let mut explorer = Driver::new(Protocol::Kitty, width, height);

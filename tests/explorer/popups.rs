@@ -175,7 +175,7 @@ fn runs_go_to_the_first_other_model_and_the_open_one_is_marked() {
 
 #[test]
 fn a_file_that_is_open_is_marked_too() {
-    let mut explorer = Driver::opening(Protocol::Kitty, 80, 24);
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     let opened = ModelInfo {
         model: "/models/other.onnx".into(),
         ..network()

@@ -5,7 +5,7 @@ use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::Effect;
+use ziggurat::tui::action::{Action, Effect};
 use ziggurat::tui::app::Panel;
 use ziggurat::tui::showing::Showing;
 
@@ -209,6 +209,51 @@ fn a_run_that_fails_after_it_was_cancelled_is_of_no_interest() {
         why: "no memory".into(),
     });
     assert_eq!(explorer.app.messages.iter().count(), before);
+}
+
+#[test]
+fn the_run_chosen_in_the_queue_stays_chosen_when_one_above_it_ends() {
+    let mut explorer = explorer();
+    let running = Driver::started(&explorer.press("2 space space enter"));
+    assert_eq!(running.len(), 2);
+    explorer.press("j enter j enter j enter tab G k");
+    let chosen = explorer.app.queue.jobs()[explorer.app.queue_cursor].id;
+    assert_eq!(explorer.app.queue_cursor, 3);
+    explorer.finish(running[0], 1.0);
+    explorer.press("x");
+    assert!(explorer.app.queue.get(chosen).is_none());
+    assert_eq!(explorer.app.queue.jobs().len(), 3);
+}
+
+#[test]
+fn a_click_in_a_scrolled_queue_selects_the_row_that_is_seen_there() {
+    let mut explorer = explorer();
+    explorer.press("2 enter");
+    for _ in 0..50 {
+        explorer.press("n enter");
+    }
+    explorer.press("tab G");
+    let queue = explorer.app.layout().queue.unwrap();
+    let (last, rows) = (50, usize::from(queue.height) - 2);
+    assert_eq!(explorer.app.queue_cursor, last);
+    assert!(rows < last);
+    explorer.act(Action::Click(queue.x + 2, queue.y + 2));
+    assert_eq!(explorer.app.queue_cursor, last + 2 - rows);
+}
+
+#[test]
+fn a_run_that_failed_waits_again_when_it_is_asked_for_again() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    explorer.report(WorkerEvent::Failed {
+        job: jobs[0],
+        why: "no memory".into(),
+    });
+    let effects = explorer.press("enter");
+    assert_eq!(Driver::started(&effects), jobs);
+    let is_saved = |effect: &Effect| matches!(effect, Effect::SaveQueue(_));
+    assert!(effects.iter().any(is_saved));
+    assert!(explorer.screen().contains("1 run retried"));
 }
 
 #[test]

@@ -106,6 +106,34 @@ fn runs_of_the_command_line_come_and_go_while_the_explorer_is_open() {
 }
 
 #[test]
+fn marks_of_runs_that_are_gone_are_gone_too() {
+    let mut explorer = explorer();
+    let marked = explorer.app.selected_entry().unwrap().id.clone();
+    explorer.press("space j");
+    let selected = explorer.app.selected_entry().unwrap().id.clone();
+    explorer.answer(DiskResponse::Gone(vec![marked]));
+    assert_eq!(removed(explorer.press("d")), [selected]);
+    // Marked in one list, deleted in the other.
+    let mut explorer = self::explorer();
+    explorer.press("4 space 3 ctrl-a d");
+    assert_eq!(explorer.app.browser.favourites.mark_count(), 0);
+}
+
+#[test]
+fn a_run_that_is_being_removed_does_not_come_back_from_a_look_at_the_folder() {
+    let mut explorer = explorer();
+    let ids = removed(explorer.press("d"));
+    let deleted = (0..5).map(flamingo).find(|run| run.id == ids[0]).unwrap();
+    let entry = HistoryEntry::from_record(&deleted, false);
+    explorer.answer(DiskResponse::Runs(vec![entry.clone()]));
+    assert_eq!(explorer.app.browser.history.len(), 4);
+    explorer.answer(DiskResponse::Removed(ids));
+    // Then it can only have been restored.
+    explorer.answer(DiskResponse::Runs(vec![entry]));
+    assert_eq!(explorer.app.browser.history.len(), 5);
+}
+
+#[test]
 fn export_asks_where_to_and_says_where_it_went() {
     let mut explorer = explorer();
     explorer.press("x");

@@ -75,6 +75,7 @@ const SCREENS: &[Screen] = &[
         drop(explorer.press("w x enter esc M"))
     }),
     ("models", |explorer| {
+        explorer.press("m");
         explorer.answer(DiskResponse::Folder {
             folder: "/models".into(),
             choices: Ok(vec![
@@ -129,14 +130,16 @@ fn every_screen_at_every_size() {
 fn the_first_start_shows_the_download() {
     let mut explorer = Driver::opening(Protocol::Kitty, 80, 24);
     explorer.report(WorkerEvent::Stage {
+        model: "toy".into(),
         text: "fetching ONNX Runtime 1.27.0".into(),
         bytes: Some((7_000_000, 20_000_000)),
     });
     insta::assert_snapshot!("first-start-80x24", explorer.screen());
     explorer.report(WorkerEvent::OpenFailed {
-        model: "broken.onnx".into(),
+        model: "toy".into(),
         why: "broken.onnx: it is cut off after 12 of 40 bytes".into(),
     });
+    explorer.press("esc");
     insta::assert_snapshot!("failed-80x24", explorer.screen());
 }
 

@@ -97,7 +97,7 @@ pub fn model(
     }
 }
 
-/// The model taken apart, if it still computes the same: differences of the model as it was against the gradient of
+/// The model without control flow, if it still computes the same: differences of the model as it was against the gradient of
 /// what became of it.
 pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     testing::library();

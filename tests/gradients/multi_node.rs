@@ -373,7 +373,7 @@ fn operators_that_are_gone_are_read_as_what_took_their_place() {
     regions.check().unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Queries, keys and values as windowed transformers are exported: one product, transposed, and taken apart by its
+/// Queries, keys and values as windowed transformers are exported: one product, transposed, and split by its
 /// first axis. ONNX Runtime moves the gradient's transpositions through what puts the parts back together.
 #[test]
 fn attention_takes_its_parts_from_a_transposed_product() {

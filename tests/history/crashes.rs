@@ -16,7 +16,7 @@ const RUNS: u64 = 24;
 
 const KILLS: u64 = 100;
 
-/// No test by itself: what the children of the tests below do.
+/// The child process of the tests below, no test of its own.
 #[test]
 fn saves_until_it_is_killed() {
     let Some(root) = std::env::var_os(VARIABLE) else {
@@ -58,7 +58,7 @@ fn kill(child: &mut Child, after: Duration) -> usize {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let saved = |line: &String| line.contains("saved ");
     let first = lines.by_ref().map_while(Result::ok).find(saved);
-    assert!(first.is_some(), "the child ended by itself");
+    assert!(first.is_some(), "the child was not killed");
     std::thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();

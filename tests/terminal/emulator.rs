@@ -294,7 +294,7 @@ impl Drop for Emulator {
     }
 }
 
-/// Shows what the program writes until it ends, and tells whoever waits for a text.
+/// Shows what the program writes until it ends, and wakes those that wait for a text.
 fn show(mut output: impl Read, shown: &Mutex<Terminal>, watched: &Mutex<Option<Watch>>) {
     let mut buffer = [0; 65_536];
     while let Ok(count @ 1..) = output.read(&mut buffer) {

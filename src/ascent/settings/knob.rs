@@ -38,6 +38,8 @@ pub enum Domain {
         step: f64,
         /// The number that means an automatic choice, if there is one.
         automatic: Option<f64>,
+        /// A usual value, which follows the automatic choice when it is increased.
+        usual: f64,
     },
     /// One of some names; the first is the default.
     Choice(&'static [&'static str]),
@@ -73,6 +75,7 @@ pub(super) const fn real(unit: &'static str, default: f64, range: RangeInclusive
         whole: false,
         step: 0.05,
         automatic: None,
+        usual: 0.0,
     }
 }
 
@@ -85,6 +88,7 @@ pub(super) const fn whole(unit: &'static str, default: u32, range: RangeInclusiv
         whole: true,
         step: 1.0,
         automatic: None,
+        usual: 0.0,
     }
 }
 
@@ -97,13 +101,17 @@ impl Domain {
         self
     }
 
-    /// The same number, whose smallest value means an automatic choice.
-    pub(super) const fn or_automatic(mut self) -> Self {
+    /// The same number, whose smallest value means an automatic choice; `from` is a usual value.
+    pub(super) const fn or_automatic(mut self, from: f64) -> Self {
         if let Self::Number {
-            range, automatic, ..
+            range,
+            automatic,
+            usual,
+            ..
         } = &mut self
         {
             *automatic = Some(range.0);
+            *usual = from;
         }
         self
     }
@@ -228,10 +236,18 @@ impl Knob {
         }
     }
 
-    /// The next value above or below `value`: for numbers the next multiple of their step, within their range; names in
-    /// order. `None` for layers.
+    /// The next value above or below `value`: for numbers the next multiple of their step, within their range, and a usual
+    /// value above the automatic choice; names in order. `None` for layers.
     pub fn turned(&self, value: &SettingValue, up: bool) -> Option<SettingValue> {
         match (self.domain, value) {
+            (
+                Domain::Number {
+                    automatic: Some(automatic),
+                    usual,
+                    ..
+                },
+                &SettingValue::Number(number),
+            ) if up && number == automatic => Some(usual.into()),
             (Domain::Number { range, step, .. }, &SettingValue::Number(number)) => {
                 // A number that is a multiple but for its last digit counts as one.
                 let at = number / step;

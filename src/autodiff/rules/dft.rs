@@ -16,8 +16,8 @@ pub fn dft(cx: &mut Context) -> Result<Gradients, Error> {
     let axis = match opset < AXIS_AS_INPUT {
         true => cx.axis("axis", 1, dims.len())?,
         false => {
-            let told = cx.constant_ints(2)?.and_then(|axis| axis.first().copied());
-            cx.resolve_axis(told.unwrap_or(-2), dims.len())?
+            let given = cx.constant_ints(2)?.and_then(|axis| axis.first().copied());
+            cx.resolve_axis(given.unwrap_or(-2), dims.len())?
         }
     };
     let inverse = cx.node.int("inverse").unwrap_or(0) != 0;
@@ -30,10 +30,10 @@ pub fn dft(cx: &mut Context) -> Result<Gradients, Error> {
     if inverse && one_sided {
         return Err(cx.unsupported("inverse transforms of one-sided spectra are not implemented"));
     }
-    let told = cx
+    let given = cx
         .constant_ints(1)?
         .and_then(|length| length.first().copied());
-    let length = match told.map(usize::try_from) {
+    let length = match given.map(usize::try_from) {
         None => dims[axis],
         Some(Ok(length)) if length > 0 => length,
         Some(_) => return Err(cx.unsupported("its length is not valid")),

@@ -30,7 +30,7 @@ pub fn print(found: &Measurement) -> std::io::Result<()> {
         output::one_line(&found.model)
     ))?;
     for batch in &found.batches {
-        line(&format!("  batch {:<5} {}", batch.runs, told(batch)))?;
+        line(&format!("  batch {:<5} {}", batch.runs, reported(batch)))?;
     }
     let left = match found.left_to_cpu.as_slice() {
         [] => "all on the device".into(),
@@ -43,7 +43,7 @@ pub fn print(found: &Measurement) -> std::io::Result<()> {
     ))
 }
 
-fn told(batch: &Batch) -> String {
+fn reported(batch: &Batch) -> String {
     match &batch.why_not {
         Some(why) => why.clone(),
         None => format!(

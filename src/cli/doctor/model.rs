@@ -88,7 +88,7 @@ fn understood(network: &NetworkSummary) -> std::io::Result<()> {
             more => format!(" and {more} more"),
         };
         line(&format!(
-            "  positions   not known in {}{others}: where the picture's places are in it cannot be told; its channels can be visualised",
+            "  positions   not known in {}{others}: where the picture's places are in it cannot be reported; its channels can be visualised",
             printable(first)
         ))?;
     }

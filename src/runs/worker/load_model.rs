@@ -54,6 +54,12 @@ impl ModelInfo {
         })
     }
 
+    /// Whether this is what `asked` names: a card, or a path from the working directory.
+    pub fn is(&self, asked: &str) -> bool {
+        let path = || std::path::absolute(asked);
+        self.model == asked || path().is_ok_and(|path| path == std::path::Path::new(&self.model))
+    }
+
     /// Its possible targets.
     pub fn scope(&self) -> TargetScope<'_> {
         TargetScope {
@@ -124,6 +130,7 @@ pub fn load(
 ) -> Result<LoadedModel, String> {
     let tell = |stage: &Stage| {
         mailbox.post(WorkerEvent::Stage {
+            model: asked.into(),
             text: stage.text.clone(),
             bytes: stage.bytes,
         });

@@ -51,6 +51,9 @@ fn is_newer(event: &WorkerEvent, older: &WorkerEvent) -> bool {
         (WorkerEvent::Snapshot { job, .. }, WorkerEvent::Snapshot { job: other, .. }) => {
             job == other
         }
+        (WorkerEvent::Stage { model, .. }, WorkerEvent::Stage { model: other, .. }) => {
+            model == other
+        }
         _ => discriminant(event) == discriminant(older),
     }
 }

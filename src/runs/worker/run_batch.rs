@@ -155,7 +155,11 @@ impl WorkerThread {
             [job] => format!("preparing {}", job.spec.target),
             _ => format!("preparing {} runs", jobs.len()),
         };
-        self.mailbox.post(WorkerEvent::Stage { text, bytes: None });
+        self.mailbox.post(WorkerEvent::Stage {
+            model: loaded.asked.clone(),
+            text,
+            bytes: None,
+        });
         let provider = &crate::runs::batch::provider_name(device);
         let mut is_afresh = false;
         while !self.is_useless() {

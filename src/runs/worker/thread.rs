@@ -360,8 +360,13 @@ impl WorkerThread {
         }
     }
 
-    /// Begins to open a model, unless it is being opened.
+    /// Begins to open a model, unless it is being opened. One that is to be shown takes the place of those before it.
     fn open(&mut self, asked: String, is_shown: bool) {
+        if is_shown {
+            for opening in &mut self.openings {
+                opening.is_shown = false;
+            }
+        }
         let mut openings = self.openings.iter_mut();
         if let Some(opening) = openings.find(|opening| opening.asked == asked) {
             opening.is_shown |= is_shown;

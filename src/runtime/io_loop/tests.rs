@@ -188,18 +188,18 @@ fn a_lasting_input_can_be_changed() {
 fn a_step_that_fails_or_is_stopped_leaves_the_state() {
     let mut session = recurrence();
     let mut looped = looped(&session);
-    let told = |result: Result<Vec<Tensor>, Error>| result.unwrap_err().to_string();
+    let reported = |result: Result<Vec<Tensor>, Error>| result.unwrap_err().to_string();
     assert_eq!(
-        told(looped.step(&mut session, &[], &[])),
+        reported(looped.step(&mut session, &[], &[])),
         "input `push` of the model was given no value"
     );
     let short = Tensor::from(arr1(&[1.0_f32]));
     assert_eq!(
-        told(looped.step(&mut session, &[("push", &short)], &[])),
+        reported(looped.step(&mut session, &[("push", &short)], &[])),
         "`push` takes float32 [4], but was given float32 [1]"
     );
     assert_eq!(
-        told(looped.step(
+        reported(looped.step(
             &mut session,
             &[("push", &push(1)), ("speed", &push(1))],
             &[]
@@ -207,12 +207,12 @@ fn a_step_that_fails_or_is_stopped_leaves_the_state() {
         "the run failed: input `speed` is a state: use reset to replace it"
     );
     assert_eq!(
-        told(looped.step(&mut session, &[("push", &push(1))], &["slowed"])),
+        reported(looped.step(&mut session, &[("push", &push(1))], &["slowed"])),
         "the model has no output `slowed`: it has position', speed', total"
     );
     session.stop_handle().stop();
     assert_eq!(
-        told(looped.step(&mut session, &[("push", &push(1))], &["total"])),
+        reported(looped.step(&mut session, &[("push", &push(1))], &["total"])),
         "stopped"
     );
     session.stop_handle().reset();

@@ -56,15 +56,15 @@ fn what_cannot_be_used_is_passed_over_with_the_reason() {
 #[test]
 fn a_library_named_by_the_user_must_be_usable() {
     let error = named(Path::new("/nowhere/libonnxruntime.so")).unwrap_err();
-    let told = error.to_string();
+    let reported = error.to_string();
     assert!(
-        told.starts_with("/nowhere/libonnxruntime.so cannot be used as ONNX Runtime: "),
-        "{told}"
+        reported.starts_with("/nowhere/libonnxruntime.so cannot be used as ONNX Runtime: "),
+        "{reported}"
     );
-    assert!(told.contains("No such file or directory"), "{told}");
+    assert!(reported.contains("No such file or directory"), "{reported}");
     assert!(
-        told.ends_with("let Ziggurat find or download one"),
-        "{told}"
+        reported.ends_with("let Ziggurat find or download one"),
+        "{reported}"
     );
 }
 
@@ -97,9 +97,9 @@ fn when_nothing_is_found_or_fetched_both_are_told_in_one_line() {
         package: "onnxruntime==1.32.0".into(),
         tried: "pip".into(),
     };
-    let told = no_library(&skipped, fetch).to_string();
+    let reported = no_library(&skipped, fetch).to_string();
     assert_eq!(
-        told,
+        reported,
         "ONNX Runtime was not found (/usr/lib/libonnxruntime.so: it is version 1.19, and 1.24 or newer is needed) and \
          onnxruntime==1.32.0 cannot be downloaded: no pip was found (tried pip); install Python 3 with pip and try again"
     );

@@ -285,8 +285,11 @@ mod tests {
     #[test]
     fn a_full_disk_names_the_folder_and_the_remedy() {
         let said = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n";
-        let told = explained(said);
-        assert!(told.starts_with("cannot write to /home/a/data: "), "{told}");
-        assert!(told.contains("free some space"), "{told}");
+        let reported = explained(said);
+        assert!(
+            reported.starts_with("cannot write to /home/a/data: "),
+            "{reported}"
+        );
+        assert!(reported.contains("free some space"), "{reported}");
     }
 }

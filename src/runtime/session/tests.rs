@@ -44,18 +44,18 @@ fn ab() -> (Tensor, Tensor) {
 #[test]
 fn a_session_knows_its_inputs_and_outputs() {
     let session = open(&arithmetic());
-    let told = |ports: &[Port]| -> Vec<String> {
+    let reported = |ports: &[Port]| -> Vec<String> {
         ports
             .iter()
             .map(|port| format!("{}: {port}", port.name))
             .collect()
     };
     assert_eq!(
-        told(session.inputs()),
+        reported(session.inputs()),
         ["a: float32 [?, 2]", "b: float32 [?, 2]"]
     );
     assert_eq!(
-        told(session.outputs()),
+        reported(session.outputs()),
         [
             "sum: float32 [?, 2]",
             "product: float32 [?, 2]",
@@ -116,29 +116,29 @@ fn an_array_in_another_memory_order_is_read_by_its_indices() {
 fn what_does_not_fit_is_refused_by_name() {
     let mut session = open(&arithmetic());
     let (a, b) = ab();
-    let mut told = |inputs: &[(&str, &Tensor)], outputs: &[&str]| {
+    let mut reported = |inputs: &[(&str, &Tensor)], outputs: &[&str]| {
         session.run(inputs, outputs).unwrap_err().to_string()
     };
     let wide = Tensor::from(arr2(&[[1.0_f32, 2.0, 3.0]]));
     let whole = Tensor::from(arr2(&[[1_i64, 2]]));
     assert_eq!(
-        told(&[("a", &a)], &["sum"]),
+        reported(&[("a", &a)], &["sum"]),
         "input `b` of the model was given no value"
     );
     assert_eq!(
-        told(&[("a", &a), ("c", &b)], &["sum"]),
+        reported(&[("a", &a), ("c", &b)], &["sum"]),
         "the model has no input `c`: it has a, b"
     );
     assert_eq!(
-        told(&[("a", &a), ("b", &b)], &["difference"]),
+        reported(&[("a", &a), ("b", &b)], &["difference"]),
         "the model has no output `difference`: it has sum, product, shape"
     );
     assert_eq!(
-        told(&[("a", &a), ("b", &wide)], &["sum"]),
+        reported(&[("a", &a), ("b", &wide)], &["sum"]),
         "`b` takes float32 [?, 2], but was given float32 [1, 3]"
     );
     assert_eq!(
-        told(&[("a", &whole), ("b", &b)], &["sum"]),
+        reported(&[("a", &whole), ("b", &b)], &["sum"]),
         "`a` takes float32 [?, 2], but was given int64 [1, 2]"
     );
 }
@@ -147,12 +147,12 @@ fn what_does_not_fit_is_refused_by_name() {
 fn bytes_that_are_no_model_are_refused_in_one_line() {
     testing::library();
     let error = Session::open(b"no model", Provider::Cpu, &Options::default()).unwrap_err();
-    let told = error.to_string();
+    let reported = error.to_string();
     assert!(
-        told.starts_with("ONNX Runtime refuses the model: "),
-        "{told}"
+        reported.starts_with("ONNX Runtime refuses the model: "),
+        "{reported}"
     );
-    assert!(!told.contains('\n'));
+    assert!(!reported.contains('\n'));
 }
 
 #[test]
@@ -188,12 +188,12 @@ fn a_recorded_assignment_names_every_node_and_its_provider() {
     };
     let mut nodes = open_with(&arithmetic(), &options).placement().unwrap();
     nodes.sort_by(|a, b| a.node.cmp(&b.node));
-    let told: Vec<_> = nodes
+    let reported: Vec<_> = nodes
         .iter()
         .map(|node| (node.node.as_str(), node.operator.as_str()))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [("product", "Mul"), ("shape", "Shape"), ("sum", "Add")]
     );
     assert!(

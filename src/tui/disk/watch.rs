@@ -46,7 +46,10 @@ impl Watched {
             Ok(scanned) => answer(DiskResponse::RunsEnd {
                 damaged: scanned.damaged,
             }),
-            Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
+            Err(problem) => {
+                self.listed = None;
+                answer(DiskResponse::Failed(problem.to_string()));
+            }
         }
     }
 
@@ -64,6 +67,7 @@ impl Watched {
         }
         self.begin(home);
         let Some(names) = names(home) else {
+            self.listed = None;
             return;
         };
         let mut naming = Naming::new(home);
@@ -122,16 +126,16 @@ mod tests {
 
     /// What a look tells: the runs that have come, and those that are gone.
     fn look(watched: &mut Watched, home: &Home) -> (Vec<String>, Vec<String>) {
-        let told = RefCell::new((Vec::new(), Vec::new()));
+        let reported = RefCell::new((Vec::new(), Vec::new()));
         watched.look(home, &|answer| match answer {
             DiskResponse::Runs(runs) => {
                 let ids = runs.into_iter().map(|entry| entry.id);
-                told.borrow_mut().0.extend(ids);
+                reported.borrow_mut().0.extend(ids);
             }
-            DiskResponse::Gone(ids) => told.borrow_mut().1.extend(ids),
+            DiskResponse::Gone(ids) => reported.borrow_mut().1.extend(ids),
             other => panic!("{other:?}"),
         });
-        told.into_inner()
+        reported.into_inner()
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Theme {
     }
 
     /// The same theme in the colours that a terminal of `depth` can show. Text stays as legible as it was where the
-    /// palette allows it, and what would no longer be told from the rest is made bold, underlined or reversed, as
+    /// palette allows it, and what could no longer be distinguished from the rest is made bold, underlined or reversed, as
     /// without colours.
     pub fn for_depth(&self, depth: ColourDepth) -> Self {
         match depth {

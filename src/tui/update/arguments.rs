@@ -1,7 +1,8 @@
 //! The palette's commands with an argument.
 
-use super::{availability, exports, models, notes, settings, submission};
+use super::{availability, exports, models, notes, photos, settings, submission};
 use crate::ascent::settings::knob;
+use crate::model::picture;
 use crate::runs::target::TargetScope;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -9,6 +10,7 @@ use crate::tui::command::Command;
 use crate::tui::completion::home_relative;
 use crate::tui::forms::{Form, Verb};
 use crate::tui::messages::Level;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Performs a form with an argument.
@@ -39,6 +41,9 @@ pub fn give(
             Some(why) => Err(why),
             None => submission::sweep(app, argument, effects),
         },
+        Verb::Open if picture::is_named(Path::new(argument)) => {
+            photos::typed(app, argument, effects)
+        }
         Verb::Open => {
             let model = match argument.starts_with("~/") {
                 true => home_relative(argument).display().to_string(),

@@ -1,14 +1,16 @@
 //! The grid of pictures: drafts of all channels, sorting, and export.
 
 use super::{browser, submission};
+use crate::runs::Spec;
 use crate::runs::queue::MAX_JOBS;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
-use crate::tui::browser::{CellOrder, Place};
+use crate::tui::browser::{CellOrder, Place, Tab};
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// The preset of an atlas.
 const PRESET: &str = "draft";
@@ -20,7 +22,9 @@ const MANY: usize = 100;
 /// the present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about
 /// first, unless it is `confirmed`.
 pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
-    browser::enter_selected(app);
+    if !enter_layer(app) {
+        return;
+    }
     app.zoomed = false;
     app.tiled = true;
     let wanted = marked_or_listed(app);
@@ -30,12 +34,18 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     };
     // No more than the queue can take: a list may have 100,000 items.
     let mut specs = Vec::new();
+    let mut can_be_run = false;
     for items in wanted.chunks(MAX_JOBS) {
         specs.extend(submission::specs_of_items(app, items, &settings));
+        can_be_run |= !specs.is_empty();
         specs.retain(|spec| app.history.find(&spec.id()).is_none());
         if specs.len() >= MAX_JOBS {
             break;
         }
+    }
+    // Why has been said.
+    if !can_be_run {
+        return;
     }
     if specs.is_empty() {
         app.browser.list_mut().clear_marks();
@@ -45,7 +55,9 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
         );
         return app.messages.say(Level::Note, text, app.now);
     }
-    let count = specs.len();
+    let queued: HashSet<&str> = app.queue.jobs().iter().map(|job| &*job.run).collect();
+    let is_new = |spec: &&Spec| !queued.contains(&*spec.id());
+    let count = specs.iter().filter(is_new).count();
     if count > MANY && !confirmed {
         app.prompt = Some(Prompt::new(PromptKind::Atlas(count), ""));
         return;
@@ -58,6 +70,29 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
         let text = format!("{drafts} drafts queued; {clear} clears the queue");
         app.messages.say(Level::Note, text, app.now);
     }
+}
+
+/// Lists the channels of the marked layer, or else of the selected one, if layers are listed. Returns whether there is
+/// one list to draw: several marked layers are refused.
+fn enter_layer(app: &mut App) -> bool {
+    let browser = &mut app.browser;
+    if browser.tab == Tab::Layers && browser.channels.is_none() {
+        match browser.layers.mark_count() {
+            0 => {}
+            1 => {
+                let marked = browser.layers.chosen();
+                browser.layers.clear_marks();
+                browser.layers.go_to(marked[0]);
+            }
+            _ => {
+                let text = "an atlas draws one layer: mark one, or mark channels in it";
+                app.messages.say(Level::Warning, text, app.now);
+                return false;
+            }
+        }
+    }
+    browser::enter_selected(app);
+    true
 }
 
 /// The marked items, otherwise all listed ones.
@@ -93,7 +128,7 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
         effects.push(Effect::OrderByLikeness(place, ids.collect()));
     }
     let list = app.browser.list_mut();
-    list.set_length(rows);
+    list.set_rows(rows);
     list.go_to_row(0);
 }
 
@@ -122,7 +157,7 @@ pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
         .copied()
         .filter(|item| !order.contains(item));
     rows.extend(rest.collect::<Vec<_>>());
-    list.set_length(rows);
+    list.set_rows(rows);
     list.go_to_row(0);
     let text = "sorted by similarity";
     app.messages.say(Level::Note, text, app.now);

@@ -235,7 +235,7 @@ fn restore_order(app: &mut App) {
     let list = app.browser.list_mut();
     let mut rows = list.rows().to_vec();
     rows.sort_unstable();
-    list.set_length(rows);
+    list.set_rows(rows);
 }
 
 /// Shows a tab. Outside of the history, the active run is shown again.
@@ -336,6 +336,6 @@ pub fn list_history(app: &mut App) {
             .list(search, tab == Tab::Favourites, hash.as_deref())
     };
     let (history, favourites) = (list(Tab::History), list(Tab::Favourites));
-    app.browser.history.set_length(history);
-    app.browser.favourites.set_length(favourites);
+    app.browser.history.set_rows(history);
+    app.browser.favourites.set_rows(favourites);
 }

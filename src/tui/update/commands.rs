@@ -2,7 +2,7 @@
 
 use super::{
     album, atlas, availability, branch, browser, cam_layer, elsewhere, exports, history, models,
-    overlay, photo, photos, prompt, queue, settings, submission,
+    overlay, photo, photos, picker, prompt, queue, settings, submission,
 };
 use crate::runs::worker::WorkerCommand as Work;
 use crate::tui::action::Effect;
@@ -12,7 +12,7 @@ use crate::tui::command::{COMMANDS, Command};
 use crate::tui::lens::Lens;
 use crate::tui::list_state::Motion;
 use crate::tui::messages::Level;
-use crate::tui::popup::{Knobs, Offered, Palette, Popup};
+use crate::tui::popup::{Knobs, Offered, Palette, Popup, Purpose};
 use crate::tui::prompt::{Prompt, PromptKind};
 use crate::tui::showing::Showing;
 
@@ -98,7 +98,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::CopyCommand => history::copy_command(app, effects),
         Command::CopyPath => history::copy_path(app, effects),
         Command::Undo => history::undo(app, effects),
-        Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
+        Command::OpenModel => picker::open(app, Purpose::Open, effects),
         Command::OpenPhoto => photos::ask(app),
         Command::NextTheme => settings::next_theme(app, effects),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),

@@ -1,13 +1,14 @@
 //! Responses from the disk.
 
 use super::{atlas, browser, history, photos, prompt, queue, saved};
+use crate::runs::history::HistoryEntry;
 use crate::text::counted;
 use crate::tui::action::{DiskResponse, Effect};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::list_state::ListState;
 use crate::tui::messages::Level;
-use crate::tui::popup::{Picker, Popup, Purpose};
+use crate::tui::popup::{Choice, Popup};
 use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::PathBuf;
 
@@ -15,6 +16,9 @@ use std::path::PathBuf;
 pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) {
     match answer {
         DiskResponse::Runs(entries) => {
+            // A scan of the folder may have begun before the removal of a run.
+            let is_here = |entry: &HistoryEntry| !app.removing.contains(&entry.id);
+            let entries: Vec<HistoryEntry> = entries.into_iter().filter(is_here).collect();
             for entry in entries {
                 app.history.add(entry);
             }
@@ -33,6 +37,10 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
         }
         DiskResponse::Picture { id, size, picture } => app.pictures.put(&id, size, picture),
         DiskResponse::Record(record) => history::record(app, record, effects),
+        DiskResponse::NoRecord { id, why } => {
+            app.pending_record.take_if(|(awaited, _)| *awaited == id);
+            app.messages.say(Level::Error, why, app.now);
+        }
         DiskResponse::Frames { id, frames } => history::frames(app, id, frames),
         DiskResponse::Likeness(place, order) => atlas::ordered(app, place, &order),
         DiskResponse::Folder { folder, choices } => show_folder(app, folder, choices),
@@ -40,6 +48,7 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
         DiskResponse::Photos { path, found } => photos::found(app, &path, found, effects),
         DiskResponse::Orphans(jobs) => queue::take_over(app, jobs, effects),
         DiskResponse::Removed(ids) => {
+            history::removal_is_over(app, &ids);
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len(), "run"));
             app.messages.say(Level::Note, text, app.now);
@@ -47,6 +56,7 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
         DiskResponse::NotRemoved { ids, entries, why } => {
             app.messages.say(Level::Error, why, app.now);
             let left: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+            history::removal_is_over(app, &ids);
             history::forget_removal(app, &ids, &left);
             for entry in entries {
                 app.history.add(entry);
@@ -85,35 +95,33 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
     }
 }
 
-fn show_folder(
-    app: &mut App,
-    folder: PathBuf,
-    choices: Result<Vec<crate::tui::popup::Choice>, String>,
-) {
-    let (choices, problem) = match choices {
-        Ok(choices) => (choices, None),
-        Err(problem) => (Vec::new(), Some(problem)),
+fn show_folder(app: &mut App, folder: PathBuf, choices: Result<Vec<Choice>, String>) {
+    // If the picker was closed meanwhile, no other is opened.
+    let Some(Popup::Models(picker)) = app.popups.last_mut() else {
+        return;
     };
-    let purpose = match app.popups.last_mut() {
-        Some(Popup::Models(open)) => std::mem::take(&mut open.purpose),
-        _ => Purpose::Open,
-    };
-    let picker = Picker {
-        purpose,
-        folder,
-        list: ListState::of(choices.len()),
-        choices,
-        problem,
-    };
-    let mut prompt = Prompt::new(picker.asked(), "");
-    match app.popups.last_mut() {
-        Some(Popup::Models(open)) => *open = picker,
-        _ => app.popups.push(Popup::Models(picker)),
+    let asked = picker.asked();
+    let mut text = String::new();
+    match choices {
+        Ok(choices) => {
+            picker.folder = folder;
+            picker.list = ListState::of(choices.len());
+            picker.choices = choices;
+            picker.problem = None;
+        }
+        // The picker stays where it was; a path that was typed can be corrected.
+        Err(problem) => {
+            picker.problem = Some(problem);
+            let is_listed = picker.choices.contains(&Choice::Folder(folder.clone()));
+            if !is_listed && folder != picker.folder {
+                text = format!("{}/", folder.display().to_string().trim_end_matches('/'));
+            }
+        }
     }
     // Text typed while the folder was read is kept.
-    if let Some(typed) = app.prompt.take_if(|typed| typed.asked == prompt.asked) {
-        prompt = typed;
+    let is_typed = |prompt: &&Prompt| prompt.asked == asked && !prompt.text().is_empty();
+    if app.prompt.as_ref().filter(is_typed).is_none() {
+        app.prompt = Some(Prompt::new(asked, &text));
     }
-    app.prompt = Some(prompt);
     prompt::changed(app);
 }

@@ -1,6 +1,6 @@
 //! Runs in other models: choosing the models, and queueing what they support.
 
-use super::{history, notes, submission};
+use super::{history, notes, picker, submission};
 use crate::runs::Spec;
 use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
@@ -8,8 +8,7 @@ use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::completion::{home_relative, is_path};
 use crate::tui::messages::Level;
-use crate::tui::popup::{Choice, Picker, Popup, Purpose};
-use crate::tui::prompt::Prompt;
+use crate::tui::popup::{Choice, Popup, Purpose};
 
 /// Maximum number of problems reported one by one per model.
 const MAX_NOTICES: usize = 3;
@@ -35,17 +34,7 @@ fn choose(app: &mut App, runs: Vec<Origin>, effects: &mut Vec<Effect>) {
     if runs.is_empty() {
         return;
     }
-    let folder = app.environment.folder.clone();
-    let picker = Picker {
-        purpose: Purpose::Run(runs),
-        folder: folder.clone(),
-        choices: Vec::new(),
-        list: Default::default(),
-        problem: None,
-    };
-    app.prompt = Some(Prompt::new(picker.asked(), ""));
-    app.popups.push(Popup::Models(picker));
-    effects.push(Effect::ListFolder(folder));
+    picker::open(app, Purpose::Run(runs), effects);
 }
 
 /// Looks the runs up in the models that were chosen, by a path that was typed or in the picker.

@@ -7,7 +7,7 @@ use crate::runs::history::query::SortKey;
 use crate::runs::{Record, description, history};
 use crate::text::counted;
 use crate::tui::action::Effect;
-use crate::tui::app::{App, RecordPurpose};
+use crate::tui::app::{App, Panel, RecordPurpose};
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
 use crate::tui::next_run::NextRun;
@@ -39,11 +39,16 @@ pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
 
 /// The run that is meant: the one of the details, the selected one, or the one that is shown.
 pub fn meant(app: &App) -> Option<&HistoryEntry> {
-    match (app.popups.last(), &app.shown) {
-        (Some(Popup::Details { id, .. }), _) => app.history.find(id),
-        (_, Showing::Finished(id)) => app.history.find(id),
-        _ => None,
+    if let Some(Popup::Details { id, .. }) = app.popups.last() {
+        return app.history.find(id);
     }
+    // Where the picture has the whole screen, or the queue has the focus, no row of the list is meant.
+    let is_listed = app.focus == Panel::Browser && !app.zoomed;
+    let shown = match &app.shown {
+        Showing::Finished(id) => app.history.find(id),
+        _ => None,
+    };
+    app.selected_entry().filter(|_| is_listed).or(shown)
 }
 
 /// Makes the run that is meant a favourite, or an ordinary one again.
@@ -59,8 +64,15 @@ pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
 
 const NO_PICTURE: &str = "nothing to copy: no picture is shown";
 
-/// Copies the command line that makes the picture that is shown.
+const NOT_READ: &str = "nothing to copy yet: the run is being read";
+
+/// Copies the command line that makes the picture of the details, or the one that is shown.
 pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
+    if let Some(Popup::Details { record, .. }) = app.popups.last() {
+        let record = record.as_ref().ok_or(NOT_READ);
+        let command = record.map(|record| description::command(&record.spec));
+        return copy(app, command, effects);
+    }
     let spec = match &app.shown {
         Showing::Running(job) => app.queue.get(*job).map(|job| &job.spec),
         Showing::Finished(id) => app.record_of(id).map(|record| &record.spec),
@@ -69,18 +81,20 @@ pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
     let why = match app.shown {
         Showing::Nothing => NO_PICTURE,
         Showing::Batch(_) => return copy(app, Err(&several(app)), effects),
-        _ => "nothing to copy yet: the run is being read",
+        _ => NOT_READ,
     };
     copy(app, spec.map(description::command).ok_or(why), effects);
 }
 
-/// Copies the path of the picture that is shown.
+/// Copies the path of the picture of the details, or of the one that is shown.
 pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
-    let path = match &app.shown {
-        Showing::Finished(id) => Ok(history::image_in(&app.environment.history, id)),
-        Showing::Running(_) => Err("the picture has no file before its run is finished"),
-        Showing::Nothing => Err(NO_PICTURE),
-        Showing::Batch(_) => return copy(app, Err(&several(app)), effects),
+    let path = match (app.popups.last(), &app.shown) {
+        (Some(Popup::Details { id, .. }), _) | (_, Showing::Finished(id)) => {
+            Ok(history::image_in(&app.environment.history, id))
+        }
+        (_, Showing::Running(_)) => Err("the picture has no file before its run is finished"),
+        (_, Showing::Nothing) => Err(NO_PICTURE),
+        (_, Showing::Batch(_)) => return copy(app, Err(&several(app)), effects),
     };
     copy(app, path.map(|path| path.display().to_string()), effects);
 }
@@ -123,18 +137,30 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     app.browser.list_mut().clear_marks();
     // They are removed from the list at once: the next key applies to the next run.
     leave(app, &ids);
+    app.removing.extend(ids.iter().cloned());
     app.remember(Undoable::Removed(ids.clone()));
     effects.push(Effect::Remove(ids));
 }
 
 /// Removes deleted runs from the lists and the screen.
 pub fn leave(app: &mut App, ids: &[String]) {
+    let indices = ids.iter().filter_map(|id| app.history.index(id));
+    let indices: Vec<usize> = indices.collect();
+    app.browser.history.unmark(&indices);
+    app.browser.favourites.unmark(&indices);
     app.history.remove_all(ids);
     for id in ids {
         app.pictures.forget(id);
         app.shown.remove(&Tile::Finished(id.clone()));
     }
     browser::list_history(app);
+}
+
+/// Notes that the removal of runs is over, whether they are removed or not.
+pub fn removal_is_over(app: &mut App, ids: &[String]) {
+    for id in ids {
+        app.removing.remove(id);
+    }
 }
 
 /// Of the runs to be removed, those in `left` could not be: only the others can be restored.
@@ -148,9 +174,28 @@ pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     });
 }
 
+/// Hash of the network that the current settings are for.
+fn settings_of(app: &App) -> Option<String> {
+    let network = app.model.fallback();
+    network.map(|network| network.hash.clone())
+}
+
+/// Removes and returns what can be undone last. Settings of another model wait until it is open again.
+fn take_undoable(app: &mut App) -> Option<Undoable> {
+    let present = settings_of(app);
+    let is_present = |undoable: &Undoable| match undoable {
+        Undoable::Settings {
+            model: Some(model), ..
+        } => Some(model) == present.as_ref(),
+        _ => true,
+    };
+    let place = app.undoable.iter().rposition(is_present)?;
+    app.undoable.remove(place)
+}
+
 /// Undoes the last deletion or replacement.
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
-    match app.undoable.pop_back() {
+    match take_undoable(app) {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
         Some(Undoable::Cleared(jobs)) => {
             let before = app.queue.jobs().len();
@@ -166,7 +211,7 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
             app.messages.say(level, text, app.now);
             effects.push(Effect::SaveQueue(app.queue.clone()));
         }
-        Some(Undoable::Settings(before)) => {
+        Some(Undoable::Settings { before, .. }) => {
             app.next_run.go_back_to(*before);
             let changes = app.next_run.changes().join(", ");
             let text = format!(
@@ -188,7 +233,8 @@ pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut NextRun)) -> St
     if dropped.is_empty() || before.settings == app.next_run.settings {
         return String::new();
     }
-    app.remember(Undoable::Settings(Box::new(before)));
+    let (model, before) = (settings_of(app), Box::new(before));
+    app.remember(Undoable::Settings { model, before });
     let key = app.key(Command::Undo);
     format!("; dropped {} ({key} to undo)", dropped.join(", "))
 }
@@ -274,7 +320,7 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
                 app.history.find(&spec.id()).is_none()
             });
             let spec = record.spec.with_seed(seeds.unwrap_or(seed));
-            submission::submit(app, vec![spec], effects);
+            submission::enqueue(app, vec![spec], "", effects);
         }
         Some(RecordPurpose::EditSettings) if record.spec.former().is_some() => {
             let text = "this run is of an earlier version: its settings cannot be used";

@@ -13,7 +13,7 @@
 //! - `history`, `exports`: commands on finished runs
 //! - `hints`: the key hints of the status row
 //! - `cam_layer`: the layer of the class activation map
-//! - `models`: the model picker
+//! - `models`, `picker`: opening models, and the model picker
 //! - `notes`: messages used in several places
 //! - `photo`, `photos`: the photo view, and opening photos
 //! - `worker`, `disk`: events from the worker and responses from the disk
@@ -44,6 +44,7 @@ mod notes;
 mod overlay;
 mod photo;
 mod photos;
+mod picker;
 mod prompt;
 mod queue;
 mod reconcile;
@@ -73,6 +74,8 @@ pub use commands::perform;
 pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     app.now = now;
     app.unsaved |= saved::concerns(&action);
+    saved::note_opening(app);
+    let selected = (app.queue_cursor, queue::selected(app));
     let mut effects = Vec::new();
     match action {
         Action::Key(chord) => {
@@ -102,6 +105,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         Action::Terminate => quit(app, &mut effects),
     }
     queue::dispatch(app, &mut effects);
+    queue::keep_selected(app, selected);
     reconcile::reconcile(app, &mut effects);
     attention::settle(app, &mut effects);
     saved::settle(app, &mut effects);

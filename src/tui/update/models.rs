@@ -56,7 +56,7 @@ pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(
         name: model.clone(),
         stage: "opening".into(),
         bytes: None,
-        before: app.model.opened().map(Arc::clone),
+        before: app.model.fallback().map(Arc::clone),
     };
     effects.push(Effect::Worker(Work::Open(Some(model))));
     Ok(())

@@ -3,8 +3,8 @@
 use super::{browser, give, hints, submission};
 use crate::tui::action::Effect;
 use crate::tui::app::{App, Panel};
-use crate::tui::list_state::Motion;
-use ratatui::layout::Position;
+use crate::tui::list_state::{ListState, Motion};
+use ratatui::layout::{Margin, Position};
 
 /// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or
 /// opens it.
@@ -43,10 +43,18 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
                 submission::run_or_open(app, effects);
             }
         }
-    } else if layout.queue.is_some_and(|queue| queue.contains(at)) {
+    } else if let Some(queue) = layout.queue.filter(|queue| queue.contains(at)) {
         app.focus = Panel::Queue;
-        let top = layout.queue.map_or(0, |queue| queue.y + 1);
-        app.queue_cursor = usize::from(row.saturating_sub(top));
+        let inner = queue.inner(Margin::new(1, 1));
+        let rows = ListState::around(
+            app.queue.jobs().len(),
+            app.queue_cursor,
+            inner.height.into(),
+        );
+        if inner.contains(at) {
+            let target = rows.offset() + usize::from(row - inner.y);
+            app.queue_cursor = target.min(rows.len().saturating_sub(1));
+        }
     }
 }
 

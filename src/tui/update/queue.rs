@@ -140,8 +140,18 @@ pub fn watch_shown(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 /// The job of the queue's selected row.
-fn selected(app: &App) -> Option<JobId> {
+pub fn selected(app: &App) -> Option<JobId> {
     app.queue.jobs().get(app.queue_cursor).map(|job| job.id)
+}
+
+/// Keeps the cursor on the job that was selected in a row, where others before it have come or gone.
+pub fn keep_selected(app: &mut App, (row, job): (usize, Option<JobId>)) {
+    if app.queue_cursor != row || selected(app) == job {
+        return;
+    }
+    let mut jobs = app.queue.jobs().iter();
+    let place = jobs.position(|other| Some(other.id) == job);
+    app.queue_cursor = place.unwrap_or(row);
 }
 
 /// Shows the selected run of the queue, if it is under way.

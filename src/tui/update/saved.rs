@@ -12,10 +12,22 @@ use crate::tui::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
 use crate::tui::showing::Showing;
 use std::sync::Arc;
 
+/// Notes tab and settings when the opening of a model begins: what the user changes before it is open stays.
+pub fn note_opening(app: &mut App) {
+    if matches!(app.model, Model::Opening { .. }) && app.at_opening.is_none() {
+        app.at_opening = Some((app.browser.tab, Box::new(app.next_run.clone())));
+    }
+}
+
 /// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names
 /// the settings that come back with it.
 pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     app.returning = None;
+    let tab = app.browser.tab;
+    let (has_moved, has_planned) = match app.at_opening.take() {
+        Some((before, plan)) => (before != tab, *plan != app.next_run),
+        None => (false, false),
+    };
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {
         return;
     };
@@ -26,8 +38,13 @@ pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     if let Some(opened) = app.model.opened().map(Arc::clone) {
         saved.browse(&mut app.browser, &opened);
     }
+    if has_moved {
+        app.browser.tab = tab;
+    }
     app.tiled = saved.grid;
-    plan(app, &saved, is_another);
+    if !has_planned {
+        plan(app, &saved, is_another);
+    }
     app.followed = Some(app.selected());
     app.returning = Some(Box::new(saved));
     runs(app);

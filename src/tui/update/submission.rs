@@ -4,7 +4,6 @@ use super::notes::no_network;
 use super::queue;
 use crate::ascent::Settings;
 use crate::runs::Spec;
-use crate::runs::queue::JobId;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::ModelInfo;
 use crate::text::counted;
@@ -36,7 +35,7 @@ pub fn run_chosen(app: &mut App, effects: &mut Vec<Effect>) {
         return no_network(app);
     };
     let targets = chosen(app, &opened);
-    submit_targets(app, targets, effects);
+    submit_chosen(app, targets, effects);
 }
 
 /// What makes items of the list that is shown, with these settings.
@@ -67,7 +66,7 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
         .into_iter()
         .map(|channel| Target::of_layer(layer, LayerPart::Neuron(channel, centre)))
         .collect();
-    submit_targets(app, targets, effects);
+    submit_chosen(app, targets, effects);
 }
 
 /// Queues the negatives of the chosen classes.
@@ -81,7 +80,7 @@ pub fn run_not(app: &mut App, effects: &mut Vec<Effect>) {
     }
     let targets = chosen(app, &opened).into_iter();
     let targets = targets.map(|target| target.map(Target::negated)).collect();
-    submit_targets(app, targets, effects);
+    submit_chosen(app, targets, effects);
 }
 
 /// Queues a grid over settings for everything that is chosen.
@@ -150,12 +149,30 @@ pub fn submit_targets(
     targets: Vec<Result<Target, TargetError>>,
     effects: &mut Vec<Effect>,
 ) {
+    if let Some(specs) = present_specs(app, targets) {
+        enqueue(app, specs, "", effects);
+    }
+}
+
+/// As [`submit_targets`], for the chosen items: their marks are cleared.
+fn submit_chosen(
+    app: &mut App,
+    targets: Vec<Result<Target, TargetError>>,
+    effects: &mut Vec<Effect>,
+) {
+    if let Some(specs) = present_specs(app, targets) {
+        submit(app, specs, effects);
+    }
+}
+
+/// Runs of targets with the present settings; `None` without an open model, which a message says.
+fn present_specs(app: &mut App, targets: Vec<Result<Target, TargetError>>) -> Option<Vec<Spec>> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
-        return no_network(app);
+        no_network(app);
+        return None;
     };
     let settings = app.next_run.settings.clone();
-    let specs = specs(app, &opened, targets, &settings);
-    submit(app, specs, effects);
+    Some(specs(app, &opened, targets, &settings))
 }
 
 /// What makes the targets with these settings; those that cannot be run are named.
@@ -193,6 +210,7 @@ pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
 pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<Effect>) -> bool {
     let before = app.queue.jobs().len();
     let asked = specs.len();
+    let failed = app.queue.failed_count();
     for spec in specs {
         if let Err(full) = app.queue.push(spec) {
             app.messages.say(Level::Warning, full.to_string(), app.now);
@@ -206,6 +224,14 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
             queue::go_on(app);
             return true;
         }
+        // One that had failed waits again.
+        let retried = failed - app.queue.failed_count();
+        if retried > 0 {
+            let text = format!("{} retried", counted(retried, "run"));
+            app.messages.say(Level::Note, text, app.now);
+            effects.push(Effect::SaveQueue(app.queue.clone()));
+            return true;
+        }
         if asked > 0 {
             let text = "already in the queue";
             app.messages.say(Level::Note, text, app.now);
@@ -214,15 +240,7 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
     }
     let behind = match app.awaiting_confirmation {
         true => {
-            let new: Vec<JobId> = app.queue.jobs()[before..]
-                .iter()
-                .map(|job| job.id)
-                .collect();
-            for job in new {
-                for _ in 0..before {
-                    app.queue.move_up(job);
-                }
-            }
+            app.queue.move_last_to_front(queued);
             format!(", ahead of {} from last time", counted(before, "run"))
         }
         false => String::new(),

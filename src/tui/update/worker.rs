@@ -1,6 +1,6 @@
 //! Events from the worker.
 
-use super::{album, browser, elsewhere, overlay, photo, queue, saved};
+use super::{album, browser, elsewhere, overlay, photo, picker, queue, saved};
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
@@ -13,6 +13,7 @@ use crate::tui::opening::Model;
 use crate::tui::pace;
 use crate::tui::pace::ActiveRun;
 use crate::tui::picture_cache::Size;
+use crate::tui::popup::Purpose;
 use crate::tui::showing::{Showing, Snapshot, Tile};
 use image::RgbImage;
 use std::sync::Arc;
@@ -27,10 +28,15 @@ fn on_the_cpu(app: &mut App, why: &str) {
 pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
     match report {
         WorkerEvent::Stage {
+            model,
             text,
             bytes: so_far,
         } => {
-            if let Model::Opening { stage, bytes, .. } = &mut app.model {
+            if let Model::Opening {
+                name, stage, bytes, ..
+            } = &mut app.model
+                && *name == model
+            {
                 *stage = text;
                 *bytes = so_far;
             }
@@ -46,6 +52,9 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             }
             _ => on_the_cpu(app, &format!("{}: {why}", format::model(&model))),
         },
+        // One that was asked for before the one that is being opened came too late.
+        WorkerEvent::Opened(opened) if matches!(&app.model, Model::Opening { name, .. } if !opened.is(name)) =>
+            {}
         WorkerEvent::Opened(opened) => {
             if let Some(why) = &opened.why_cpu {
                 on_the_cpu(app, why);
@@ -73,16 +82,17 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
         }
         WorkerEvent::OpenFailed { model, why } => {
             app.messages.say(Level::Error, &why, app.now);
-            let before = match &mut app.model {
-                Model::Opening { before, .. } => before.take(),
-                _ => None,
-            };
-            app.model = match before {
-                Some(opened) => Model::Open(opened),
+            let is_awaited = matches!(&app.model, Model::Opening { name, .. } if *name == model);
+            if !is_awaited {
+                return;
+            }
+            app.at_opening = None;
+            app.model = match app.model.fallback() {
+                Some(opened) => Model::Open(Arc::clone(opened)),
                 None => Model::Failed { name: model, why },
             };
-            if app.popups.is_empty() && app.model.opened().is_none() {
-                effects.push(Effect::ListFolder(app.environment.folder.clone()));
+            if app.popups.is_empty() && app.prompt.is_none() && app.model.opened().is_none() {
+                picker::open(app, Purpose::Open, effects);
             }
         }
         WorkerEvent::Transferred {

@@ -66,7 +66,8 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
         (Tab::History | Tab::Favourites, _) => {
             let now = format::unix_now();
             list(app, frame, area, browser.list(), focused, |index, width| {
-                entry_row(app, app.history.get(index), now, width)
+                let neighbours = neighbours(app, index);
+                entry_row(app, app.history.get(index), &neighbours, now, width)
             });
         }
     }
@@ -303,7 +304,30 @@ fn class_row(app: &App, opened: &ModelInfo, class: usize, width: usize) -> Line<
     )
 }
 
-fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'static> {
+/// The runs of the same target in the rows above and below.
+fn neighbours(app: &App, index: usize) -> Vec<&HistoryEntry> {
+    let list = app.browser.list();
+    // Only visible rows are drawn: the row is near.
+    let rows = &list.rows()[list.offset().saturating_sub(1)..];
+    let Some(at) = rows.iter().position(|row| *row == index) else {
+        return Vec::new();
+    };
+    let target = &app.history.get(index).target;
+    [at.checked_sub(1), Some(at + 1)]
+        .into_iter()
+        .filter_map(|row| rows.get(row?))
+        .map(|row| app.history.get(*row))
+        .filter(|entry| entry.target == *target)
+        .collect()
+}
+
+fn entry_row(
+    app: &App,
+    entry: &HistoryEntry,
+    neighbours: &[&HistoryEntry],
+    now: u64,
+    width: usize,
+) -> Line<'static> {
     let star = if entry.favourite { "★ " } else { "" };
     let score = match (app.history.order.key, entry.probability) {
         (SortKey::Judge, _) => match entry.judged() {
@@ -334,21 +358,30 @@ fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'s
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
         _ => fit_path(&entry.target, room),
     };
-    let seed = match entry.seed {
-        0 => String::new(),
-        seed => format!("seed {seed} "),
-    };
+    let mut parts: Vec<(bool, String)> = Vec::new();
+    if entry.seed != 0 {
+        let is_shared = neighbours.iter().all(|other| other.seed == entry.seed);
+        parts.push((is_shared, format!("seed {}", entry.seed)));
+    }
     let model = match app.is_of_other_model(&entry.model_hash) {
         true => format!("{} ", format::model(&entry.model)),
         false => String::new(),
     };
     let from = entry.branched_from.as_ref();
     let from = from.map_or_else(String::new, |from| format!("{from} "));
-    let beyond: Vec<String> = beyond
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let note = format!("{preset}{model}{seed}{from}{}", beyond.join(" "));
+    for (key, value) in beyond.iter() {
+        let is_shared = neighbours
+            .iter()
+            .all(|other| other.changes.get(key) == Some(value));
+        parts.push((is_shared, format!("{key}={value}")));
+    }
+    // In a narrow list the end is cut: what tells the runs of a sweep apart comes first.
+    let length: usize = parts.iter().map(|(_, part)| part.width() + 1).sum();
+    if !neighbours.is_empty() && name.width() + 1 + length > room {
+        parts.sort_by_key(|(is_shared, _)| *is_shared);
+    }
+    let parts: Vec<String> = parts.into_iter().map(|(_, part)| part).collect();
+    let note = format!("{preset}{model}{from}{}", parts.join(" "));
     let right = Span::styled(right, app.theme.style(Role::Dim));
     let mut line = noted(
         app,

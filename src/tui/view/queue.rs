@@ -21,9 +21,11 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         runs => format!("queue · {runs}"),
     };
     let inner = bordered(app, frame, area, &title, focused);
-    let mut listing = ListState::of(jobs.len());
-    listing.go_to_row(app.queue_cursor);
-    listing.fit(usize::from(inner.height), 1);
+    let listing = ListState::around(
+        app.queue.jobs().len(),
+        app.queue_cursor,
+        inner.height.into(),
+    );
     list(app, frame, inner, &listing, focused, |index, width| {
         row(app, &jobs[index], width)
     });

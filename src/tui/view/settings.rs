@@ -151,7 +151,9 @@ fn help_rows(width: usize) -> u16 {
 /// What the marks on a track are, in the lower border.
 fn legend(app: &App, frame: &mut Frame, area: Rect) {
     let text = " ● value  ┼ default ";
-    if area.height > 1 && usize::from(area.width) > text.width() + 4 {
+    // A message lies over the border.
+    let is_free = app.messages.current(app.now).is_none();
+    if is_free && area.height > 1 && usize::from(area.width) > text.width() + 4 {
         let (x, y) = (area.x + 2, area.bottom() - 1);
         let style = app.theme.style(Role::Dim);
         frame.buffer.set_string(x, y, text, style);

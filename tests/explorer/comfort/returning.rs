@@ -217,6 +217,8 @@ fn each_model_has_its_own_and_another_one_is_left_alone() {
     explorer.press("esc");
     let mut other = network();
     other.hash = "fedcba9876543210".into();
+    other.model = "/models/b.onnx".into();
+    explorer.press("m");
     explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(vec![ziggurat::tui::popup::Choice::File(

@@ -182,7 +182,7 @@ pub fn rotary() -> Vec<Case> {
     cases
 }
 
-/// A form that is not taken apart: the lengths of sequences that follow each other without padding.
+/// A form that is not decomposed: the lengths of sequences that follow each other without padding.
 pub fn cumulated_attention() -> Case {
     let lengths = index32(&[8], &[3, 2, 0, 5, 10, 0, 3, 6]);
     multi_head(&[Missing, lengths])

@@ -34,7 +34,7 @@ pub fn gradients(
     run(problem, builder.graph(), &found)
 }
 
-/// The problem's graph, upgraded and with fused operators taken apart, to be differentiated.
+/// The problem's graph, upgraded and with fused operators decomposed, to be differentiated.
 pub fn differentiable(problem: &Problem) -> Result<(Builder, Types), String> {
     runtime::testing::library();
     let outputs: Vec<_> = problem

@@ -176,8 +176,8 @@ fn a_network_that_scales_pixels_itself_is_given_them() {
     let first = layers.iter().find(|layer| layer.is_activation).unwrap();
     assert_eq!(first.name, "conv");
     let card = "[preprocessing]\nmean = [0.5]\nstd = [0.5]";
-    let told = opened_with(card, 18, scaled).unwrap();
-    assert_ne!(told.preprocessing, Preprocessing::PIXELS);
+    let specified = opened_with(card, 18, scaled).unwrap();
+    assert_ne!(specified.preprocessing, Preprocessing::PIXELS);
 }
 
 /// A network for pictures whose height and width are open where they are 0.
@@ -327,17 +327,17 @@ fn metadata_of_exporters_is_used_unless_the_card_overrides_it() {
         "preprocessor_config.json",
         r#"{"size": 8, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}"#,
     );
-    let told = open();
-    assert_eq!(told.classes.name(2), Some("c"));
-    assert_eq!(told.input_dims(1), [1, 3, 8, 8]);
+    let specified = open();
+    assert_eq!(specified.classes.name(2), Some("c"));
+    assert_eq!(specified.input_dims(1), [1, 3, 8, 8]);
     let origins = [
-        told.classes_origin,
-        told.size_origin,
-        told.preprocessing_origin,
+        specified.classes_origin,
+        specified.size_origin,
+        specified.preprocessing_origin,
     ];
     assert_eq!(origins, [Origin::Exporter; 3]);
-    assert!(told.assumptions().is_empty());
-    assert_ne!(alone.hash, told.hash);
+    assert!(specified.assumptions().is_empty());
+    assert_ne!(alone.hash, specified.hash);
     // Another number of names is another model's.
     write("config.json", r#"{"id2label": {"0": "a", "1": "b"}}"#);
     assert_eq!(open().classes_origin, Origin::Assumed);

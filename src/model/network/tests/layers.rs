@@ -35,12 +35,12 @@ fn an_operator_that_is_taken_apart_is_the_layer_that_the_file_has() {
     .unwrap();
     let layers = network.layers();
     let shown: Vec<_> = layers.iter().filter(|layer| layer.is_activation).collect();
-    let told: Vec<_> = shown
+    let reported: Vec<_> = shown
         .iter()
         .map(|layer| (layer.name.as_str(), layer.op.as_str(), layer.parameters))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("patches", "Conv", 288),
             ("attended", "Attention", 126),
