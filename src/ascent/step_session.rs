@@ -5,7 +5,7 @@ use super::cam::Map;
 use super::decorrelation::ColourBasis;
 use super::objective::ClassScore;
 use super::step_graph::{self, Request, Terms, names};
-use super::stochastic_depth::{self, Batch, GateForm, Gated};
+use super::stochastic_depth::{self, Batch, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
@@ -133,11 +133,7 @@ fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelPro
             one: &network.shapes,
             runs: plan.runs,
         };
-        let form = match lowering(device).blocked_channels {
-            true => GateForm::Spread,
-            false => GateForm::Broadcast,
-        };
-        stochastic_depth::gate(&folded, &mut shapes, batch, value, form)?
+        stochastic_depth::gate(&folded, &mut shapes, batch, value, lowering(device))?
     } else {
         Gated {
             graph: folded,

@@ -5,8 +5,9 @@
 //! Adds the gates of the branches to the network of a step graph.
 
 use super::step_graph::names::BRANCHES;
+use crate::autodiff::{Device, lowering::blocked};
 use crate::onnx::types::{fixed_dims, value_info};
-use crate::onnx::{Builder, ElementType, Error, Graph, Types, ValueType, residual};
+use crate::onnx::{Builder, ElementType, Error, Graph, Types, residual};
 
 /// A network with gates: factors of its residual branches that are inputs.
 pub(super) struct Gated {
@@ -49,18 +50,9 @@ impl Batch<'_> {
     }
 }
 
-/// How a gate is multiplied with its branch: which form is fast depends on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GateForm {
-    /// One factor per picture, broadcast.
-    Broadcast,
-    /// For branches that end in a two-dimensional convolution: one factor per element. ONNX Runtime's CPU provider keeps
-    /// channels blocked in products of equal dimensions only, so a convolution spreads the factors over the channels.
-    Spread,
-}
-
 /// Adds a gate to every residual branch with a batch axis that `value` depends on. Adds the types of the new values to
-/// `shapes`, which is for that batch. Existing values keep their names and, if all gates are 1, their contents.
+/// `shapes`, which is for that batch. Existing values keep their names and, if all gates are 1, their contents. The form of
+/// a gate depends on `device`.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the name of a new value is taken.
@@ -69,7 +61,7 @@ pub(super) fn gate(
     shapes: &mut Types,
     batch: Batch,
     value: &str,
-    form: GateForm,
+    device: Device,
 ) -> Result<Gated, Error> {
     let runs = batch.runs;
     let needed = graph.ancestors([value]);
@@ -110,11 +102,10 @@ pub(super) fn gate(
                 gate = builder.emit("Expand", &[&gate, &repeated], &[]);
             }
             let mut gate = builder.emit("Reshape", &[&gate, &dims], &[]);
-            let is_convolution = graph
-                .producer(open)
-                .is_some_and(|producer| graph.nodes()[producer].is_op("Conv"));
-            if form == GateForm::Spread && is_convolution && axis == 0 {
-                gate = spread(&mut builder, &gate, &gated).unwrap_or(gate);
+            let producer = graph.producer(open).map(|node| &graph.nodes()[node]);
+            let is_convolution = producer.is_some_and(|node| node.is_op("Conv"));
+            if device.blocked_channels && is_convolution && axis == 0 {
+                gate = blocked::spread_factor(&mut builder, &gate, &gated).unwrap_or(gate);
             }
             *open = builder.emit("Mul", &[open, &gate], &[]);
             shapes.insert(open.as_str(), gated);
@@ -130,40 +121,19 @@ pub(super) fn gate(
     })
 }
 
-/// A gate (N, 1, 1, 1) with the dimensions of the value that it gates. `None` unless that is float32 (N, C, H, W).
-fn spread(builder: &mut Builder, gate: &str, gated: &ValueType) -> Option<String> {
-    let &[batch, channels, height, width] = gated.dims.as_slice() else {
-        return None;
-    };
-    if gated.elem != ElementType::F32 {
-        return None;
-    }
-    let one_channel = builder.ints(&[batch, 1, height, width].map(|size| size as i64));
-    let gate = builder.emit("Expand", &[gate, &one_channel], &[]);
-    let ones = builder.floats(&[channels as i64, 1, 1, 1], &vec![1.0; channels]);
-    Some(builder.emit("Conv", &[&gate, &ones], &[]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::Graph;
-    use crate::onnx::proto::Dim;
     use crate::onnx::types::{untyped_value, value_info};
-
-    use GateForm::{Broadcast, Spread};
+    use crate::onnx::{Graph, ValueType};
 
     const DIMS: [usize; 4] = [2, 3, 4, 4];
 
     /// `start + f(start)`, where `f` is a convolution, followed by a residual function without weights.
     fn network() -> (Graph, Types) {
         let mut builder = Builder::empty(18, "");
-        let dims = DIMS.map(|size| Dim::DimValue(size as i64));
-        let start = builder.input("start", ElementType::F32, &dims).unwrap();
-        let weight = builder.floats(&[3, 3, 1, 1], &[0.5; 9]);
-        builder
-            .emit_named("branch", "Conv", &[&start, &weight], &[])
-            .unwrap();
+        let start = input(&mut builder, &DIMS);
+        convolution(&mut builder, "branch", &start, DIMS[1]);
         builder
             .emit_named("sum", "Add", &["branch", &start], &[])
             .unwrap();
@@ -176,6 +146,19 @@ mod tests {
         let mut graph = builder.into_graph();
         graph.set_outputs(vec![untyped_value("curve")]);
         (graph, all_of(&DIMS))
+    }
+
+    fn input(builder: &mut Builder, dims: &[usize]) -> String {
+        let fixed = fixed_dims(dims);
+        builder.input("start", ElementType::F32, &fixed).unwrap()
+    }
+
+    fn convolution(builder: &mut Builder, name: &str, of: &str, channels: usize) {
+        let dims = [channels as i64, channels as i64, 1, 1];
+        let weight = builder.floats(&dims, &vec![0.5; channels * channels]);
+        builder
+            .emit_named(name, "Conv", &[of, &weight], &[])
+            .unwrap();
     }
 
     /// Types of `dims` for all values.
@@ -214,7 +197,14 @@ mod tests {
         let one = &all_of(&[1, 3, 4, 4]);
         let windows = &all_of(&[3, 3, 4, 4]);
         let gates = |one, shapes: &mut Types| {
-            let gated = gate(&graph, shapes, Batch { one, runs: 2 }, "curve", Broadcast).unwrap();
+            let gated = gate(
+                &graph,
+                shapes,
+                Batch { one, runs: 2 },
+                "curve",
+                Device::FULL,
+            )
+            .unwrap();
             let ops = gated.graph.nodes().iter().map(|node| node.op_type.clone());
             ops.filter(|op| op == "Expand").count()
         };
@@ -231,7 +221,7 @@ mod tests {
             &mut shapes,
             Batch { one, runs: 2 },
             "curve",
-            Broadcast,
+            Device::FULL,
         )
         .unwrap();
         assert_eq!(gated.branches, 1);
@@ -246,6 +236,52 @@ mod tests {
         assert_eq!(curve.input, ["sum", "cube"]);
     }
 
+    /// The dimensions to which the gate of `start + branch`, (2, channels, 4, 4), is expanded for a device before its
+    /// product with the branch; `None` if it is broadcast. The branch ends in a convolution or, behind that, a rectifier.
+    fn spread(channels: usize, is_rectified: bool, device: Device) -> Option<Vec<i64>> {
+        let dims = [2, channels, 4, 4];
+        let mut builder = Builder::empty(18, "");
+        let start = input(&mut builder, &dims);
+        if is_rectified {
+            convolution(&mut builder, "maps", &start, channels);
+            builder
+                .emit_named("branch", "Relu", &["maps"], &[])
+                .unwrap();
+        } else {
+            convolution(&mut builder, "branch", &start, channels);
+        }
+        builder
+            .emit_named("sum", "Add", &["branch", &start], &[])
+            .unwrap();
+        let mut graph = builder.into_graph();
+        graph.set_outputs(vec![untyped_value("sum")]);
+        let one = &all_of(&[1, channels, 4, 4]);
+        let batch = Batch { one, runs: 2 };
+        let gated = gate(&graph, &mut all_of(&dims), batch, "sum", device).unwrap();
+        assert_eq!(gated.branches, 1);
+        let graph = gated.graph;
+        let node = |value: &str| &graph.nodes()[graph.producer(value).unwrap()];
+        let product = node(&node("sum").input[0]);
+        assert_eq!(product.input[0], "branch");
+        let gate = node(&product.input[1]);
+        if gate.is_op("Reshape") {
+            return None;
+        }
+        assert!(gate.is_op("Conv"));
+        let ones = graph.constant(&gate.input[1]).unwrap();
+        assert_eq!(ones.dims, [channels as i64, 1, 1, 1]);
+        let expanded = graph.constant(&node(&gate.input[0]).input[1]);
+        Some(expanded.unwrap().to_i64().unwrap())
+    }
+
+    #[test]
+    fn gates_of_convolutions_are_spread_over_channels_that_can_be_blocked() {
+        assert_eq!(spread(4, false, Device::CPU), Some(vec![2, 1, 4, 4]));
+        assert_eq!(spread(4, true, Device::CPU), None);
+        assert_eq!(spread(3, false, Device::CPU), None);
+        assert_eq!(spread(4, false, Device::FULL), None);
+    }
+
     #[test]
     fn a_value_without_branches_before_it_needs_no_gates() {
         let (graph, mut shapes) = network();
@@ -255,49 +291,11 @@ mod tests {
             &mut shapes,
             Batch { one, runs: 2 },
             "branch",
-            Broadcast,
+            Device::FULL,
         )
         .unwrap();
         assert_eq!(gated.branches, 0);
         assert_eq!(gated.graph.inputs(), graph.inputs());
         assert_eq!(gated.graph.nodes(), graph.nodes());
-    }
-
-    #[test]
-    fn a_gate_that_is_spread_has_the_dimensions_of_its_branch() {
-        let (graph, mut shapes) = network();
-        let one = &all_of(&[1, 3, 4, 4]);
-        let batch = Batch { one, runs: 2 };
-        let gated = gate(&graph, &mut shapes, batch, "curve", Spread).unwrap();
-        let node = |value: &str| &gated.graph.nodes()[gated.graph.producer(value).unwrap()];
-        let product = node(&node("sum").input[0]);
-        let convolution = node(&product.input[1]);
-        assert_eq!((&*product.op_type, &*convolution.op_type), ("Mul", "Conv"));
-        let dims = node(&convolution.input[0]).input[1].as_str();
-        let dims = gated.graph.constant(dims).unwrap().to_i64().unwrap();
-        assert_eq!(dims, [2, 1, 4, 4]);
-        let ones = gated.graph.constant(&convolution.input[1]).unwrap();
-        assert_eq!(ones.dims, [3, 1, 1, 1]);
-    }
-
-    #[test]
-    fn only_gates_of_convolutions_are_spread() {
-        let mut builder = Builder::empty(18, "");
-        let dims = DIMS.map(|size| Dim::DimValue(size as i64));
-        let start = builder.input("start", ElementType::F32, &dims).unwrap();
-        let weight = builder.floats(&[3, 3, 1, 1], &[0.5; 9]);
-        let maps = builder.emit("Conv", &[&start, &weight], &[]);
-        builder.emit_named("branch", "Relu", &[&maps], &[]).unwrap();
-        builder
-            .emit_named("sum", "Add", &["branch", &start], &[])
-            .unwrap();
-        let mut graph = builder.into_graph();
-        graph.set_outputs(vec![untyped_value("sum")]);
-        let one = &all_of(&[1, 3, 4, 4]);
-        let batch = Batch { one, runs: 2 };
-        let gated = gate(&graph, &mut all_of(&DIMS), batch, "sum", Spread).unwrap();
-        assert_eq!(gated.branches, 1);
-        let convolutions = gated.graph.nodes().iter().filter(|node| node.is_op("Conv"));
-        assert_eq!(convolutions.count(), 1);
     }
 }

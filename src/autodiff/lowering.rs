@@ -1,11 +1,12 @@
 //! Choices between forms that compute the same: which one is fast depends on the device and the element type.
 //!
-//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels (NCHWc) as long as only certain
-//! ops touch them. `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a scalar are
-//! not. So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but
+//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels as long as only certain operators
+//! touch them (see [`blocked`]). `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a
+//! scalar are not. So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but
 //! those within 2^-100 of the bound.
 
 pub mod basic;
+pub mod blocked;
 
 use super::context::Context;
 use crate::onnx::{ElementType, Error};
@@ -146,9 +147,6 @@ pub(super) enum ConvolutionForm {
     Transposed,
     /// For stride 1: `Conv` with the weights flipped and their channels exchanged.
     Flipped,
-    /// For depthwise convolutions of stride 2 in two dimensions: one small depthwise `Conv` for each of the four
-    /// sub-pixel phases, then `DepthToSpace`.
-    Phases,
     /// For depthwise convolutions of stride 2 in two dimensions: as [`Flipped`](Self::Flipped), of the gradient with
     /// zeros inserted between its rows and columns.
     ZeroInserted,
@@ -164,20 +162,17 @@ pub(super) struct ConvolutionTraits {
 }
 
 /// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 8 (or the
-/// convolution is depthwise). For depthwise stride 2, zeros inserted, in a third to a half of the time of any other form,
-/// if the channels are a multiple of 4: others are not blocked, and the sums of phases are rounded differently there.
+/// convolution is depthwise), zeros inserted for depthwise stride 2 if the channels can be blocked.
 pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> ConvolutionForm {
     if !device.blocked_channels {
         return ConvolutionForm::Transposed;
     }
     let whole_blocks = traits.input_channels.is_multiple_of(8) && traits.group == 1;
+    let may_be_blocked = traits.depthwise && blocked::fills_blocks(traits.input_channels);
     if traits.unit_stride && (whole_blocks || traits.depthwise) {
         ConvolutionForm::Flipped
-    } else if traits.two_dimensional_stride_2 && traits.depthwise {
-        match traits.input_channels.is_multiple_of(4) {
-            true => ConvolutionForm::ZeroInserted,
-            false => ConvolutionForm::Phases,
-        }
+    } else if traits.two_dimensional_stride_2 && may_be_blocked {
+        ConvolutionForm::ZeroInserted
     } else {
         ConvolutionForm::Transposed
     }

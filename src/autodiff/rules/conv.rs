@@ -2,7 +2,7 @@
 
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients, conv_weights};
-use crate::autodiff::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
+use crate::autodiff::lowering::{ConvolutionForm, ConvolutionTraits, blocked, convolution_form};
 use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
@@ -46,9 +46,6 @@ fn of_input(cx: &mut Context, window: &Window, group: usize) -> Result<String, E
         .cloned();
     let found = match (convolution_form(cx.options.device, &traits), constant) {
         (ConvolutionForm::Flipped, Some(kernel)) => flipped(cx, &gradient, &kernel, window, group)?,
-        (ConvolutionForm::Phases, Some(kernel)) => {
-            phases(cx, &gradient, &kernel, window, &dims, &out)?
-        }
         (ConvolutionForm::ZeroInserted, Some(kernel)) => {
             zero_inserted(cx, &gradient, &kernel, window, &dims, &out)?
         }
@@ -166,8 +163,8 @@ fn flipped_weight(weight: &TensorProto, group: usize) -> Result<TensorProto, Err
     })
 }
 
-/// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` with zeros inserted between its
-/// rows and columns. `None` where the sizes or the type do not fit.
+/// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` with a zero after each of its rows
+/// and columns. `None` where the padding does not fit, the type is another, or the constants would be too large.
 fn zero_inserted(
     cx: &mut Context,
     gradient: &str,
@@ -176,173 +173,29 @@ fn zero_inserted(
     dims: &[usize],
     out: &[usize],
 ) -> Result<Option<String>, Error> {
-    // The last zeros are part of the padding.
+    let &[batch, channels, height, width] = out else {
+        return Ok(None);
+    };
     let mut pads = vec![0; 4];
     for axis in 0..2 {
         let (pad, reach) = (window.pads_begin[axis], window.extent(axis) - 1);
-        (pads[axis], pads[axis + 2]) = (reach - pad, pad);
+        pads[axis] = reach - pad;
+        // The last zeros are part of the padding.
+        pads[axis + 2] = pad + dims[axis + 2] as i64 - 2 * out[axis + 2] as i64;
     }
-    if weight.elem()? != ElementType::F32
-        || !is_halved(dims, out)
-        || pads.iter().any(|&pad| pad < 0)
-    {
+    if weight.elem()? != ElementType::F32 || pads.iter().any(|&pad| pad < 0) {
         return Ok(None);
     }
-    let dilated = insert_zeros(cx, gradient, out);
-    let channels = dims[1];
     let weight = flipped_weight(weight, channels)?;
+    let out = [batch, channels, height, width];
+    let Some(spaced) = blocked::insert_zeros(cx.builder, gradient, out) else {
+        return Ok(None);
+    };
     let weight = cx.builder.constant(weight);
     let attributes = [
         ("kernel_shape", window.kernel.clone().into()),
         ("pads", pads.into()),
         ("group", (channels as i64).into()),
     ];
-    Ok(Some(cx.emit("Conv", &[&dilated, &weight], &attributes)))
-}
-
-/// A zero after every row and every column of `value`, float32 (N, C, H, W): (N, C, 2H, 2W).
-///
-/// No operator does this in blocked channels, but two that keep them do so together: each element is repeated over a
-/// square of 2 × 2, and multiplied by 1 at the square's first place and by 0 at the others. The factors are blocked
-/// too, because a convolution spreads them over the channels. Its input is multiplied by a 1 that ONNX Runtime does not
-/// know in advance: it would compute the convolution when the model is opened, and store the result unblocked.
-fn insert_zeros(cx: &mut Context, value: &str, dims: &[usize]) -> String {
-    let channels = dims[1] as i64;
-    let [height, width] = [2 * dims[2], 2 * dims[3]];
-    let nearest = [
-        ("mode", "nearest".into()),
-        ("coordinate_transformation_mode", "asymmetric".into()),
-        ("nearest_mode", "floor".into()),
-    ];
-    let scales = cx.builder.floats(&[4], &[1.0, 1.0, 2.0, 2.0]);
-    let repeated = cx.emit("Resize", &[value, "", &scales], &nearest);
-
-    let one = unknown_one(cx);
-    let alternating = |size: usize| [1.0, 0.0].repeat(size / 2);
-    let rows = cx
-        .builder
-        .floats(&[1, 1, height as i64, 1], &alternating(height));
-    let columns = cx
-        .builder
-        .floats(&[1, 1, 1, width as i64], &alternating(width));
-    let rows = cx.expand(&rows, &[dims[0], 1, height, 1]);
-    let rows = cx.mul(&rows, &one);
-    let places = cx.mul(&rows, &columns);
-    let ones = cx.builder.floats(&[channels, 1, 1, 1], &vec![1.0; dims[1]]);
-    let places = cx.emit("Conv", &[&places, &ones], &[]);
-    cx.mul(&repeated, &places)
-}
-
-/// A 1 (1, 1, 1, 1) that depends on an input of the graph as far as ONNX Runtime can tell, whatever the input is.
-/// (`RandomUniform` from 1 to 1 would do, but ONNX Runtime 1.32 lacks it at opset 22.)
-fn unknown_one(cx: &mut Context) -> String {
-    let input = cx.builder.graph().inputs()[0].name.clone();
-    let all = cx.ints(&[-1]);
-    let flat = cx.op("Reshape", &[&input, &all]);
-    let [start, end] = [0, 1].map(|place| cx.ints(&[place]));
-    let first = cx.op("Slice", &[&flat, &start, &end]);
-    let first = cx.cast(&first, ElementType::Bool);
-    let first = cx.cast(&first, ElementType::F32);
-    let first = cx.reshape(&first, &[1, 1, 1, 1]);
-    let always_one = [("alpha", 0f32.into()), ("beta", 1f32.into())];
-    cx.emit("HardSigmoid", &[&first], &always_one)
-}
-
-/// Whether a convolution halves height and width: `dims` are those of its input, `out` of its output.
-fn is_halved(dims: &[usize], out: &[usize]) -> bool {
-    dims[2] == 2 * out[2] && dims[3] == 2 * out[3]
-}
-
-/// For a depthwise convolution of stride 2: every second row (column) of the input's gradient sees only every second
-/// row (column) of the kernel, so each of the four parities is a small convolution of `g` of stride 1. All four run as
-/// one depthwise convolution of `[g, g, g, g]`, and `DepthToSpace` interleaves them. `None` where the sizes do not fit.
-fn phases(
-    cx: &mut Context,
-    gradient: &str,
-    weight: &TensorProto,
-    window: &Window,
-    dims: &[usize],
-    out: &[usize],
-) -> Result<Option<String>, Error> {
-    let channels = dims[1];
-    if !is_halved(dims, out) {
-        return Ok(None);
-    }
-    let taps = [0, 1].map(|axis| PhaseTaps::of(window.kernel[axis], window.pads_begin[axis]));
-    let [rows, columns] = taps;
-    let kernel = weight.to_f64()?;
-    let (height, width) = (window.kernel[0] as usize, window.kernel[1] as usize);
-    let mut values = Vec::with_capacity(4 * channels * rows.length * columns.length);
-    for phase in 0..4 {
-        for channel in 0..channels {
-            for row in 0..rows.length {
-                for column in 0..columns.length {
-                    let source = rows.source[phase / 2][row].zip(columns.source[phase % 2][column]);
-                    values.push(
-                        source.map_or(0.0, |(y, x)| kernel[(channel * height + y) * width + x]),
-                    );
-                }
-            }
-        }
-    }
-    let dims = [
-        4 * channels as i64,
-        1,
-        rows.length as i64,
-        columns.length as i64,
-    ];
-    let weight = TensorProto::from_floats("", &dims, weight.elem()?, &values)?;
-    let weight = cx.builder.constant(weight);
-    let stacked = cx.emit("Concat", &[gradient; 4], &[("axis", 1i64.into())]);
-    let attributes = [
-        (
-            "kernel_shape",
-            vec![rows.length as i64, columns.length as i64].into(),
-        ),
-        (
-            "pads",
-            vec![rows.before, columns.before, rows.after, columns.after].into(),
-        ),
-        ("group", (4 * channels as i64).into()),
-    ];
-    let interleaved = cx.emit("Conv", &[&stacked, &weight], &attributes);
-    Ok(Some(cx.emit(
-        "DepthToSpace",
-        &[&interleaved],
-        &[("blocksize", 2i64.into())],
-    )))
-}
-
-/// Along one axis: which kernel position each tap of each parity's small kernel takes.
-///
-/// Input position `2q + parity` receives `g[o]` times kernel position `k` where `2o - pad + k = 2q + parity`, so
-/// `k = 2(q - o) + parity + pad`: with tap offset `d = o - q`, `k = parity + pad - 2d`.
-struct PhaseTaps {
-    /// Taps of either small kernel; both parities share the longer one's length.
-    length: usize,
-    before: i64,
-    after: i64,
-    source: [Vec<Option<usize>>; 2],
-}
-
-impl PhaseTaps {
-    fn of(kernel: i64, pad: i64) -> Self {
-        // The offsets d for which k lies within the kernel for at least one parity.
-        let first =
-            (pad - kernel + 1).div_euclid(2) + i64::from((pad - kernel + 1).rem_euclid(2) != 0);
-        let last = (1 + pad).div_euclid(2);
-        let source = [0, 1].map(|parity| {
-            let position = |offset: i64| {
-                let k = parity + pad - 2 * offset;
-                (0..kernel).contains(&k).then_some(k as usize)
-            };
-            (first..=last).map(position).collect()
-        });
-        Self {
-            length: (last - first + 1) as usize,
-            before: -first,
-            after: last,
-            source,
-        }
-    }
+    Ok(Some(cx.emit("Conv", &[&spaced, &weight], &attributes)))
 }
