@@ -4,12 +4,13 @@
 What is measured, on the CPU
     forward     a forward pass by ONNX Runtime of the file that PyTorch exports: what anything costs at the very least.
     gradient    forward pass and gradient of the sum of all logits, by ONNX Runtime, of the file that `ziggurat gradient --export` writes.
-    step        a step of `ziggurat run`: what each of --steps further steps adds to the seconds that it reports, so that neither the opening of
-                the model nor the last look at the picture count. Its peak memory is that of the whole process.
+    step        a step of `ziggurat run`: what each of --steps further steps adds to the seconds of the process, so that neither its start nor the
+                last look at the picture count. Its peak memory is that of the whole process.
     PyTorch     the same gradient by PyTorch (eager; its weights need none). --compile: by torch.compile, too.
     before      gradient and step by the program of an earlier version (--before), if there is one.
 Networks have random weights (architectures.py), so nothing is downloaded. Errors are relative (L2), against the gradient in float64: Ziggurat's, the
 larger one if there are two, and PyTorch's own in float32. Medians; everybody takes --turns turns of --passes passes, fewer where these take long.
+On a busy machine, --clock processor --threads 1 counts the seconds of the processor instead: what other processes take then hardly matters.
 
 Setting up
     python3 -m venv venv && venv/bin/pip install torch torchvision numpy onnx onnxscript onnxruntime==1.32.0     # the version that Ziggurat fetches
@@ -49,7 +50,8 @@ FEW = 8  # steps of the shorter of two runs
 class Steps:
     """Pairs of a short and a long `ziggurat run` of one class: what a further step costs."""
 
-    def __init__(self, binary, model, folder, steps):
+    def __init__(self, binary, model, folder, steps, clock):
+        self.clock = clock
         self.command = [sys.executable, "-S", HERE / "measured.py", binary, "run", "class:1", "--model", model, "--provider", "cpu", "--again", "--json"]
         self.command += ["--out", folder / "picture.png", "--steps"]
         self.more, self.seconds, self.peak = steps, [], 0
@@ -62,9 +64,9 @@ class Steps:
         done = subprocess.run([*map(str, self.command), str(steps)], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"speed: {done.stderr.strip()}")
-        report, cost = map(json.loads, done.stdout.splitlines()[-2:])
+        cost = json.loads(done.stdout.splitlines()[-1])
         self.peak = max(self.peak, cost["peak"])
-        return report["seconds"]
+        return cost[self.clock]
 
 
 def build(name):
@@ -104,17 +106,18 @@ def measure(name, batch, chosen, folder):
     binaries = {suffix: binary.resolve() for suffix, binary in binaries.items() if binary}
 
     eager = by_pytorch(model, picture)
-    contenders = {"forward": Session(file, threads, chosen.passes), "PyTorch": Timed(eager, chosen.passes)}
+    clock = {"wall": time.perf_counter, "processor": time.process_time}[chosen.clock]
+    contenders = {"forward": Session(file, threads, chosen.passes, clock), "PyTorch": Timed(eager, chosen.passes, clock)}
     if chosen.compile:
-        contenders["torch.compile"] = Timed(by_pytorch(torch.compile(model), picture), chosen.passes)
+        contenders["torch.compile"] = Timed(by_pytorch(torch.compile(model), picture), chosen.passes, clock)
     for suffix, binary in binaries.items():
         path = with_gradient(binary, file, folder / f"gradient{suffix.strip()}.onnx")
-        contenders["gradient" + suffix] = Session(path, threads, chosen.passes)
+        contenders["gradient" + suffix] = Session(path, threads, chosen.passes, clock)
     sessions = {key: each for key, each in contenders.items() if isinstance(each, Session)}
     for each in sessions.values():
         each.feed = {each.input.name: picture}
     if batch == 1:  # the file's batch size is fixed
-        contenders |= {"step" + suffix: Steps(binary, file, folder, chosen.steps) for suffix, binary in binaries.items()}
+        contenders |= {"step" + suffix: Steps(binary, file, folder, chosen.steps, chosen.clock) for suffix, binary in binaries.items()}
 
     exact = by_pytorch(copy.deepcopy(model).double(), picture.astype("float64"))().numpy()
     found = [each.session.run(["grad/" + each.input.name], each.feed)[0] for key, each in sessions.items() if key != "forward"]
@@ -168,6 +171,7 @@ def options():
     parser.add_argument("--opset", type=int, default=17)
     parser.add_argument("--compile", action="store_true", help="torch.compile, too; it needs a C++ compiler")
     parser.add_argument("--threads", type=int, default=2, help="processors for everybody (default 2)")
+    parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="which seconds count (default wall)")
     parser.add_argument("--turns", type=int, default=8)
     parser.add_argument("--passes", type=int, default=20, help="passes a turn (default 20)")
     parser.add_argument("--steps", type=int, default=24, help="steps by which the longer of two runs is longer (default 24)")
@@ -189,7 +193,7 @@ def main():
                 rows.append(measure(name, batch, chosen, pathlib.Path(folder)))
             print(json.dumps(rows[-1]), flush=True)
     print(table(rows))
-    record = {"threads": len(processors), "torch": torch.__version__, "others": others.share(), "means": geometric_means(rows)}
+    record = {"threads": len(processors), "clock": chosen.clock, "torch": torch.__version__, "others": others.share(), "means": geometric_means(rows)}
     if record["others"] > QUIET:
         print(f"speed: other processes took {record['others']:.0%} of the processors; repeat it on a quiet machine before quoting it", file=sys.stderr)
     print(json.dumps(record | {"rows": rows}))
