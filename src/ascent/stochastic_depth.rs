@@ -5,7 +5,7 @@
 //! Adds the gates of the branches to the network of a step graph.
 
 use super::step_graph::names::BRANCHES;
-use crate::autodiff::{Device, lowering::blocked};
+use crate::autodiff::{Device, lowering::blocked::FeatureMaps};
 use crate::onnx::types::{fixed_dims, value_info};
 use crate::onnx::{Builder, ElementType, Error, Graph, Types, residual};
 
@@ -102,10 +102,9 @@ pub(super) fn gate(
                 gate = builder.emit("Expand", &[&gate, &repeated], &[]);
             }
             let mut gate = builder.emit("Reshape", &[&gate, &dims], &[]);
-            let producer = graph.producer(open).map(|node| &graph.nodes()[node]);
-            let is_convolution = producer.is_some_and(|node| node.is_op("Conv"));
-            if device.blocked_channels && is_convolution && axis == 0 {
-                gate = blocked::spread_factor(&mut builder, &gate, &gated).unwrap_or(gate);
+            let maps = FeatureMaps::new(device, gated.elem, &gated.dims);
+            if let Some(maps) = maps.filter(|_| axis == 0 && ends_narrowly(graph, open)) {
+                gate = maps.repeat_over_pictures(&mut builder, &gate);
             }
             *open = builder.emit("Mul", &[open, &gate], &[]);
             shapes.insert(open.as_str(), gated);
@@ -121,6 +120,16 @@ pub(super) fn gate(
     })
 }
 
+/// Whether a value is computed by a convolution to fewer channels, as at the end of an inverted residual block. A gate of
+/// its size then costs less than to reorder it; for the wide ends of other blocks, broadcasting is as fast.
+fn ends_narrowly(graph: &Graph, value: &str) -> bool {
+    let node = graph.producer(value).map(|node| &graph.nodes()[node]);
+    let weight = node
+        .filter(|node| node.is_op("Conv"))
+        .and_then(|node| graph.constant(node.input_at(1)?));
+    weight.is_some_and(|weight| matches!(weight.dims[..], [out, inner, ..] if out < inner))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +142,7 @@ mod tests {
     fn network() -> (Graph, Types) {
         let mut builder = Builder::empty(18, "");
         let start = input(&mut builder, &DIMS);
-        convolution(&mut builder, "branch", &start, DIMS[1]);
+        convolution(&mut builder, "branch", &start, [DIMS[1]; 2]);
         builder
             .emit_named("sum", "Add", &["branch", &start], &[])
             .unwrap();
@@ -153,9 +162,9 @@ mod tests {
         builder.input("start", ElementType::F32, &fixed).unwrap()
     }
 
-    fn convolution(builder: &mut Builder, name: &str, of: &str, channels: usize) {
-        let dims = [channels as i64, channels as i64, 1, 1];
-        let weight = builder.floats(&dims, &vec![0.5; channels * channels]);
+    fn convolution(builder: &mut Builder, name: &str, of: &str, [from, to]: [usize; 2]) {
+        let dims = [to as i64, from as i64, 1, 1];
+        let weight = builder.floats(&dims, &vec![0.5; from * to]);
         builder
             .emit_named(name, "Conv", &[of, &weight], &[])
             .unwrap();
@@ -237,19 +246,13 @@ mod tests {
     }
 
     /// The dimensions to which the gate of `start + branch`, (2, channels, 4, 4), is expanded for a device before its
-    /// product with the branch; `None` if it is broadcast. The branch ends in a convolution or, behind that, a rectifier.
-    fn spread(channels: usize, is_rectified: bool, device: Device) -> Option<Vec<i64>> {
+    /// product with the branch; `None` if it is broadcast. The branch ends in a convolution of `wide` channels.
+    fn repeated(channels: usize, wide: usize, device: Device) -> Option<Vec<i64>> {
         let dims = [2, channels, 4, 4];
         let mut builder = Builder::empty(18, "");
         let start = input(&mut builder, &dims);
-        if is_rectified {
-            convolution(&mut builder, "maps", &start, channels);
-            builder
-                .emit_named("branch", "Relu", &["maps"], &[])
-                .unwrap();
-        } else {
-            convolution(&mut builder, "branch", &start, channels);
-        }
+        convolution(&mut builder, "wide", &start, [channels, wide]);
+        convolution(&mut builder, "branch", "wide", [wide, channels]);
         builder
             .emit_named("sum", "Add", &["branch", &start], &[])
             .unwrap();
@@ -275,11 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn gates_of_convolutions_are_spread_over_channels_that_can_be_blocked() {
-        assert_eq!(spread(4, false, Device::CPU), Some(vec![2, 1, 4, 4]));
-        assert_eq!(spread(4, true, Device::CPU), None);
-        assert_eq!(spread(3, false, Device::CPU), None);
-        assert_eq!(spread(4, false, Device::FULL), None);
+    fn gates_of_narrow_ends_are_repeated_where_that_keeps_them_blocked() {
+        assert_eq!(repeated(4, 8, Device::CPU), Some(vec![2, 1, 4, 4]));
+        assert_eq!(repeated(4, 4, Device::CPU), None);
+        assert_eq!(repeated(3, 8, Device::CPU), None);
+        assert_eq!(repeated(4, 8, Device::FULL), None);
     }
 
     #[test]

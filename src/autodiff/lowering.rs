@@ -103,6 +103,20 @@ pub(super) fn one_minus(cx: &mut Context, value: &str, elem: ElementType) -> Res
     Ok(cx.emit("Sub", &[&one, value], &[]))
 }
 
+/// `mask · factor` for a mask of the type `elem`, whose elements are 0 and 1, and a factor between 0 and 1.
+pub(super) fn scaled_mask(
+    cx: &mut Context,
+    mask: &str,
+    elem: ElementType,
+    factor: f64,
+) -> Result<String, Error> {
+    if elem == ElementType::F32 && (0.0..=1.0).contains(&factor) {
+        let attributes = [("alpha", (factor as f32).into()), ("beta", 0f32.into())];
+        return Ok(cx.emit("HardSigmoid", &[mask], &attributes));
+    }
+    Ok(cx.scale(mask, elem, factor)?)
+}
+
 /// 1 where `value` is as large as `bound`, which is nowhere smaller; both float32.
 pub(super) fn mask_ge(cx: &mut Context, value: &str, bound: &str) -> Result<String, Error> {
     // Mul and Add rather than Sub: they keep blocked channels.
@@ -159,6 +173,8 @@ pub(super) struct ConvolutionTraits {
     pub depthwise: bool,
     pub group: usize,
     pub input_channels: usize,
+    /// Whether the gradient of the output can be blocked (see [`blocked::FeatureMaps`]).
+    pub can_be_blocked: bool,
 }
 
 /// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 8 (or the
@@ -168,10 +184,9 @@ pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> Co
         return ConvolutionForm::Transposed;
     }
     let whole_blocks = traits.input_channels.is_multiple_of(8) && traits.group == 1;
-    let may_be_blocked = traits.depthwise && blocked::fills_blocks(traits.input_channels);
     if traits.unit_stride && (whole_blocks || traits.depthwise) {
         ConvolutionForm::Flipped
-    } else if traits.two_dimensional_stride_2 && may_be_blocked {
+    } else if traits.two_dimensional_stride_2 && traits.depthwise && traits.can_be_blocked {
         ConvolutionForm::ZeroInserted
     } else {
         ConvolutionForm::Transposed

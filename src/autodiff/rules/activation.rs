@@ -1,7 +1,7 @@
 //! Element-wise activations of one input.
 
 use super::{Context, Error, Gradients};
-use crate::autodiff::lowering::{mask_gt, mask_lt, one_minus};
+use crate::autodiff::lowering::{mask_gt, mask_lt, one_minus, scaled_mask};
 use crate::onnx::ElementType;
 
 /// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see
@@ -129,8 +129,8 @@ pub fn hard_sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let elem = cx.elem(&output)?;
     let inner = inner_mask(cx, &output)?;
-    let passed = cx.mul(&gradient, &inner);
-    Ok(vec![Some(cx.scale(&passed, elem, alpha)?)])
+    let slope = scaled_mask(cx, &inner, elem, alpha)?;
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
 
 /// With `h = clamp(x/6 + 1/2, 0, 1)` and `y = x · h`: `g · (h + x/6 · [0 < h < 1])`.
@@ -143,8 +143,8 @@ pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
     // The mask is computed from x rather than from the gate, which is not a value of the original graph: -3 < x < 3.
     let (low, high) = (mask_gt(cx, &input, -3.0)?, mask_lt(cx, &input, 3.0)?);
     let inner = cx.mul(&low, &high);
-    let sloped = cx.scale(&input, elem, f64::from(sixth))?;
-    let sloped = cx.mul(&sloped, &inner);
+    let inner = scaled_mask(cx, &inner, elem, f64::from(sixth))?;
+    let sloped = cx.mul(&input, &inner);
     let slope = cx.add(&gate, &sloped);
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }

@@ -1,6 +1,7 @@
 //! Arithmetic with broadcasting, and element-wise functions.
 
 use super::{Context, Error, Gradients};
+use crate::autodiff::lowering::blocked::FeatureMaps;
 use crate::onnx::ElementType;
 
 /// The gradient of input `index`, given that of the broadcast output, summed back to the input's dimensions.
@@ -96,12 +97,33 @@ pub fn mul(cx: &mut Context) -> Result<Gradients, Error> {
     let mut gradients = vec![None, None];
     for (index, other) in [(0, 1), (1, 0)] {
         if cx.needs_input_grad(index) {
-            let factor = cx.input(other)?;
+            let mut factor = cx.input(other)?;
+            if let Some(maps) = scaled_maps(cx, other)? {
+                factor = maps.repeat_over_positions(cx.builder, &factor, 1.0);
+            }
             let product = cx.mul(&gradient, &factor);
-            gradients[index] = sum_to_input(cx, index, &product)?;
+            gradients[index] = match scaled_maps(cx, index)? {
+                Some(maps) => Some(maps.sum_over_positions(cx.builder, &product)),
+                None => sum_to_input(cx, index, &product)?,
+            };
         }
     }
     Ok(gradients)
+}
+
+/// The feature maps (N, C, H, W) that input `index` of a product, (N, C, 1, 1), scales per channel, depending on the source
+/// (squeeze and excitation); `None` if it is anything else, or they cannot be blocked.
+fn scaled_maps(cx: &Context, index: usize) -> Result<Option<FeatureMaps>, Error> {
+    let (dims, out) = (cx.dims(&cx.input(index)?)?, cx.dims(&cx.output())?);
+    let is_scale = out.len() == 4 && dims == [out[0], out[1], 1, 1] && dims != out;
+    if !is_scale || !cx.needs_input_grad(index) {
+        return Ok(None);
+    }
+    Ok(FeatureMaps::new(
+        cx.options.device,
+        cx.elem(&cx.output())?,
+        &out,
+    ))
 }
 
 /// `g / b` and `-g · y / b`.

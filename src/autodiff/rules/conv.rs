@@ -2,8 +2,8 @@
 
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients, conv_weights};
-use crate::autodiff::lowering::{ConvolutionForm, ConvolutionTraits, blocked, convolution_form};
-use crate::onnx::ElementType;
+use crate::autodiff::lowering::blocked::FeatureMaps;
+use crate::autodiff::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
 use crate::onnx::proto::TensorProto;
 
 /// For the input, the transpose of the convolution, applied to `g`.
@@ -33,21 +33,26 @@ pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
 fn of_input(cx: &mut Context, window: &Window, group: usize) -> Result<String, Error> {
     let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
+    let (device, elem) = (cx.options.device, cx.elem(&input)?);
+    let maps = FeatureMaps::new(device, elem, &out);
     let traits = ConvolutionTraits {
         unit_stride: window.strides.iter().all(|&stride| stride == 1),
         two_dimensional_stride_2: window.strides == [2, 2] && window.dilations == [1, 1],
         depthwise: group == dims[1] && filter[0] == group,
         group,
         input_channels: dims[1],
+        can_be_blocked: maps.is_some(),
     };
     let constant = cx
         .constant(1)
         .filter(|weight| weight.raw_data.is_some())
         .cloned();
-    let found = match (convolution_form(cx.options.device, &traits), constant) {
-        (ConvolutionForm::Flipped, Some(kernel)) => flipped(cx, &gradient, &kernel, window, group)?,
-        (ConvolutionForm::ZeroInserted, Some(kernel)) => {
-            zero_inserted(cx, &gradient, &kernel, window, &dims, &out)?
+    let found = match (convolution_form(device, &traits), constant, maps) {
+        (ConvolutionForm::Flipped, Some(kernel), _) => {
+            flipped(cx, &gradient, &kernel, window, group)?
+        }
+        (ConvolutionForm::ZeroInserted, Some(kernel), Some(maps)) => {
+            zero_inserted(cx, &gradient, &kernel, window, maps, &dims, &out)?
         }
         _ => None,
     };
@@ -163,19 +168,17 @@ fn flipped_weight(weight: &TensorProto, group: usize) -> Result<TensorProto, Err
     })
 }
 
-/// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` with a zero after each of its rows
-/// and columns. `None` where the padding does not fit, the type is another, or the constants would be too large.
+/// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` (the `maps`) with a zero after each
+/// of its rows and columns. `None` where the padding does not fit.
 fn zero_inserted(
     cx: &mut Context,
     gradient: &str,
     weight: &TensorProto,
     window: &Window,
+    maps: FeatureMaps,
     dims: &[usize],
     out: &[usize],
 ) -> Result<Option<String>, Error> {
-    let &[batch, channels, height, width] = out else {
-        return Ok(None);
-    };
     let mut pads = vec![0; 4];
     for axis in 0..2 {
         let (pad, reach) = (window.pads_begin[axis], window.extent(axis) - 1);
@@ -183,19 +186,16 @@ fn zero_inserted(
         // The last zeros are part of the padding.
         pads[axis + 2] = pad + dims[axis + 2] as i64 - 2 * out[axis + 2] as i64;
     }
-    if weight.elem()? != ElementType::F32 || pads.iter().any(|&pad| pad < 0) {
+    if pads.iter().any(|&pad| pad < 0) {
         return Ok(None);
     }
-    let weight = flipped_weight(weight, channels)?;
-    let out = [batch, channels, height, width];
-    let Some(spaced) = blocked::insert_zeros(cx.builder, gradient, out) else {
-        return Ok(None);
-    };
+    let weight = flipped_weight(weight, out[1])?;
     let weight = cx.builder.constant(weight);
+    let spaced = maps.insert_zeros(cx.builder, gradient);
     let attributes = [
         ("kernel_shape", window.kernel.clone().into()),
         ("pads", pads.into()),
-        ("group", (channels as i64).into()),
+        ("group", (out[1] as i64).into()),
     ];
     Ok(Some(cx.emit("Conv", &[&spaced, &weight], &attributes)))
 }

@@ -350,6 +350,10 @@ pub fn global_average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem): (Vec<usize>, ElementType) = (cx.dims(&input)?, cx.elem(&input)?);
     let area: usize = dims[2..].iter().product();
-    let share = cx.scale(&gradient, elem, 1.0 / area as f64)?;
-    Ok(vec![Some(cx.expand(&share, &dims))])
+    Ok(vec![Some(cx.repeat_over_positions(
+        &gradient,
+        elem,
+        &dims,
+        1.0 / area as f64,
+    )?)])
 }

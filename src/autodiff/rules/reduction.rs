@@ -17,8 +17,15 @@ pub fn reduce_sum(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let share = 1.0 / reduction.count() as f64;
-    let gradient = cx.scale(&reduction.gradient, reduction.elem, share)?;
-    Ok(vec![Some(cx.expand(&gradient, &reduction.dims))])
+    let (gradient, elem) = (&reduction.gradient, reduction.elem);
+    let repeated = match reduction.axes == [2, 3] {
+        true => cx.repeat_over_positions(gradient, elem, &reduction.dims, share)?,
+        false => {
+            let share = cx.scale(gradient, elem, share)?;
+            cx.expand(&share, &reduction.dims)
+        }
+    };
+    Ok(vec![Some(repeated)])
 }
 
 /// `g`, divided equally among the elements that equal the extremum.
