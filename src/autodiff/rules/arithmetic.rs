@@ -114,9 +114,11 @@ pub fn mul(cx: &mut Context) -> Result<Gradients, Error> {
 /// The feature maps (N, C, H, W) that input `index` of a product, (N, C, 1, 1), scales per channel, depending on the source
 /// (squeeze and excitation); `None` if it is anything else, or they cannot be blocked.
 fn scaled_maps(cx: &Context, index: usize) -> Result<Option<FeatureMaps>, Error> {
+    if !cx.needs_input_grad(index) {
+        return Ok(None);
+    }
     let (dims, out) = (cx.dims(&cx.input(index)?)?, cx.dims(&cx.output())?);
-    let is_scale = out.len() == 4 && dims == [out[0], out[1], 1, 1] && dims != out;
-    if !is_scale || !cx.needs_input_grad(index) {
+    if out.len() != 4 || dims != [out[0], out[1], 1, 1] || dims == out {
         return Ok(None);
     }
     Ok(FeatureMaps::new(
