@@ -114,7 +114,7 @@ pub(super) fn scaled_mask(
         let attributes = [("alpha", (factor as f32).into()), ("beta", 0f32.into())];
         return Ok(cx.emit("HardSigmoid", &[mask], &attributes));
     }
-    Ok(cx.scale(mask, elem, factor)?)
+    cx.scale(mask, elem, factor)
 }
 
 /// 1 where `value` is as large as `bound`, which is nowhere smaller; both float32.

@@ -116,7 +116,7 @@ def measure(name, batch, chosen, folder):
     sessions = {key: each for key, each in contenders.items() if isinstance(each, Session)}
     for each in sessions.values():
         each.feed = {each.input.name: picture}
-    if batch == 1:  # the file's batch size is fixed
+    if batch == 1 and not chosen.no_steps:  # the file's batch size is fixed
         contenders |= {"step" + suffix: Steps(binary, file, folder, chosen.steps, chosen.clock) for suffix, binary in binaries.items()}
 
     exact = by_pytorch(copy.deepcopy(model).double(), picture.astype("float64"))().numpy()
@@ -169,6 +169,7 @@ def options():
     parser.add_argument("--batches", type=int, nargs="+", default=[1], help="batch sizes (default 1; steps are measured for 1 only)")
     parser.add_argument("--exporter", choices=["old", "dynamo"], default="old", help="PyTorch's exporter (default old: TorchScript)")
     parser.add_argument("--opset", type=int, default=17)
+    parser.add_argument("--no-steps", action="store_true", help="gradients alone")
     parser.add_argument("--compile", action="store_true", help="torch.compile, too; it needs a C++ compiler")
     parser.add_argument("--threads", type=int, default=2, help="processors for everybody (default 2)")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="which seconds count (default wall)")
