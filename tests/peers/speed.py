@@ -37,7 +37,7 @@ import torch
 import architectures
 import lite
 from figures import distance
-from networks import export
+from networks import Failed, export
 from turns import QUIET, SETTLE, Others, Session, Timed
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -87,6 +87,18 @@ def by_pytorch(model, picture):
     return lambda: torch.autograd.grad(model(picture).sum(), picture)[0]
 
 
+def exported(model, picture, file, pairs):
+    """Writes the model by the first exporter and opset that can; which that was."""
+    for pair in pairs:
+        exporter, opset = pair.split(":")
+        try:
+            export(model, picture, file, exporter, int(opset))
+            return pair
+        except Failed as problem:
+            why = problem.args[1]
+    sys.exit(f"speed: no exporter can write the network: {why}")
+
+
 def with_gradient(binary, model, path):
     """Writes the model with its gradient to `path`, which is returned."""
     done = subprocess.run([binary, "gradient", model, "--export", path], capture_output=True, text=True)
@@ -101,7 +113,7 @@ def measure(name, batch, chosen, folder):
     model, size = build(name)
     picture = np.random.default_rng(1).normal(0, 0.7, (batch, 3, *size)).astype("float32")
     file = folder / "model.onnx"
-    export(model, picture, file, chosen.exporter, chosen.opset)
+    pair = exported(model, picture, file, chosen.pairs)
     binaries = {"": chosen.ziggurat, " before": chosen.before}
     binaries = {suffix: binary.resolve() for suffix, binary in binaries.items() if binary}
 
@@ -126,7 +138,7 @@ def measure(name, batch, chosen, folder):
         for each in contenders.values():
             time.sleep(SETTLE)
             each.turn()
-    row = {"network": name, "batch": batch, "errors": errors}
+    row = {"network": name, "batch": batch, "exporter": pair, "errors": errors}
     row["ms"] = {key: statistics.median(each.seconds) * 1e3 for key, each in contenders.items()}
     row["tenth_percentile_ms"] = {key: float(np.percentile(each.seconds, 10)) * 1e3 for key, each in contenders.items()}
     row["peak_mib"] = {key: each.peak / 2**20 for key, each in contenders.items() if isinstance(each, Steps)}
@@ -167,8 +179,8 @@ def options():
     parser.add_argument("--ziggurat", type=pathlib.Path, required=True, help="the ziggurat binary")
     parser.add_argument("--before", type=pathlib.Path, help="the ziggurat binary of an earlier version")
     parser.add_argument("--batches", type=int, nargs="+", default=[1], help="batch sizes (default 1; steps are measured for 1 only)")
-    parser.add_argument("--exporter", choices=["old", "dynamo"], default="old", help="PyTorch's exporter (default old: TorchScript)")
-    parser.add_argument("--opset", type=int, default=17)
+    parser.add_argument("--pairs", nargs="+", default=["old:17", "dynamo:20"], metavar="EXPORTER:OPSET",
+                        help="the first that can write a network is taken (default: old:17 dynamo:20)")
     parser.add_argument("--no-steps", action="store_true", help="gradients alone")
     parser.add_argument("--compile", action="store_true", help="torch.compile, too; it needs a C++ compiler")
     parser.add_argument("--threads", type=int, default=2, help="processors for everybody (default 2)")
