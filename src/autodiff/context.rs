@@ -1,7 +1,6 @@
 //! The interface between gradient rules and the graph: the node's inputs, shapes and attributes, and helpers that emit
 //! nodes.
 
-use super::lowering::blocked::FeatureMaps;
 use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Attribute, Builder, ElementType, Error as GraphError, Types};
@@ -257,24 +256,6 @@ impl Context<'_> {
     pub fn expand(&mut self, value: &str, dims: &[usize]) -> String {
         let dims = self.dims_constant(dims);
         self.op("Expand", &[value, &dims])
-    }
-
-    /// `value` (N, C, 1, ...) of type `elem`, multiplied by `scale` and repeated to fill `dims` (N, C, spatial).
-    ///
-    /// # Errors
-    /// [`GraphError::Unsupported`] for element types that constants cannot have.
-    pub fn repeat_over_positions(
-        &mut self,
-        value: &str,
-        elem: ElementType,
-        dims: &[usize],
-        scale: f64,
-    ) -> Result<String, GraphError> {
-        if let Some(maps) = FeatureMaps::new(self.options.device, elem, dims) {
-            return Ok(maps.repeat_over_positions(self.builder, value, scale));
-        }
-        let scaled = self.scale(value, elem, scale)?;
-        Ok(self.expand(&scaled, dims))
     }
 
     /// A zero gradient for a value of type `elem`; float32 for quantized values.

@@ -10,6 +10,7 @@ pub mod blocked;
 
 use super::context::Context;
 use crate::onnx::{ElementType, Error};
+use blocked::FeatureMaps;
 
 /// What the graph will run on: what its provider is fast at, and what it has no operator for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,21 @@ pub(super) fn mask_ge(cx: &mut Context, value: &str, bound: &str) -> Result<Stri
     Ok(cx.emit("HardSigmoid", &[&distance], &attributes))
 }
 
+/// `value` (N, C, 1, ...) of type `elem`, multiplied by `scale` and repeated to fill `dims` (N, C, spatial).
+pub(super) fn repeat_over_positions(
+    cx: &mut Context,
+    value: &str,
+    elem: ElementType,
+    dims: &[usize],
+    scale: f64,
+) -> Result<String, Error> {
+    if let Some(maps) = FeatureMaps::new(cx.options.device, elem, dims) {
+        return Ok(maps.repeat_over_positions(cx.builder, value, scale));
+    }
+    let scaled = cx.scale(value, elem, scale)?;
+    Ok(cx.expand(&scaled, dims))
+}
+
 /// How the gradient of a maximum pool is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MaximumForm {
@@ -173,7 +189,7 @@ pub(super) struct ConvolutionTraits {
     pub depthwise: bool,
     pub group: usize,
     pub input_channels: usize,
-    /// Whether the gradient of the output can be blocked (see [`blocked::FeatureMaps`]).
+    /// Whether the gradient of the output can be blocked (see [`FeatureMaps`]).
     pub can_be_blocked: bool,
 }
 

@@ -1,6 +1,7 @@
 //! Reductions over axes, Softmax and LogSoftmax.
 
 use super::{Context, Error, Gradients};
+use crate::autodiff::lowering::repeat_over_positions;
 use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
@@ -19,7 +20,7 @@ pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
     let share = 1.0 / reduction.count() as f64;
     let (gradient, elem) = (&reduction.gradient, reduction.elem);
     let repeated = match reduction.axes == [2, 3] {
-        true => cx.repeat_over_positions(gradient, elem, &reduction.dims, share)?,
+        true => repeat_over_positions(cx, gradient, elem, &reduction.dims, share)?,
         false => {
             let share = cx.scale(gradient, elem, share)?;
             cx.expand(&share, &reduction.dims)
