@@ -133,7 +133,7 @@ fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelPro
             one: &network.shapes,
             runs: plan.runs,
         };
-        stochastic_depth::gate(&folded, &mut shapes, batch, value)?
+        stochastic_depth::gate(&folded, &mut shapes, batch, value, lowering(device))?
     } else {
         Gated {
             graph: folded,

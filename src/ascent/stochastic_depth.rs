@@ -5,6 +5,7 @@
 //! Adds the gates of the branches to the network of a step graph.
 
 use super::step_graph::names::BRANCHES;
+use crate::autodiff::{Device, lowering::blocked::FeatureMaps};
 use crate::onnx::types::{fixed_dims, value_info};
 use crate::onnx::{Builder, ElementType, Error, Graph, Types, residual};
 
@@ -50,7 +51,8 @@ impl Batch<'_> {
 }
 
 /// Adds a gate to every residual branch with a batch axis that `value` depends on. Adds the types of the new values to
-/// `shapes`, which is for that batch. Existing values keep their names and, if all gates are 1, their contents.
+/// `shapes`, which is for that batch. Existing values keep their names and, if all gates are 1, their contents. The form of
+/// a gate depends on `device`.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the name of a new value is taken.
@@ -59,6 +61,7 @@ pub(super) fn gate(
     shapes: &mut Types,
     batch: Batch,
     value: &str,
+    device: Device,
 ) -> Result<Gated, Error> {
     let runs = batch.runs;
     let needed = graph.ancestors([value]);
@@ -98,7 +101,11 @@ pub(super) fn gate(
                 let repeated = builder.ints(&[runs as i64, each as i64]);
                 gate = builder.emit("Expand", &[&gate, &repeated], &[]);
             }
-            let gate = builder.emit("Reshape", &[&gate, &dims], &[]);
+            let mut gate = builder.emit("Reshape", &[&gate, &dims], &[]);
+            let maps = FeatureMaps::new(device, gated.elem, &gated.dims);
+            if let Some(maps) = maps.filter(|_| axis == 0 && ends_narrowly(graph, open)) {
+                gate = maps.repeat_over_pictures(&mut builder, &gate);
+            }
             *open = builder.emit("Mul", &[open, &gate], &[]);
             shapes.insert(open.as_str(), gated);
             column += 1;
@@ -113,10 +120,19 @@ pub(super) fn gate(
     })
 }
 
+/// Whether a value is computed by a convolution to fewer channels, as at the end of an inverted residual block. A gate of
+/// its size then costs less than to reorder it; for the wide ends of other blocks, broadcasting is as fast.
+fn ends_narrowly(graph: &Graph, value: &str) -> bool {
+    let node = graph.producer(value).map(|node| &graph.nodes()[node]);
+    let weight = node
+        .filter(|node| node.is_op("Conv"))
+        .and_then(|node| graph.constant(node.input_at(1)?));
+    weight.is_some_and(|weight| matches!(weight.dims[..], [out, inner, ..] if out < inner))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::proto::Dim;
     use crate::onnx::types::{untyped_value, value_info};
     use crate::onnx::{Graph, ValueType};
 
@@ -125,12 +141,8 @@ mod tests {
     /// `start + f(start)`, where `f` is a convolution, followed by a residual function without weights.
     fn network() -> (Graph, Types) {
         let mut builder = Builder::empty(18, "");
-        let dims = DIMS.map(|size| Dim::DimValue(size as i64));
-        let start = builder.input("start", ElementType::F32, &dims).unwrap();
-        let weight = builder.floats(&[3, 3, 1, 1], &[0.5; 9]);
-        builder
-            .emit_named("branch", "Conv", &[&start, &weight], &[])
-            .unwrap();
+        let start = input(&mut builder, &DIMS);
+        convolution(&mut builder, "branch", &start, [DIMS[1]; 2]);
         builder
             .emit_named("sum", "Add", &["branch", &start], &[])
             .unwrap();
@@ -143,6 +155,19 @@ mod tests {
         let mut graph = builder.into_graph();
         graph.set_outputs(vec![untyped_value("curve")]);
         (graph, all_of(&DIMS))
+    }
+
+    fn input(builder: &mut Builder, dims: &[usize]) -> String {
+        let fixed = fixed_dims(dims);
+        builder.input("start", ElementType::F32, &fixed).unwrap()
+    }
+
+    fn convolution(builder: &mut Builder, name: &str, of: &str, [from, to]: [usize; 2]) {
+        let dims = [to as i64, from as i64, 1, 1];
+        let weight = builder.floats(&dims, &vec![0.5; from * to]);
+        builder
+            .emit_named(name, "Conv", &[of, &weight], &[])
+            .unwrap();
     }
 
     /// Types of `dims` for all values.
@@ -181,7 +206,14 @@ mod tests {
         let one = &all_of(&[1, 3, 4, 4]);
         let windows = &all_of(&[3, 3, 4, 4]);
         let gates = |one, shapes: &mut Types| {
-            let gated = gate(&graph, shapes, Batch { one, runs: 2 }, "curve").unwrap();
+            let gated = gate(
+                &graph,
+                shapes,
+                Batch { one, runs: 2 },
+                "curve",
+                Device::FULL,
+            )
+            .unwrap();
             let ops = gated.graph.nodes().iter().map(|node| node.op_type.clone());
             ops.filter(|op| op == "Expand").count()
         };
@@ -193,7 +225,14 @@ mod tests {
     fn only_branches_with_weights_get_a_gate() {
         let (graph, mut shapes) = network();
         let one = &all_of(&[1, 3, 4, 4]);
-        let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "curve").unwrap();
+        let gated = gate(
+            &graph,
+            &mut shapes,
+            Batch { one, runs: 2 },
+            "curve",
+            Device::FULL,
+        )
+        .unwrap();
         assert_eq!(gated.branches, 1);
         let gates = value_info(BRANCHES, ElementType::F32, &fixed_dims(&[2, 1]));
         assert!(gated.graph.inputs().contains(&gates));
@@ -206,11 +245,58 @@ mod tests {
         assert_eq!(curve.input, ["sum", "cube"]);
     }
 
+    /// The dimensions to which the gate of `start + branch`, (2, channels, 4, 4), is expanded for a device before its
+    /// product with the branch; `None` if it is broadcast. The branch ends in a convolution of `wide` channels.
+    fn repeated(channels: usize, wide: usize, device: Device) -> Option<Vec<i64>> {
+        let dims = [2, channels, 4, 4];
+        let mut builder = Builder::empty(18, "");
+        let start = input(&mut builder, &dims);
+        convolution(&mut builder, "wide", &start, [channels, wide]);
+        convolution(&mut builder, "branch", "wide", [wide, channels]);
+        builder
+            .emit_named("sum", "Add", &["branch", &start], &[])
+            .unwrap();
+        let mut graph = builder.into_graph();
+        graph.set_outputs(vec![untyped_value("sum")]);
+        let one = &all_of(&[1, channels, 4, 4]);
+        let batch = Batch { one, runs: 2 };
+        let gated = gate(&graph, &mut all_of(&dims), batch, "sum", device).unwrap();
+        assert_eq!(gated.branches, 1);
+        let graph = gated.graph;
+        let node = |value: &str| &graph.nodes()[graph.producer(value).unwrap()];
+        let product = node(&node("sum").input[0]);
+        assert_eq!(product.input[0], "branch");
+        let gate = node(&product.input[1]);
+        if gate.is_op("Reshape") {
+            return None;
+        }
+        assert!(gate.is_op("Conv"));
+        let ones = graph.constant(&gate.input[1]).unwrap();
+        assert_eq!(ones.dims, [channels as i64, 1, 1, 1]);
+        let expanded = graph.constant(&node(&gate.input[0]).input[1]);
+        Some(expanded.unwrap().to_i64().unwrap())
+    }
+
+    #[test]
+    fn gates_of_narrow_ends_are_repeated_where_that_keeps_them_blocked() {
+        assert_eq!(repeated(4, 8, Device::CPU), Some(vec![2, 1, 4, 4]));
+        assert_eq!(repeated(4, 4, Device::CPU), None);
+        assert_eq!(repeated(3, 8, Device::CPU), None);
+        assert_eq!(repeated(4, 8, Device::FULL), None);
+    }
+
     #[test]
     fn a_value_without_branches_before_it_needs_no_gates() {
         let (graph, mut shapes) = network();
         let one = &all_of(&[1, 3, 4, 4]);
-        let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "branch").unwrap();
+        let gated = gate(
+            &graph,
+            &mut shapes,
+            Batch { one, runs: 2 },
+            "branch",
+            Device::FULL,
+        )
+        .unwrap();
         assert_eq!(gated.branches, 0);
         assert_eq!(gated.graph.inputs(), graph.inputs());
         assert_eq!(gated.graph.nodes(), graph.nodes());

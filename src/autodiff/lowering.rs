@@ -1,14 +1,16 @@
 //! Choices between forms that compute the same: which one is fast depends on the device and the element type.
 //!
-//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels (NCHWc) as long as only certain
-//! ops touch them. `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a scalar are
-//! not. So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but
+//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels as long as only certain operators
+//! touch them (see [`blocked`]). `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a
+//! scalar are not. So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but
 //! those within 2^-100 of the bound.
 
 pub mod basic;
+pub mod blocked;
 
 use super::context::Context;
 use crate::onnx::{ElementType, Error};
+use blocked::FeatureMaps;
 
 /// What the graph will run on: what its provider is fast at, and what it has no operator for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,20 @@ pub(super) fn one_minus(cx: &mut Context, value: &str, elem: ElementType) -> Res
     Ok(cx.emit("Sub", &[&one, value], &[]))
 }
 
+/// `mask · factor` for a mask of the type `elem`, whose elements are 0 and 1, and a factor between 0 and 1.
+pub(super) fn scaled_mask(
+    cx: &mut Context,
+    mask: &str,
+    elem: ElementType,
+    factor: f64,
+) -> Result<String, Error> {
+    if elem == ElementType::F32 && (0.0..=1.0).contains(&factor) {
+        let attributes = [("alpha", (factor as f32).into()), ("beta", 0f32.into())];
+        return Ok(cx.emit("HardSigmoid", &[mask], &attributes));
+    }
+    cx.scale(mask, elem, factor)
+}
+
 /// 1 where `value` is as large as `bound`, which is nowhere smaller; both float32.
 pub(super) fn mask_ge(cx: &mut Context, value: &str, bound: &str) -> Result<String, Error> {
     // Mul and Add rather than Sub: they keep blocked channels.
@@ -110,6 +126,21 @@ pub(super) fn mask_ge(cx: &mut Context, value: &str, bound: &str) -> Result<Stri
     let distance = cx.add(value, &negative);
     let attributes = [("alpha", (STEEP as f32).into()), ("beta", 1f32.into())];
     Ok(cx.emit("HardSigmoid", &[&distance], &attributes))
+}
+
+/// `value` (N, C, 1, ...) of type `elem`, multiplied by `scale` and repeated to fill `dims` (N, C, spatial).
+pub(super) fn repeat_over_positions(
+    cx: &mut Context,
+    value: &str,
+    elem: ElementType,
+    dims: &[usize],
+    scale: f64,
+) -> Result<String, Error> {
+    if let Some(maps) = FeatureMaps::new(cx.options.device, elem, dims) {
+        return Ok(maps.repeat_over_positions(cx.builder, value, scale));
+    }
+    let scaled = cx.scale(value, elem, scale)?;
+    Ok(cx.expand(&scaled, dims))
 }
 
 /// How the gradient of a maximum pool is computed.
@@ -147,9 +178,9 @@ pub(super) enum ConvolutionForm {
     Transposed,
     /// For stride 1: `Conv` with the weights flipped and their channels exchanged.
     Flipped,
-    /// For depthwise convolutions of stride 2 in two dimensions: one small depthwise `Conv` for each of the four
-    /// sub-pixel phases, then `DepthToSpace`.
-    Phases,
+    /// For depthwise convolutions of stride 2 in two dimensions: as [`Flipped`](Self::Flipped), of the gradient with
+    /// zeros inserted between its rows and columns.
+    ZeroInserted,
 }
 
 /// What a choice of [`ConvolutionForm`] depends on.
@@ -159,10 +190,12 @@ pub(super) struct ConvolutionTraits {
     pub depthwise: bool,
     pub group: usize,
     pub input_channels: usize,
+    /// Whether the gradient of the output can be blocked (see [`FeatureMaps`]).
+    pub can_be_blocked: bool,
 }
 
 /// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 8 (or the
-/// convolution is depthwise), phases for depthwise stride 2.
+/// convolution is depthwise), zeros inserted for depthwise stride 2 if the channels can be blocked.
 pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> ConvolutionForm {
     if !device.blocked_channels {
         return ConvolutionForm::Transposed;
@@ -170,8 +203,8 @@ pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> Co
     let whole_blocks = traits.input_channels.is_multiple_of(8) && traits.group == 1;
     if traits.unit_stride && (whole_blocks || traits.depthwise) {
         ConvolutionForm::Flipped
-    } else if traits.two_dimensional_stride_2 && traits.depthwise {
-        ConvolutionForm::Phases
+    } else if traits.two_dimensional_stride_2 && traits.depthwise && traits.can_be_blocked {
+        ConvolutionForm::ZeroInserted
     } else {
         ConvolutionForm::Transposed
     }

@@ -1,5 +1,6 @@
 //! Every gradient rule against central differences, through ONNX Runtime.
 
+mod blocked;
 mod cases;
 mod central_differences;
 mod control_flow;

@@ -48,10 +48,9 @@ from PIL import Image
 
 import lite
 import robust
+from turns import QUIET, SETTLE, Others, Session, spread
 
 LUCENT_STEPS = 512
-QUIET = 0.05  # share of the processors that other processes may take
-SETTLE = 0.2  # seconds between two contenders, for the thread pools of the last one to fall asleep
 
 
 class Units(torch.nn.Module):
@@ -108,49 +107,6 @@ def lucent_picture(network, target, steps, chunks, between, seed):
     return (np.clip(images[0], 0, 1) * 255).round().astype("uint8"), seconds
 
 
-class Others:
-    """How much of these processors goes to processes that are no part of the comparison. Two threads that wait for each other suffer
-    most from them, so a comparison on a busy machine is unfair to whoever waits more."""
-
-    def __init__(self, processors):
-        self.names = {f"cpu{number}" for number in processors}
-        self.start = self.now()
-
-    def now(self):
-        rows = [line.split() for line in pathlib.Path("/proc/stat").read_text().splitlines()]
-        # All but idle and waiting; guests are in user.
-        ticks = sum(sum(map(int, row[1:4] + row[6:9])) for row in rows if row[0] in self.names)
-        return time.perf_counter(), ticks / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])  # its children too, once they have ended
-
-    def share(self):
-        wall, busy, ours = (now - then for now, then in zip(self.now(), self.start, strict=True))
-        return max(0.0, busy - ours) / (wall * len(self.names))
-
-
-class Forward:
-    """Forward passes of an ONNX file by ONNX Runtime."""
-
-    def __init__(self, path, threads, passes):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        (self.input,) = self.session.get_inputs()
-        shape = [size if isinstance(size, int) else fixed for size, fixed in zip(self.input.shape, (1, 3, 224, 224), strict=True)]
-        self.feed = {self.input.name: np.random.default_rng(0).normal(0, 0.5, shape).astype("float32")}
-        self.passes, self.seconds = passes, []
-        self.version = onnxruntime.__version__
-
-    def turn(self):
-        for _ in range(3):  # the caches are the last contender's
-            self.session.run(None, self.feed)
-        for _ in range(self.passes):
-            start = time.perf_counter()
-            self.session.run(None, self.feed)
-            self.seconds.append(time.perf_counter() - start)
-
-
 class Ziggurat:
     """`ziggurat run` as its users start it."""
 
@@ -187,12 +143,6 @@ class Ziggurat:
             "step_ms": statistics.median(step) * 1e3,
             "peak_mib": max(self.column("peak")) / 2**20,
         }
-
-
-def spread(values, scale=1.0):
-    """Median and the tenth and ninetieth percentile."""
-    low, middle, high = np.percentile(np.array(values) * scale, [10, 50, 90])
-    return f"{middle:9.2f}  ({low:.2f} .. {high:.2f}, n = {len(values)})"
 
 
 def options():
@@ -255,9 +205,17 @@ def warn(text):
     print(f"compare: {text}", file=sys.stderr)
 
 
+def forward_pass(path, threads, passes):
+    """The model file in ONNX Runtime, with a random picture."""
+    session = Session(path, threads, passes)
+    shape = [size if isinstance(size, int) else fixed for size, fixed in zip(session.input.shape, (1, 3, 224, 224), strict=True)]
+    session.feed = {session.input.name: np.random.default_rng(0).normal(0, 0.5, shape).astype("float32")}
+    return session
+
+
 def one_class(chosen, network, judges, ziggurats, others):
     """Times everybody in turns and prints the table; what the JSON line says, and the exit status."""
-    forward = Forward(chosen.converted, torch.get_num_threads(), chosen.passes) if chosen.converted else None
+    forward = forward_pass(chosen.converted, torch.get_num_threads(), chosen.passes) if chosen.converted else None
     seed = chosen.seed
 
     def between():

@@ -2,7 +2,7 @@
 
 use super::{Context, Error, Gradients};
 use crate::autodiff::formula::{Expr, choose, one_minus};
-use crate::autodiff::lowering::{mask_gt, mask_lt};
+use crate::autodiff::lowering::{mask_gt, mask_lt, scaled_mask};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see
@@ -100,8 +100,11 @@ pub fn tanh(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn hard_sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
     let alpha = float(cx, "alpha", 0.2);
     let output = cx.output();
+    let elem = cx.elem(&output)?;
     let inner = between(cx, &output, 0.0, 1.0)?;
-    cx.gradient(|g, _, _| g * inner * alpha)
+    let inner = cx.eval(inner)?;
+    let slope = scaled_mask(cx, &inner, elem, alpha)?;
+    cx.gradient(|g, _, _| g * slope)
 }
 
 /// With `h = clamp(x/6 + 1/2, 0, 1)` and `y = x · h`: `g · (h + x/6 · [0 < h < 1])`.
@@ -111,8 +114,11 @@ pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
     let attributes = [("alpha", sixth.into()), ("beta", 0.5f32.into())];
     let gate = Expr::from(cx.emit("HardSigmoid", &[&input], &attributes));
     // The mask is computed from x rather than from the gate, which is not a value of the original graph.
+    let elem = cx.elem(&input)?;
     let inner = between(cx, &input, -3.0, 3.0)?;
-    cx.gradient(|g, x, _| g * (gate + x * f64::from(sixth) * inner))
+    let inner = cx.eval(inner)?;
+    let inner = scaled_mask(cx, &inner, elem, f64::from(sixth))?;
+    cx.gradient(|g, x, _| g * (gate + x * inner))
 }
 
 /// 1 where `low` < `value` < `high`, else 0.

@@ -2,6 +2,7 @@
 
 use super::{Context, Error, Gradients};
 use crate::autodiff::formula::{Expr, choose, mask};
+use crate::autodiff::lowering::blocked::FeatureMaps;
 use crate::onnx::ElementType;
 
 /// `g` for each summand.
@@ -53,9 +54,36 @@ pub fn sub(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g · b` and `g · a`.
 pub fn mul(cx: &mut Context) -> Result<Gradients, Error> {
-    let g = Expr::from(cx.grad_output()?);
-    let factors = [cx.input(1)?, cx.input(0)?].map(Expr::from);
-    cx.broadcast_gradients(|index| &g * &factors[index.min(1)])
+    let gradient = cx.grad_output()?;
+    cx.for_each_requested(2, |cx, index| {
+        let other = 1 - index;
+        let mut factor = cx.input(other)?;
+        if let Some(maps) = scaled_maps(cx, other)? {
+            factor = maps.repeat_over_positions(cx.builder, &factor, 1.0);
+        }
+        let product = cx.mul(&gradient, &factor);
+        match scaled_maps(cx, index)? {
+            Some(maps) => Ok(maps.sum_over_positions(cx.builder, &product)),
+            None => cx.sum_to_input(index, &product),
+        }
+    })
+}
+
+/// The feature maps (N, C, H, W) that input `index` of a product, (N, C, 1, 1), scales per channel, depending on the source
+/// (squeeze and excitation); `None` if it is anything else, or they cannot be blocked.
+fn scaled_maps(cx: &Context, index: usize) -> Result<Option<FeatureMaps>, Error> {
+    if !cx.needs_input_grad(index) {
+        return Ok(None);
+    }
+    let (dims, out) = (cx.dims(&cx.input(index)?)?, cx.dims(&cx.output())?);
+    if out.len() != 4 || dims != [out[0], out[1], 1, 1] || dims == out {
+        return Ok(None);
+    }
+    Ok(FeatureMaps::new(
+        cx.options.device,
+        cx.elem(&cx.output())?,
+        &out,
+    ))
 }
 
 /// `g / b` and `-g · y / b`.

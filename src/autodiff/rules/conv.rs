@@ -2,6 +2,7 @@
 
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients, conv_weights};
+use crate::autodiff::lowering::blocked::FeatureMaps;
 use crate::autodiff::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
 use crate::onnx::proto::TensorProto;
 
@@ -32,21 +33,26 @@ pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
 fn of_input(cx: &mut Context, window: &Window, group: usize) -> Result<String, Error> {
     let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
+    let (device, elem) = (cx.options.device, cx.elem(&input)?);
+    let maps = FeatureMaps::new(device, elem, &out);
     let traits = ConvolutionTraits {
         unit_stride: window.strides.iter().all(|&stride| stride == 1),
         two_dimensional_stride_2: window.strides == [2, 2] && window.dilations == [1, 1],
         depthwise: group == dims[1] && filter[0] == group,
         group,
         input_channels: dims[1],
+        can_be_blocked: maps.is_some(),
     };
     let constant = cx
         .constant(1)
         .filter(|weight| weight.raw_data.is_some())
         .cloned();
-    let found = match (convolution_form(cx.options.device, &traits), constant) {
-        (ConvolutionForm::Flipped, Some(kernel)) => flipped(cx, &gradient, &kernel, window, group)?,
-        (ConvolutionForm::Phases, Some(kernel)) => {
-            phases(cx, &gradient, &kernel, window, &dims, &out)?
+    let found = match (convolution_form(device, &traits), constant, maps) {
+        (ConvolutionForm::Flipped, Some(kernel), _) => {
+            flipped(cx, &gradient, &kernel, window, group)?
+        }
+        (ConvolutionForm::ZeroInserted, Some(kernel), Some(maps)) => {
+            zero_inserted(cx, &gradient, &kernel, window, maps, &dims, &out)?
         }
         _ => None,
     };
@@ -162,97 +168,34 @@ fn flipped_weight(weight: &TensorProto, group: usize) -> Result<TensorProto, Err
     })
 }
 
-/// For a depthwise convolution of stride 2: every second row (column) of the input's gradient sees only every second
-/// row (column) of the kernel, so each of the four parities is a small convolution of `g` of stride 1. All four run as
-/// one depthwise convolution of `[g, g, g, g]`, and `DepthToSpace` interleaves them. `None` where the sizes do not fit.
-fn phases(
+/// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` (the `maps`) with a zero after each
+/// of its rows and columns. `None` where the padding does not fit.
+fn zero_inserted(
     cx: &mut Context,
     gradient: &str,
     weight: &TensorProto,
     window: &Window,
+    maps: FeatureMaps,
     dims: &[usize],
     out: &[usize],
 ) -> Result<Option<String>, Error> {
-    let channels = dims[1];
-    let even = dims[2].is_multiple_of(2) && dims[3].is_multiple_of(2);
-    if !even || dims[2] != 2 * out[2] || dims[3] != 2 * out[3] {
+    let mut pads = vec![0; 4];
+    for axis in 0..2 {
+        let (pad, reach) = (window.pads_begin[axis], window.extent(axis) - 1);
+        pads[axis] = reach - pad;
+        // The last zeros are part of the padding.
+        pads[axis + 2] = pad + dims[axis + 2] as i64 - 2 * out[axis + 2] as i64;
+    }
+    if pads.iter().any(|&pad| pad < 0) {
         return Ok(None);
     }
-    let taps = [0, 1].map(|axis| PhaseTaps::of(window.kernel[axis], window.pads_begin[axis]));
-    let [rows, columns] = taps;
-    let kernel = weight.to_f64()?;
-    let (height, width) = (window.kernel[0] as usize, window.kernel[1] as usize);
-    let mut values = Vec::with_capacity(4 * channels * rows.length * columns.length);
-    for phase in 0..4 {
-        for channel in 0..channels {
-            for row in 0..rows.length {
-                for column in 0..columns.length {
-                    let source = rows.source[phase / 2][row].zip(columns.source[phase % 2][column]);
-                    values.push(
-                        source.map_or(0.0, |(y, x)| kernel[(channel * height + y) * width + x]),
-                    );
-                }
-            }
-        }
-    }
-    let dims = [
-        4 * channels as i64,
-        1,
-        rows.length as i64,
-        columns.length as i64,
-    ];
-    let weight = TensorProto::from_floats("", &dims, weight.elem()?, &values)?;
+    let weight = flipped_weight(weight, out[1])?;
     let weight = cx.builder.constant(weight);
-    let stacked = cx.emit("Concat", &[gradient; 4], &[("axis", 1i64.into())]);
+    let spaced = maps.insert_zeros(cx.builder, gradient);
     let attributes = [
-        (
-            "kernel_shape",
-            vec![rows.length as i64, columns.length as i64].into(),
-        ),
-        (
-            "pads",
-            vec![rows.before, columns.before, rows.after, columns.after].into(),
-        ),
-        ("group", (4 * channels as i64).into()),
+        ("kernel_shape", window.kernel.clone().into()),
+        ("pads", pads.into()),
+        ("group", (out[1] as i64).into()),
     ];
-    let interleaved = cx.emit("Conv", &[&stacked, &weight], &attributes);
-    Ok(Some(cx.emit(
-        "DepthToSpace",
-        &[&interleaved],
-        &[("blocksize", 2i64.into())],
-    )))
-}
-
-/// Along one axis: which kernel position each tap of each parity's small kernel takes.
-///
-/// Input position `2q + parity` receives `g[o]` times kernel position `k` where `2o - pad + k = 2q + parity`, so
-/// `k = 2(q - o) + parity + pad`: with tap offset `d = o - q`, `k = parity + pad - 2d`.
-struct PhaseTaps {
-    /// Taps of either small kernel; both parities share the longer one's length.
-    length: usize,
-    before: i64,
-    after: i64,
-    source: [Vec<Option<usize>>; 2],
-}
-
-impl PhaseTaps {
-    fn of(kernel: i64, pad: i64) -> Self {
-        // The offsets d for which k lies within the kernel for at least one parity.
-        let first =
-            (pad - kernel + 1).div_euclid(2) + i64::from((pad - kernel + 1).rem_euclid(2) != 0);
-        let last = (1 + pad).div_euclid(2);
-        let source = [0, 1].map(|parity| {
-            let position = |offset: i64| {
-                let k = parity + pad - 2 * offset;
-                (0..kernel).contains(&k).then_some(k as usize)
-            };
-            (first..=last).map(position).collect()
-        });
-        Self {
-            length: (last - first + 1) as usize,
-            before: -first,
-            after: last,
-            source,
-        }
-    }
+    Ok(Some(cx.emit("Conv", &[&spaced, &weight], &attributes)))
 }

@@ -3,7 +3,7 @@
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients};
 use crate::autodiff::formula::Expr;
-use crate::autodiff::lowering::{MaximumForm, mask_ge, maximum_form};
+use crate::autodiff::lowering::{MaximumForm, mask_ge, maximum_form, repeat_over_positions};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, ElementType};
 
@@ -345,6 +345,6 @@ pub fn global_average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem): (Vec<usize>, ElementType) = (cx.dims(&input)?, cx.elem(&input)?);
     let area: usize = dims[2..].iter().product();
-    let share = cx.scale(&gradient, elem, 1.0 / area as f64)?;
-    Ok(vec![Some(cx.expand(&share, &dims))])
+    let share = repeat_over_positions(cx, &gradient, elem, &dims, 1.0 / area as f64)?;
+    Ok(vec![Some(share)])
 }

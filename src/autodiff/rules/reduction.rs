@@ -2,6 +2,7 @@
 
 use super::{Context, Error, Gradients};
 use crate::autodiff::formula::{Expr, mask};
+use crate::autodiff::lowering::repeat_over_positions;
 use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
@@ -18,8 +19,14 @@ pub fn reduce_sum(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let share = 1.0 / reduction.count() as f64;
-    let gradient = cx.eval(reduction.g() * share)?;
-    Ok(vec![Some(cx.expand(&gradient, &reduction.dims))])
+    let (gradient, elem) = (&reduction.gradient, reduction.elem);
+    let repeated = if reduction.axes == [2, 3] {
+        repeat_over_positions(cx, gradient, elem, &reduction.dims, share)?
+    } else {
+        let share = cx.eval(reduction.g() * share)?;
+        cx.expand(&share, &reduction.dims)
+    };
+    Ok(vec![Some(repeated)])
 }
 
 /// `g`, divided equally among the elements that equal the extremum.

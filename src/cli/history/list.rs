@@ -278,7 +278,7 @@ mod tests {
             },
             unit: Unit::default(),
             seed: 1,
-            method: 6,
+            method: 7,
             changes: Changes::default(),
             branched_from: None,
             score: 12.5,

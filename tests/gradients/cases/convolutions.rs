@@ -153,42 +153,43 @@ pub fn depthwise() -> Vec<Case> {
             for begin in 0..kernel as i64 {
                 for end in 0..kernel as i64 {
                     let pads = [begin, end, end, begin];
-                    let weight = [2, 1, kernel, kernel];
-                    cases.push(conv(
-                        &[1, 2, 8, 8],
-                        &weight,
-                        &[("strides", &[stride; 2]), ("pads", &pads)],
-                    ));
+                    for channels in [2, 4] {
+                        cases.push(conv(
+                            &[1, channels, 8, 8],
+                            &[channels, 1, kernel, kernel],
+                            &[("strides", &[stride; 2]), ("pads", &pads)],
+                        ));
+                    }
                 }
             }
             // Odd sizes, two different sizes, kernels that are not square.
             let same = [kernel as i64 / 2; 4];
             let strides: (&'static str, &[i64]) = ("strides", &[stride; 2]);
-            cases.push(conv(
-                &[2, 3, 9, 7],
-                &[3, 1, kernel, kernel],
-                &[strides, ("pads", &same)],
-            ));
-            cases.push(conv(
-                &[1, 3, 6, 10],
-                &[3, 1, kernel, kernel],
-                &[strides, ("pads", &same)],
-            ));
             let flat = [same[0], 1, same[0], 1];
-            cases.push(conv(
-                &[1, 3, 6, 8],
-                &[3, 1, kernel, 3],
-                &[strides, ("pads", &flat)],
-            ));
+            for channels in [3, 8] {
+                for dims in [[2, channels, 9, 7], [2, channels, 6, 10]] {
+                    let weight = [channels, 1, kernel, kernel];
+                    cases.push(conv(&dims, &weight, &[strides, ("pads", &same)]));
+                }
+                let weight = [channels, 1, kernel, 3];
+                cases.push(conv(
+                    &[1, channels, 6, 8],
+                    &weight,
+                    &[strides, ("pads", &flat)],
+                ));
+            }
         }
     }
     // More padding than the kernel reaches, and an even kernel.
-    cases.push(conv(&[1, 2, 6, 6], &[2, 1, 2, 2], &[("strides", &[2, 2])]));
-    cases.push(conv(
-        &[1, 2, 6, 6],
-        &[2, 1, 2, 2],
-        &[("strides", &[2, 2]), ("pads", &[2, 0, 0, 2])],
-    ));
+    for channels in [2, 4] {
+        let (dims, weight) = ([1, channels, 6, 6], [channels, 1, 2, 2]);
+        cases.push(conv(&dims, &weight, &[("strides", &[2, 2])]));
+        cases.push(conv(
+            &dims,
+            &weight,
+            &[("strides", &[2, 2]), ("pads", &[2, 0, 0, 2])],
+        ));
+    }
     cases.push(conv(
         &[1, 2, 6, 6],
         &[2, 1, 3, 3],

@@ -19,6 +19,12 @@ pub fn arithmetic() -> Vec<Case> {
         case("Sum", &[x(&[3, 4]), x(&[4]), constant(&[2, 1, 1]), x(&[])]),
         case("Add", &[x(&[2, 3]), Again(0)]),
         case("Mul", &[x(&[2, 3]), Again(0)]),
+        // Feature maps and a factor for each.
+        case("Mul", &[x(&[2, 4, 3, 5]), x(&[2, 4, 1, 1])]),
+        case("Mul", &[x(&[2, 4, 1, 1]), x(&[4, 3, 5])]),
+        case("Mul", &[x(&[1, 8, 1, 1]), x(&[1, 8, 1, 7])]),
+        case("Mul", &[x(&[2, 4, 3, 5]), constant(&[2, 4, 1, 1])]),
+        case("Mul", &[constant(&[2, 4, 3, 5]), x(&[2, 4, 1, 1])]),
         case("Sub", &[x(&[2, 3]), Again(0)]),
         case("Div", &[positive(&[2, 3]), Again(0)]),
         case("Sin", &[x(&[2, 5])]),

@@ -126,7 +126,12 @@ pub fn pools() -> Vec<Case> {
             }
         }
     }
-    for dims in [&[2, 3, 5][..], &[2, 3, 4, 5], &[1, 2, 3, 2, 2]] {
+    for dims in [
+        &[2, 3, 5][..],
+        &[2, 3, 4, 5],
+        &[2, 8, 4, 5],
+        &[1, 2, 3, 2, 2],
+    ] {
         cases.push(case("GlobalAveragePool", &[x(dims)]));
         cases.push(case("GlobalMaxPool", &[spaced(dims)]));
     }

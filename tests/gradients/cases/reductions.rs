@@ -22,6 +22,10 @@ pub fn reductions() -> Vec<Case> {
             }
         }
         cases.push(case(op, &[x(&[2, 3])]));
+        for keep in [1i64, 0] {
+            let positions = case(op, &[x(&[2, 4, 3, 5]), ints(&[2, 3])]);
+            cases.push(positions.with("keepdims", keep));
+        }
     }
     for op in ["Softmax", "LogSoftmax"] {
         cases.push(case(op, &[x(&[2, 5])]));

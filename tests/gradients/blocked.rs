@@ -1,0 +1,125 @@
+//! Gradients of convolutional networks on the CPU stay in its blocked layout.
+
+use crate::central_differences::{Fill, Problem, differentiable};
+use ziggurat::autodiff::{Options, gradient};
+use ziggurat::onnx::proto::ModelProto;
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, file};
+use ziggurat::runtime::{self, Provider, Session};
+
+/// A convolution of random weights and "same" padding: (output, input/group, kernel, kernel).
+fn convolution(b: &mut Builder, x: &str, weight: [i64; 4], stride: i64, group: i64) -> String {
+    let count = weight.iter().product::<i64>() as usize;
+    let values: Vec<f32> = (0..count).map(|place| (place as f32).sin()).collect();
+    let values = b.floats(&weight, &values);
+    let attributes = [
+        ("strides", vec![stride; 2].into()),
+        ("pads", vec![weight[3] / 2; 4].into()),
+        ("group", group.into()),
+    ];
+    b.emit("Conv", &[x, &values], &attributes)
+}
+
+/// A stem of 16 channels, what `middle` makes of it, and a head, with the gradient of the image.
+fn network(
+    opset: i64,
+    size: usize,
+    middle: impl FnOnce(&mut Builder, &str) -> String,
+) -> ModelProto {
+    let image = ("x", &[1, 3, size, size][..], Fill::Uniform);
+    let problem = Problem::of(ElementType::F32, opset, &[image], |b| {
+        let stem = convolution(b, "x", [16, 3, 3, 3], 1, 1);
+        let maps = middle(b, &stem);
+        vec![convolution(b, &maps, [32, 16, 1, 1], 1, 1)]
+    });
+    let (mut builder, shapes) = differentiable(&problem).unwrap();
+    // Not a constant: the gradient of a linear network would be one, too.
+    let output = problem.outputs[0].clone();
+    let seed = builder.emit("Mul", &[&output, &output], &[]);
+    let sources = ["x".to_string()];
+    let seeds = [(output, seed)];
+    let found = gradient(&mut builder, &shapes, &seeds, &sources, &Options::default()).unwrap();
+    let outputs = [untyped_value(&found[0])];
+    builder.graph().to_model(&outputs).unwrap()
+}
+
+/// The operators of a model after ONNX Runtime has optimized it.
+fn optimized(model: &ModelProto) -> Vec<String> {
+    runtime::testing::library();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("optimized.onnx");
+    let options = runtime::Options {
+        optimised: Some(path.clone()),
+        ..Default::default()
+    };
+    Session::open(&file::encode(model).unwrap(), Provider::Cpu, &options).unwrap();
+    let nodes = file::read(&path).unwrap().graph.unwrap().node;
+    nodes.into_iter().map(|node| node.op_type).collect()
+}
+
+fn reorders(ops: &[String]) -> usize {
+    let reorders = ops.iter().filter(|op| op.starts_with("Reorder"));
+    reorders.count()
+}
+
+/// The number of reorders in a network without anything in the middle; `None` if this processor has no blocked layout.
+fn fewest_reorders() -> Option<usize> {
+    let plain = network(18, 32, |_, stem| stem.into());
+    let count = reorders(&optimized(&plain));
+    if count == 0 {
+        println!("this processor has no blocked layout");
+    }
+    (count > 0).then_some(count)
+}
+
+#[test]
+fn depthwise_convolutions_of_stride_2_are_not_reordered() {
+    let Some(fewest) = fewest_reorders() else {
+        return;
+    };
+    for opset in [18, 22] {
+        for (kernel, size) in [(3, 32), (5, 32), (7, 32), (3, 31), (5, 33)] {
+            let model = network(opset, size, |b, x| {
+                convolution(b, x, [16, 1, kernel, kernel], 2, 16)
+            });
+            let ops = optimized(&model);
+            let case = format!("opset {opset}, {kernel}, {size}: {ops:?}");
+            assert_eq!(reorders(&ops), fewest, "{case}");
+            // The places of the gradient's elements are computed anew by each run: constants are not blocked.
+            assert!(ops.iter().any(|op| op == "DequantizeLinear"), "{case}");
+        }
+    }
+}
+
+#[test]
+fn squeeze_and_excitation_is_blocked_on_the_way_back() {
+    if fewest_reorders().is_none() {
+        return;
+    }
+    let model = network(18, 32, |b, x| {
+        let squeezed = b.emit("GlobalAveragePool", &[x], &[]);
+        let excited = convolution(b, &squeezed, [16, 16, 1, 1], 1, 1);
+        let scale = b.emit("Sigmoid", &[&excited], &[]);
+        b.emit("Mul", &[x, &scale], &[])
+    });
+    let ops = optimized(&model);
+    for op in ["Expand", "ReduceSum", "Resize"] {
+        assert!(!ops.iter().any(|found| found == op), "{ops:?}");
+    }
+    // Only the product of the forward pass is not.
+    let blocked = ops.iter().filter(|op| *op == "Upsample").count();
+    assert_eq!(blocked, 2, "{ops:?}");
+}
+
+#[test]
+fn gradients_of_hard_activations_are_not_reordered() {
+    let Some(fewest) = fewest_reorders() else {
+        return;
+    };
+    let model = network(18, 32, |b, x| b.emit("HardSigmoid", &[x], &[]));
+    assert_eq!(reorders(&optimized(&model)), fewest);
+    // The operator itself is not blocked: its input and output are reordered once.
+    let model = network(18, 32, |b, x| b.emit("HardSwish", &[x], &[]));
+    let ops = optimized(&model);
+    assert!(reorders(&ops) <= fewest + 2, "{ops:?}");
+}
