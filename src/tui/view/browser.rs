@@ -366,10 +366,15 @@ fn entry_row(
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
         _ => fit_path(&entry.target, room),
     };
-    let mut parts: Vec<(bool, String)> = Vec::new();
+    let differing = |test: &dyn Fn(&HistoryEntry) -> bool| {
+        let others = neighbours.iter().filter(|other| test(other));
+        others.count()
+    };
+    // Each part with the number of neighbours that differ in it.
+    let mut parts: Vec<(usize, String)> = Vec::new();
     if entry.seed != 0 {
-        let is_shared = neighbours.iter().all(|other| other.seed == entry.seed);
-        parts.push((is_shared, format!("seed {}", entry.seed)));
+        let others = differing(&|other| other.seed != entry.seed);
+        parts.push((others, format!("seed {}", entry.seed)));
     }
     let model = if app.is_of_other_model(&entry.model_hash) {
         format!("{} ", format::model(&entry.model))
@@ -379,15 +384,13 @@ fn entry_row(
     let from = entry.branched_from.as_ref();
     let from = from.map_or_else(String::new, |from| format!("{from} "));
     for (key, value) in beyond.iter() {
-        let is_shared = neighbours
-            .iter()
-            .all(|other| other.changes.get(key) == Some(value));
-        parts.push((is_shared, format!("{key}={value}")));
+        let others = differing(&|other| other.changes.get(key) != Some(value));
+        parts.push((others, format!("{key}={value}")));
     }
-    // In a narrow list the end is cut: what distinguishes the runs of a sweep comes first.
+    // In a narrow list the end is cut: what distinguishes a run of a sweep from the rows beside it comes first.
     let length: usize = parts.iter().map(|(_, part)| part.width() + 1).sum();
     if !neighbours.is_empty() && name.width() + 1 + length > room {
-        parts.sort_by_key(|(is_shared, _)| *is_shared);
+        parts.sort_by_key(|(others, _)| std::cmp::Reverse(*others));
     }
     let parts: Vec<String> = parts.into_iter().map(|(_, part)| part).collect();
     let note = format!("{preset}{model}{from}{}", parts.join(" "));
