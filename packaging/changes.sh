@@ -2,4 +2,4 @@
 # Prints the section of a version in CHANGELOG.md. Usage: packaging/changes.sh vX.Y.Z
 set -euo pipefail
 cd "$(dirname "$0")/.."
-awk -v heading="## ${1#v}" '/^## / { on = index($0, heading) == 1; next } on' CHANGELOG.md
+awk -v version="${1#v}" '/^## / { on = $2 == version; next } on' CHANGELOG.md

@@ -14,14 +14,13 @@ mkdir -p "$out"
 export PATH=$tools/bin:$PATH
 linker=(--zig --compatibility manylinux_2_28)
 [[ $target == *linux-gnu ]] || linker=()
-rm -rf "$out/plain"
-maturin build --release --locked --target "$target" "${linker[@]}" --out "$out/plain"
+rm -rf "$out/plain" "$out"/ziggurat-*.whl
+maturin build --release --locked --target "$target" ${linker[@]+"${linker[@]}"} --out "$out/plain"
 
 # The wheel once more, with the files below share.
 unpacked=$out/unpacked
 rm -rf "$unpacked"
-wheel unpack -q --dest "$unpacked" "$out"/plain/ziggurat-*.whl 2>/dev/null ||
-  wheel unpack --dest "$unpacked" "$out"/plain/ziggurat-*.whl
+wheel unpack --dest "$unpacked" "$out"/plain/ziggurat-*.whl
 folder=$(echo "$unpacked"/ziggurat-*)
 data=$(echo "$folder"/*.data)
 program=$data/scripts/ziggurat

@@ -16,7 +16,7 @@ def find_binary():
     folders = [
         sysconfig.get_path("scripts"),
         # `pip install --user`
-        sysconfig.get_path("scripts", scheme=sysconfig.get_preferred_scheme("user")),
+        sysconfig.get_path("scripts", scheme=os.name + "_user"),
         # `pip install --prefix` and `--target`: beside the folder of packages
         os.path.join(_prefix(), "Scripts" if sys.platform == "win32" else "bin"),
         os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bin"),

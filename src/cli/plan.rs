@@ -175,6 +175,7 @@ impl<'a> Planner<'a> {
             let channels = target_list::channels(&scope, layer);
             let channels = channels.map_err(startup::not_a_target);
             targets.extend(channels.map_err(|failure| failure.about("--all"))?);
+            check_count(targets.len())?;
         }
         if self.wanted.all_classes {
             let classes = target_list::classes(&scope).map_err(startup::not_a_target);
@@ -182,12 +183,8 @@ impl<'a> Planner<'a> {
         }
         let mut known = HashSet::new();
         targets.retain(|target| known.insert((target.objective.clone(), target.unit)));
-        match targets.len() {
-            ..=MAX_TARGETS => Ok(targets),
-            count => Err(Failure::usage(anyhow!(
-                "{count} targets are more than one command takes ({MAX_TARGETS}): divide them"
-            ))),
-        }
+        check_count(targets.len())?;
+        Ok(targets)
     }
 
     /// The network of a plan, opened again.
@@ -206,6 +203,16 @@ impl<'a> Planner<'a> {
             Err(anyhow!("the file has changed since it was looked at; run it again").into())
         }
     }
+}
+
+/// Refuses more targets than one command takes.
+fn check_count(count: usize) -> Result<(), Failure> {
+    if count <= MAX_TARGETS {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow!(
+        "{count} targets are more than one command takes ({MAX_TARGETS}): divide them"
+    )))
 }
 
 /// The target of a picture's spec, if the model is the same and the method too.

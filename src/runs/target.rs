@@ -82,6 +82,15 @@ pub enum TargetError {
     /// What follows the layer is no channel and no neuron.
     #[error("{0:?} is no channel: say CHANNEL, or CHANNEL:Y,X for one neuron")]
     Unit(String),
+    /// The layer has more channels than one command takes.
+    #[error(
+        "{layer} has {count} channels, more than one command takes ({most}): name some of them"
+    )]
+    TooMany {
+        layer: String,
+        count: usize,
+        most: usize,
+    },
     /// A layer is expected, and this is a channel or a neuron of one.
     #[error("{part} is a part of a layer: say {layer}")]
     Part { part: String, layer: String },

@@ -105,7 +105,8 @@ pub fn line(scope: &TargetScope, target: &Target) -> Option<String> {
 /// All channels of a layer.
 ///
 /// # Errors
-/// As [`TargetScope::read`], and [`TargetError::Part`] if `layer` names a channel or a neuron.
+/// As [`TargetScope::read`], [`TargetError::Part`] if `layer` names a channel or a neuron, and [`TargetError::TooMany`] for
+/// more than [`MAX_TARGETS`].
 pub fn channels(scope: &TargetScope, layer: &str) -> Result<Vec<Target>, TargetError> {
     let text = if layer.starts_with("layer:") {
         layer.to_string()
@@ -116,6 +117,11 @@ pub fn channels(scope: &TargetScope, layer: &str) -> Result<Vec<Target>, TargetE
     let name = &target.objective.value;
     let layers = &mut scope.layers.iter();
     match layers.find(|known| target.objective.kind == Kind::Layer && known.name == *name) {
+        Some(layer) if layer.channels() > MAX_TARGETS => Err(TargetError::TooMany {
+            layer: super::target::readable(name),
+            count: layer.channels(),
+            most: MAX_TARGETS,
+        }),
         Some(layer) => {
             let channels = 0..layer.channels();
             channels

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The folders of the environments, each with `bin`, `lib` and so on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Environments {
-    /// The one above the program's folder, if that holds Python packages.
+    /// The one above the program's folder, if that is an environment or has the package `ziggurat`.
     pub own: Option<PathBuf>,
     /// `$VIRTUAL_ENV`.
     pub virtual_env: Option<PathBuf>,
@@ -26,11 +26,25 @@ impl Environments {
         let above = |program: PathBuf| Some(program.parent()?.parent()?.to_path_buf());
         let own = program.ok().and_then(above);
         Self {
-            own: own.filter(|prefix| !site_packages(prefix).is_empty()),
+            own: own.filter(|prefix| is_environment(prefix)),
             virtual_env: variable("VIRTUAL_ENV"),
             conda: variable("CONDA_PREFIX"),
         }
     }
+}
+
+/// Whether a folder is a virtual or conda environment, or has the Python package that Ziggurat is installed with. `/usr`
+/// has packages too, but those of the system do not come before an active environment's.
+fn is_environment(prefix: &Path) -> bool {
+    let marks = ["pyvenv.cfg", "conda-meta"];
+    let is_ours = |name: &str| name.starts_with("ziggurat-") && name.ends_with(".dist-info");
+    let has_package = |packages: &PathBuf| {
+        let entries = fs::read_dir(packages).into_iter().flatten().flatten();
+        let mut names = entries.map(|entry| entry.file_name());
+        names.any(|name| name.to_str().is_some_and(is_ours))
+    };
+    marks.iter().any(|mark| prefix.join(mark).exists())
+        || site_packages(prefix).iter().any(has_package)
 }
 
 /// The folders of an environment's Python packages. Debian's Python calls them `dist-packages`.
@@ -70,6 +84,19 @@ mod tests {
         }
         fs::create_dir_all(prefix.path().join("lib/perl5/site-packages")).unwrap();
         assert_eq!(site_packages(prefix.path()), folders);
+    }
+
+    #[test]
+    fn an_environment_is_marked_or_has_this_package() {
+        let prefix = tempfile::tempdir().unwrap();
+        let packages = prefix.path().join("lib/python3.12/site-packages");
+        fs::create_dir_all(packages.join("onnxruntime-1.32.0.dist-info")).unwrap();
+        assert!(!is_environment(prefix.path()));
+        fs::create_dir(packages.join("ziggurat-0.1.0.dist-info")).unwrap();
+        assert!(is_environment(prefix.path()));
+        let marked = tempfile::tempdir().unwrap();
+        fs::write(marked.path().join("pyvenv.cfg"), "").unwrap();
+        assert!(is_environment(marked.path()));
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub(super) fn result(device: Device) -> Result<(), String> {
         Error::OnDevice { reason, .. } => reason,
         other => other.to_string(),
     });
+    // A run may have failed on the device meanwhile.
+    if let Some(Err(why)) = known(device) {
+        return Err(why);
+    }
     if is_final {
         remember(device, result.clone());
     }

@@ -63,21 +63,46 @@ fn without_runtime_and_models_completions_are_fewer_but_quiet() {
     assert!(!sandbox.home.runtime().exists(), "nothing is downloaded");
 }
 
-#[test]
-fn bash_completes_with_the_printed_script() {
+/// What the printed script replies to Bash, which divides `line` into words as it does itself, the last one being `last`.
+fn bash_replies(line: &str, words: &[&str], last: &str) -> Vec<String> {
     let sandbox = Sandbox::with_shared_home();
     let program = Path::new(env!("CARGO_BIN_EXE_ziggurat"));
     let script = sandbox.output(&["completions", "bash"]);
+    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let test = format!(
-        "PATH={}:$PATH\n{script}\nCOMP_WORDS=(ziggurat run great)\nCOMP_CWORD=2\n\
-         _complete_ziggurat ziggurat great run\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
-        program.parent().unwrap().display()
+        "PATH={}:$PATH\n{script}\ncompopt() {{ :; }}\nCOMP_LINE='{line}'\nCOMP_POINT=${{#COMP_LINE}}\n\
+         COMP_WORDS=({})\nCOMP_CWORD={}\n_complete_ziggurat ziggurat '{last}' x\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        program.parent().unwrap().display(),
+        words.join(" "),
+        words.len() - 1
     );
     let mut bash = Command::new("bash");
     let bash = bash.args(["--norc", "-c", &test]);
     let answer = bash.env("ZIGGURAT_HOME", sandbox.root()).assert().success();
-    let names = String::from_utf8(answer.get_output().stdout.clone()).unwrap();
-    assert_eq!(names, "great\\ white\\ shark\ngreat\\ grey\\ owl\n");
+    let replies = String::from_utf8(answer.get_output().stdout.clone()).unwrap();
+    replies.lines().map(str::to_string).collect()
+}
+
+#[test]
+fn bash_completes_with_the_printed_script() {
+    let replies = bash_replies("ziggurat run great", &["ziggurat", "run", "great"], "great");
+    assert_eq!(replies, ["great\\ white\\ shark", "great\\ grey\\ owl"]);
+    let words = ["ziggurat", "run", "\"great w"];
+    let replies = bash_replies("ziggurat run \"great w", &words, "great w");
+    assert_eq!(replies, ["great white shark"]);
+}
+
+#[test]
+fn bash_divides_words_at_equals_signs_and_colons() {
+    let words = ["ziggurat", "run", "--set", "mask_method", "=", "grad"];
+    let replies = bash_replies("ziggurat run --set mask_method=grad", &words, "grad");
+    assert_eq!(replies, ["grad-cam", "grad-cam++"]);
+    let words = ["ziggurat", "run", "--preset", "="];
+    let replies = bash_replies("ziggurat run --preset=", &words, "");
+    assert!(replies.contains(&"draft".into()), "{replies:?}");
+    let words = ["ziggurat", "run", "class", ":"];
+    let replies = bash_replies("ziggurat run class:", &words, "");
+    assert_eq!(replies, [""], "no targets out of place");
 }
 
 #[test]

@@ -18,10 +18,12 @@ struct After {
     /// Interrupts the device in this step, as a second Ctrl-C does.
     interrupts: Option<(usize, CancelHandle)>,
     taken: usize,
+    asked: usize,
 }
 
 impl Observer for After {
     fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
+        self.asked += 1;
         if let Some((at, stop)) = &self.interrupts {
             if self.taken == *at && !stop.is_stopped() {
                 stop.stop();
@@ -75,6 +77,7 @@ fn after(steps: usize, next: Next) -> After {
         next,
         interrupts: None,
         taken: 0,
+        asked: 0,
     }
 }
 
@@ -104,9 +107,11 @@ fn a_batch_that_is_left_ends_no_run() {
 fn an_interrupted_device_is_no_failure_and_the_step_is_taken_again() {
     let mut interrupted = after(STEPS as usize, Next::Step);
     interrupted.interrupts = Some((1, CancelHandle::default()));
-    let interrupted = drive(&mut interrupted).unwrap();
-    let plain = drive(&mut after(STEPS as usize, Next::Step)).unwrap();
-    assert_eq!(interrupted[0].picture, plain[0].picture);
+    let mut plain = after(STEPS as usize, Next::Step);
+    let pictures = [&mut interrupted, &mut plain].map(|observer| drive(observer).unwrap());
+    assert_eq!(pictures[0][0].picture, pictures[1][0].picture);
+    // The observer is asked once more for the step that was interrupted.
+    assert_eq!(interrupted.asked, plain.asked + 1);
 }
 
 #[test]

@@ -11,23 +11,36 @@ use std::path::Path;
 pub const SHELLS: Shells<'static> =
     Shells(&[&QuotedBash, &Elvish, &Fish, &Nushell, &Powershell, &Zsh]);
 
-/// Bash inserts a completion as it is, so that special characters must be escaped, unless a quote is open. The script
-/// passes the open quote on: Bash hands over the word without it.
+/// Bash inserts a completion as it is, so that special characters must be escaped, unless a quote is open.
 struct QuotedBash;
 
 const BASH_SCRIPT: &str = r#"_complete_NAME() {
-    local IFS=$'\013' words=("${COMP_WORDS[@]}") quote=
-    case ${COMP_WORDS[COMP_CWORD]} in
-        \"*) quote=\" ;;
-        \'*) quote=\' ;;
-    esac
-    words[COMP_CWORD]=$quote$2
-    COMPREPLY=($(_CLAP_IFS=$IFS _CLAP_COMPLETE_INDEX=$COMP_CWORD VARIABLE=bash COMPLETER -- "${words[@]}"))
+    # Bash divides words at = and :, which are parts of words here, and inserts a reply in place of the last part.
+    local line=${COMP_LINE:0:COMP_POINT} words=() word blank i
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        blank=${line%%[![:space:]]*}
+        line=${line#"$blank"}
+        word=${COMP_WORDS[i]}
+        ((i == COMP_CWORD)) && word=$line
+        if [[ $i == 0 || -n $blank ]]; then
+            words+=("$word")
+        else
+            words[${#words[@]}-1]+=$word
+        fi
+        line=${line#"$word"}
+    done
+    local last=$((${#words[@]} - 1))
+    local before=${words[last]%"$2"}
+    IFS=$'\013' read -r -d '' -a COMPREPLY < <(
+        _CLAP_IFS=$'\013' _CLAP_COMPLETE_INDEX=$last VARIABLE=bash COMPLETER -- "${words[@]}"
+    )
+    COMPREPLY=("${COMPREPLY[@]#"$before"}")
     if [[ ${#COMPREPLY[@]} == 1 && $COMPREPLY == *[=/:] ]]; then
         compopt -o nospace
     fi
 }
-complete -o bashdefault -o nosort -F _complete_NAME PROGRAM
+complete -o bashdefault -o nosort -F _complete_NAME PROGRAM 2>/dev/null ||
+    complete -o bashdefault -F _complete_NAME PROGRAM
 "#;
 
 impl EnvCompleter for QuotedBash {

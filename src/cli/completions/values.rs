@@ -100,7 +100,12 @@ fn models(word: &str) -> Vec<CompletionCandidate> {
 /// Files that pass `test`, and all folders.
 fn paths(word: &str, test: fn(&Path) -> bool) -> Vec<CompletionCandidate> {
     let completer = PathCompleter::any().filter(move |path| path.is_dir() || test(path));
-    completer.complete(OsStr::new(word))
+    let mut candidates = completer.complete(OsStr::new(word));
+    candidates.retain(|candidate| {
+        let name = candidate.get_value().to_str();
+        name.is_some_and(|name| name.chars().all(is_harmless))
+    });
+    candidates
 }
 
 fn is_model(path: &Path) -> bool {
@@ -161,11 +166,16 @@ fn source(home: &Home) -> Option<ModelSource> {
     let resolved = |name: &str| ModelSource::resolve(home, Some(name)).ok();
     match named_model(&words) {
         Some(name) => resolved(name),
-        None => words.get(1).and_then(|word| resolved(word)).or_else(|| {
-            let preferences = Preferences::read(home).0;
-            let name = preferences.config.model;
-            ModelSource::resolve(home, name.as_deref()).ok()
-        }),
+        // Options and their values are no models.
+        None => words
+            .iter()
+            .skip(1)
+            .find_map(|word| resolved(word))
+            .or_else(|| {
+                let preferences = Preferences::read(home).0;
+                let name = preferences.config.model;
+                ModelSource::resolve(home, name.as_deref()).ok()
+            }),
     }
 }
 
@@ -283,6 +293,12 @@ mod tests {
     #[test]
     fn names_that_could_steer_the_terminal_are_omitted() {
         assert!(matching("", ["a\u{202e}b", "a\u{1b}[2J"].into_iter()).is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a\u{1b}[31m.onnx", "b.onnx"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let start = format!("{}/", folder.path().display());
+        assert_eq!(values(&paths(&start, is_model)), [start.clone() + "b.onnx"]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if let Some((_file, path)) = &self.lock {
-            // Before the lock ends: whoever waits for this file finds that it is gone. One that stays is swept later.
+            // Before the lock ends, so that a process that waits for this file notices. A file that stays is swept later.
             let _ = fs::remove_file(path);
         }
     }
@@ -64,8 +64,10 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(problem)) => {
-                // Without locks the file means nothing.
-                let _ = fs::remove_file(path);
+                if problem.kind() == io::ErrorKind::Unsupported {
+                    // Without locks the file means nothing.
+                    let _ = fs::remove_file(path);
+                }
                 return Err(problem);
             }
         }
@@ -101,7 +103,9 @@ pub(super) fn sweep(history: &Path) -> io::Result<()> {
     };
     for entry in folder {
         let path = entry?.path();
-        let Ok(file) = crate::files::open(&path) else {
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|data| data.is_file());
+        // On NFS, a lock needs a file that is open for writing.
+        let Ok(file) = OpenOptions::new().write(is_file).open(&path) else {
             continue;
         };
         if file.try_lock().is_ok() && is_at(&file, &path) {

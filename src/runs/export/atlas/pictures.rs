@@ -67,12 +67,13 @@ impl Pictures {
         let rows = (channels as u32).div_ceil(columns).max(1);
         let mut sheet = RgbImage::from_pixel(columns * side, rows * side, Rgb([128; 3]));
         let first = rung(channels, picture)?;
-        for (index, rung) in RUNGS.iter().enumerate().skip(first) {
+        for rung in RUNGS.iter().skip(first) {
             let mut large: Vec<Option<Large>> = Vec::new();
             let mut bytes = 0;
             for channel in 0..channels {
                 let drawn = picture(channel);
-                if let Some(drawn) = drawn.as_ref().filter(|_| index == first) {
+                // On every rung, because an earlier one may have ended before the last channel.
+                if let Some(drawn) = &drawn {
                     let place = channel as u32;
                     let (x, y) = (place % columns * side, place / columns * side);
                     let small = fitted(drawn, side);

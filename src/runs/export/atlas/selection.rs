@@ -71,7 +71,7 @@ impl AtlasRuns {
         let mut of_channels: BTreeMap<usize, HistoryEntry> = BTreeMap::new();
         let (main_runs, other_runs): (Vec<_>, Vec<_>) = runs
             .into_iter()
-            .partition(|entry| Variant::of(entry) == main);
+            .partition(|entry| Some(Variant::of(entry)) == main);
         let mut take = |runs: Vec<&HistoryEntry>| {
             for entry in runs {
                 let channel = of_channels.entry(entry.unit.index);
@@ -92,7 +92,7 @@ impl AtlasRuns {
     /// A run with the seed and the settings that most channels have.
     pub fn typical(&self) -> Option<&HistoryEntry> {
         let runs: Vec<&HistoryEntry> = self.of_channels.values().collect();
-        let main = most_frequent(&runs);
+        let main = most_frequent(&runs)?;
         runs.into_iter().find(|entry| Variant::of(entry) == main)
     }
 
@@ -104,7 +104,7 @@ impl AtlasRuns {
 }
 
 /// The variant of most channels; of several, that of the newest run.
-fn most_frequent(runs: &[&HistoryEntry]) -> Variant {
+fn most_frequent(runs: &[&HistoryEntry]) -> Option<Variant> {
     let mut channels: HashMap<Variant, (BTreeSet<usize>, u64)> = HashMap::new();
     for entry in runs {
         let (known, newest) = channels.entry(Variant::of(entry)).or_default();
@@ -116,7 +116,6 @@ fn most_frequent(runs: &[&HistoryEntry]) -> Variant {
     };
     let most = channels.into_iter().max_by_key(rank);
     most.map(|(variant, _)| variant)
-        .expect("there is at least one run")
 }
 
 /// The error of a layer without runs.
