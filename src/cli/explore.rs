@@ -11,7 +11,7 @@ use ziggurat::home::Home;
 use ziggurat::model::ModelSource;
 use ziggurat::model::open::DEFAULT_MODEL;
 use ziggurat::runs::worker::OpenOptions;
-use ziggurat::runtime::device::PROVIDERS;
+use ziggurat::runtime::device::{PROVIDER_LISTS, PROVIDERS};
 use ziggurat::terminal;
 use ziggurat::tui::event_loop;
 use ziggurat::tui::messages::Level;
@@ -25,7 +25,7 @@ pub struct Arguments {
     /// Path or name of the model to explore
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
-    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS}; {PROVIDER_LISTS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks [default: that of config.toml, or auto]
     #[arg(long)]
@@ -57,7 +57,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .map(|(key, why)| in_config(&format!("keys.{key}"), why)),
     );
 
-    let provider = preferences.provider(arguments.provider.as_deref())?;
+    let providers = preferences
+        .providers(arguments.provider.as_deref())?
+        .providers()?;
     let graphics = arguments.graphics.map(|name| name.parse::<Graphics>());
     let graphics = graphics.transpose();
     let graphics = graphics.map_err(|problem| Failure::usage(anyhow!(problem)))?;
@@ -127,7 +129,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let start = event_loop::Options {
         home,
-        provider,
+        providers,
         model: OpenOptions { model: name, ports },
         judges: config.judge.clone(),
         mouse: config.mouse,

@@ -8,7 +8,7 @@ use ziggurat::config::{Config, Problem};
 use ziggurat::home::Home;
 use ziggurat::model::ModelSource;
 use ziggurat::runs::presets::Presets;
-use ziggurat::runtime::Provider;
+use ziggurat::runtime::{Provider, ProviderList};
 use ziggurat::terminal::{self, Blocks, Terminal};
 
 /// The settings of `config.toml`, to be overridden by options.
@@ -58,18 +58,32 @@ impl Preferences {
         Ok(model)
     }
 
-    /// The execution provider.
+    /// The execution provider of a command that uses one device: the first of a list in `config.toml`.
+    ///
+    /// # Errors
+    /// If there is no provider of this name, or the option names several.
+    pub fn provider(&self, option: Option<&str>) -> Result<Provider, Failure> {
+        let list = self.providers(option)?;
+        if option.is_some() && list.single().is_none() {
+            return Err(Failure::usage(anyhow!(
+                "--provider {list}: this command uses one device; name one"
+            )));
+        }
+        Ok(list.first())
+    }
+
+    /// The execution providers of a command that shares runs out among devices.
     ///
     /// # Errors
     /// If there is no provider of this name.
-    pub fn provider(&self, option: Option<&str>) -> Result<Provider, Failure> {
+    pub fn providers(&self, option: Option<&str>) -> Result<ProviderList, Failure> {
         match (option, &self.config.provider) {
             (Some(option), _) => option.parse().map_err(Failure::usage),
             (None, Some(name)) => {
-                let parsed = name.parse::<Provider>();
+                let parsed = name.parse::<ProviderList>();
                 parsed.map_err(|problem| self.problem("provider", &problem))
             }
-            (None, None) => Ok(Provider::Auto),
+            (None, None) => Ok(ProviderList::default()),
         }
     }
 

@@ -1,13 +1,17 @@
 //! `ziggurat run`: makes pictures, shows and stores them.
 //!
 //! - `from`: the run to repeat
-//! - `session`: from the runs of a model to pictures
+//! - `session`: from the runs of a model to pictures, on one or several devices; `open_runs`: what is still to be made;
+//!   `device_worker`: makes it on one device, with the bar of `progress`
 //! - `judges`: the models that judge the pictures
 //! - `delivery`: writes, shows and reports a picture
 
 mod delivery;
+mod device_worker;
 mod from;
 mod judges;
+mod open_runs;
+mod progress;
 mod session;
 
 use super::graphics::Graphics;
@@ -19,13 +23,19 @@ use super::{Failure, output, startup};
 use anyhow::anyhow;
 use clap::ArgGroup;
 use delivery::Delivery;
+use device_worker::DeviceWorker;
 use from::From;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use session::{Outcome, Session, note};
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use ziggurat::home::Home;
 use ziggurat::model::Network;
+use ziggurat::runs::Spec;
 use ziggurat::runs::queue::MAX_TOGETHER;
-use ziggurat::runtime::CancelHandle;
+use ziggurat::runtime::session::share_cores;
+use ziggurat::runtime::{CancelHandle, Device, ResolvedProvider};
 
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new(run_options::WHAT).args(run_options::NAMING).arg("from").required(true).multiple(true))]
@@ -65,7 +75,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = startup::home()?;
     let preferences = preferences(&home, &arguments);
     let options = &arguments.options;
-    let provider = preferences.provider(options.provider.as_deref())?;
+    let providers = preferences.providers(options.provider.as_deref())?;
     let graphics = preferences.graphics(arguments.graphics)?;
     let from = arguments.from.as_deref();
     let from = from.map(|from| From::read(&home, from)).transpose()?;
@@ -93,27 +103,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     let (judges, origin) = judges::fetched(&home, judges);
-    let stop = CancelHandle::default();
-    ctrlc::set_handler({
-        let stop = stop.clone();
-        move || stop.stop()
-    })?;
-    let active = startup::provider(provider)?;
+    let devices = startup::providers(&providers)?;
     let companions = match (record, plans.as_slice()) {
-        (Some(record), [plan]) => from::companions(&home, record, &plan.specs, active.device),
+        (Some(record), [plan]) => from::companions(&home, record, &plan.specs, devices[0].device),
         _ => Vec::new(),
     };
+    let mut workers = workers(devices, companions)?;
     let session = Session {
         home: &home,
-        active,
-        most_together: MAX_TOGETHER,
-        stop,
-        companions,
         arguments: &arguments,
-        judges,
+        judges: Mutex::new(judges),
         origin,
-        has_saved_part: false,
-        has_waited: false,
+        bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+        has_saved_part: AtomicBool::new(false),
         delivery: Delivery {
             out: arguments.out.as_deref(),
             screen,
@@ -122,7 +124,28 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             several_models,
         },
     };
-    run_all(session, &planner, &plans, network)
+    run_all(&session, &mut workers, &planner, &plans, network)
+}
+
+/// One worker per device; the first one only, if `companions` must step along. Ctrl-C stops them all.
+fn workers(
+    mut devices: Vec<ResolvedProvider>,
+    companions: Vec<Spec>,
+) -> Result<Vec<DeviceWorker>, Failure> {
+    if !companions.is_empty() {
+        devices.truncate(1);
+    }
+    let on_cpu = |device: &&ResolvedProvider| device.device == Device::Cpu;
+    share_cores(devices.iter().filter(on_cpu).count());
+    let stops: Vec<CancelHandle> = devices.iter().map(|_| CancelHandle::default()).collect();
+    ctrlc::set_handler({
+        let stops = stops.clone();
+        move || stops.iter().for_each(CancelHandle::stop)
+    })?;
+    let new = |(device, stop)| {
+        DeviceWorker::new(device, MAX_TOGETHER, stop).with_companions(companions.clone())
+    };
+    Ok(devices.into_iter().zip(stops).map(new).collect())
 }
 
 /// The user's preferences, as far as the options leave them to `config.toml`.
@@ -137,7 +160,8 @@ fn preferences(home: &Home, arguments: &Arguments) -> Preferences {
 /// Performs the planned runs, model by model; `network` is that of the first. A failure in one model does not stop
 /// the others; all errors are printed, the last one as the error of the command.
 fn run_all(
-    mut session: Session,
+    session: &Session,
+    workers: &mut [DeviceWorker],
     planner: &Planner,
     plans: &[Plan],
     network: Network,
@@ -160,14 +184,14 @@ fn run_all(
                 Err(ended @ (Failure::Reported | Failure::Quiet)) => return Err(ended),
             },
         };
-        match session.run(&opened, &plan.specs)? {
-            Outcome::All | Outcome::Retry => {}
+        match session.run(workers, &opened, &plan.specs)? {
+            Outcome::All => {}
             Outcome::SomeFailed(problem) => note(&mut failed, about(problem.into())),
             Outcome::Interrupted => {
                 if let Some(problem) = failed {
                     output::notice(&problem.to_string());
                 }
-                let saved = if session.has_saved_part {
+                let saved = if session.has_saved_part.load(Ordering::Relaxed) {
                     "; unfinished runs are saved as they are"
                 } else {
                     "; the unfinished runs are not saved"

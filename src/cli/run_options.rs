@@ -10,7 +10,7 @@ use ziggurat::home::Home;
 use ziggurat::runs::Spec;
 use ziggurat::runs::shard::Shard;
 use ziggurat::runs::target_list::{self, Line};
-use ziggurat::runtime::device::PROVIDERS;
+use ziggurat::runtime::device::{PROVIDER_LISTS, PROVIDERS};
 
 /// The name of the group of the options that name targets.
 pub const WHAT: &str = "what";
@@ -61,7 +61,7 @@ pub struct RunOptions {
         allow_hyphen_values = true
     )]
     thens: Vec<String>,
-    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS}; {PROVIDER_LISTS} [default: that of config.toml, or auto]"))]
     pub provider: Option<String>,
 }
 

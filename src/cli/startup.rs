@@ -10,7 +10,9 @@ use std::sync::Mutex;
 use ziggurat::home::Home;
 use ziggurat::model::{ModelFile, ModelSource, Network, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
-use ziggurat::runtime::{Library, Provider, ResolvedProvider, Stage};
+use ziggurat::runtime::{
+    Library, Provider, ProviderList, ResolvedProvider, ResolvedProviders, Stage,
+};
 
 /// Shows the stages of a download: a bar on a terminal, one line per stage elsewhere.
 pub struct Fetching {
@@ -138,6 +140,16 @@ pub fn provider(wanted: Provider) -> Result<ResolvedProvider, Failure> {
     let active = wanted.resolve()?;
     explain_provider(&active);
     Ok(active)
+}
+
+/// The device of each worker. GPUs of `cuda:all` that do not work are named.
+pub fn providers(wanted: &ProviderList) -> Result<Vec<ResolvedProvider>, Failure> {
+    let ResolvedProviders { devices, left_out } = wanted.resolve()?;
+    for why in left_out {
+        notice(&why);
+    }
+    devices.iter().for_each(explain_provider);
+    Ok(devices)
 }
 
 /// As [`provider`], for short commands: `auto` is the CPU, because opening a GPU takes longer than they do.

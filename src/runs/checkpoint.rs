@@ -11,7 +11,7 @@ use crate::ascent::AscentState;
 use crate::home::Home;
 use image::RgbImage;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -60,51 +60,80 @@ pub fn write(home: &Home, checkpoint: &Checkpoint) -> Result<(), Error> {
 /// The checkpoint of a batch that makes all of `specs` on `provider`. It may make others as well, whose runs were
 /// cancelled since, as long as most of it is still wanted.
 pub fn find(home: &Home, specs: &[Spec], provider: &str) -> Option<Checkpoint> {
-    let wanted: Vec<String> = specs.iter().map(Spec::id).collect();
-    let covers = |header: &format::Header| {
-        let made: Vec<String> = header.specs.iter().map(Spec::id).collect();
-        header.provider == provider
-            && wanted.iter().all(|id| made.contains(id))
-            && made.len() <= 2 * wanted.len()
-    };
+    let wanted = ids(specs);
     let exact = path(home, specs, provider);
     let others = files(home).filter(|path| *path != exact);
     std::iter::once(exact.clone())
         .chain(others)
         .find_map(|path| {
-            let mut file = crate::files::open(&path).ok()?;
-            let start = format::read_start(&mut file).ok();
-            let start = start.filter(|start| covers(&start.header))?;
-            match format::read_rest(start, &mut file) {
-                Ok(checkpoint) => Some(checkpoint),
-                Err(why) => {
-                    tracing::warn!(path = %path.display(), why, "a checkpoint cannot be used");
-                    None
-                }
+            let (start, mut file) = open(&path)?;
+            let header = &start.header;
+            if header.provider != provider || !covers(header, &wanted) {
+                return None;
             }
+            read_rest(&path, start, &mut file)
         })
 }
 
 /// The start of a branch: its run, from a checkpoint of its parent at the step where it branches.
 pub fn find_parent(home: &Home, branch: &Spec, provider: &str) -> Option<Checkpoint> {
-    let from = branch.branched_from()?;
-    let place = |header: &format::Header| {
-        let mut specs = header.specs.iter();
-        let run = specs.position(|spec| spec.id() == from.id)?;
-        (header.provider == provider && header.step() == from.step).then_some(run)
+    files(home).find_map(|path| {
+        let (start, mut file) = open(&path)?;
+        if start.header.provider != provider {
+            return None;
+        }
+        let run = parent_of(&start.header, branch)?;
+        let checkpoint = read_rest(&path, start, &mut file)?;
+        Some(checkpoint.branch(run, branch))
+    })
+}
+
+/// The provider on which the checkpoint was written from which a batch of `specs` would continue.
+pub fn provider_of(home: &Home, specs: &[Spec]) -> Option<String> {
+    let wanted = ids(specs);
+    let is_start = |header: &format::Header| match specs {
+        [spec] => covers(header, &wanted) || parent_of(header, spec).is_some(),
+        _ => covers(header, &wanted),
     };
     files(home).find_map(|path| {
-        let mut file = crate::files::open(&path).ok()?;
-        let start = format::read_start(&mut file).ok()?;
-        let run = place(&start.header)?;
-        match format::read_rest(start, &mut file) {
-            Ok(checkpoint) => Some(checkpoint.branch(run, branch)),
-            Err(why) => {
-                tracing::warn!(path = %path.display(), why, "a checkpoint cannot be used");
-                None
-            }
-        }
+        let (start, _) = open(&path)?;
+        is_start(&start.header).then_some(start.header.provider)
     })
+}
+
+fn ids(specs: &[Spec]) -> Vec<String> {
+    specs.iter().map(Spec::id).collect()
+}
+
+/// Whether a checkpoint makes all of `wanted`, and not much else.
+fn covers(header: &format::Header, wanted: &[String]) -> bool {
+    let made = ids(&header.specs);
+    wanted.iter().all(|id| made.contains(id)) && made.len() <= 2 * wanted.len()
+}
+
+/// The run from which `branch` continues, if the checkpoint is at that step.
+fn parent_of(header: &format::Header, branch: &Spec) -> Option<usize> {
+    let from = branch.branched_from()?;
+    let mut specs = header.specs.iter();
+    let run = specs.position(|spec| spec.id() == from.id)?;
+    (header.step() == from.step).then_some(run)
+}
+
+/// Opens a checkpoint and reads what it begins with.
+fn open(path: &Path) -> Option<(format::Start, File)> {
+    let mut file = crate::files::open(path).ok()?;
+    let start = format::read_start(&mut file).ok()?;
+    Some((start, file))
+}
+
+fn read_rest(path: &Path, start: format::Start, file: &mut File) -> Option<Checkpoint> {
+    match format::read_rest(start, file) {
+        Ok(checkpoint) => Some(checkpoint),
+        Err(why) => {
+            tracing::warn!(path = %path.display(), why, "a checkpoint cannot be used");
+            None
+        }
+    }
 }
 
 impl Checkpoint {

@@ -179,11 +179,11 @@ impl Queue {
         }
     }
 
-    /// Pauses the running jobs after `step` steps.
-    pub fn pause(&mut self, step: usize) {
+    /// Pauses the running jobs; `steps` is how many each has taken.
+    pub fn pause(&mut self, steps: impl Fn(JobId) -> usize) {
         let running = |job: &&mut Job| job.state == JobState::Running;
         for job in self.jobs.iter_mut().filter(running) {
-            job.state = JobState::Paused(step);
+            job.state = JobState::Paused(steps(job.id));
         }
     }
 
@@ -239,19 +239,21 @@ impl Queue {
     }
 
     /// The jobs to run next, at most `most` of them: the first that waits, and those after it that can share its steps,
-    /// up to the first that cannot. Jobs that started together stay together. Empty while jobs are running.
-    pub fn next_batch(&self, most: usize) -> Vec<Job> {
+    /// up to the first that cannot. Jobs that started together stay together. Of others, each of the `idle` workers gets
+    /// its part: there is work for all.
+    pub fn next_batch(&self, most: usize, idle: usize) -> Vec<Job> {
+        let part = self.waiting().div_ceil(idle.max(1));
         let waiting = |job: &&Job| job.state == JobState::Waiting;
         let mut waiting = self.jobs.iter().filter(waiting);
-        let Some(first) = waiting.next().filter(|_| !self.is_running()) else {
+        let Some(first) = waiting.next() else {
             return Vec::new();
         };
         let alike =
             |job: &&Job| job.batch_id == first.batch_id && shares_steps(&job.spec, &first.spec);
-        let rest: Vec<&Job> = match first.batch_id {
+        let (rest, most): (Vec<&Job>, usize) = match first.batch_id {
             // Others may have been moved in between since.
-            Some(_) => waiting.filter(alike).collect(),
-            None => waiting.take_while(alike).collect(),
+            Some(_) => (waiting.filter(alike).collect(), most),
+            None => (waiting.take_while(alike).collect(), most.min(part)),
         };
         let batch = std::iter::once(first).chain(rest);
         batch.take(most.max(1)).cloned().collect()

@@ -12,6 +12,7 @@ mod mailbox;
 pub mod photo;
 mod photo_interrupt;
 mod photo_probe;
+mod pool;
 mod progress;
 mod run_batch;
 mod thread;
@@ -19,6 +20,7 @@ mod transfers;
 mod verdicts;
 
 pub use load_model::{ModelInfo, OpenOptions};
+pub use pool::WorkerPool;
 pub use progress::BatchProgress;
 
 use super::queue::{Job, JobId};
@@ -117,6 +119,15 @@ pub enum WorkerEvent {
         provider: String,
         note: String,
     },
+    /// The device does not work: the worker makes no runs from now on. Only where other workers can take over.
+    Retired {
+        /// The runs that another worker is to make.
+        jobs: Vec<Job>,
+        /// Why, one line.
+        why: String,
+        /// How many workers are left.
+        workers: usize,
+    },
     /// A batch begins.
     Started(Started),
     /// A step was taken. A newer one replaces an unread one and includes its scores.
@@ -170,6 +181,26 @@ pub struct Started {
     pub bands: u32,
 }
 
+/// The device of a worker.
+#[derive(Debug, Clone)]
+pub struct WorkerDevice {
+    pub provider: Provider,
+    /// Those of all workers that share the runs out: what one has finished, the history has for the others.
+    pub all: Vec<Provider>,
+    /// Whether other workers can take over if the device does not work.
+    pub is_replaceable: bool,
+}
+
+impl From<Provider> for WorkerDevice {
+    fn from(provider: Provider) -> Self {
+        Self {
+            provider,
+            all: vec![provider],
+            is_replaceable: false,
+        }
+    }
+}
+
 /// The handle of a worker. Dropping it shuts the worker down.
 pub struct Worker {
     commands: Sender<Message>,
@@ -187,7 +218,7 @@ impl Worker {
     /// If the system cannot start a thread.
     pub fn spawn(
         home: Home,
-        provider: Provider,
+        device: impl Into<WorkerDevice>,
         options: OpenOptions,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
@@ -196,7 +227,7 @@ impl Worker {
         let stop = CancelHandle::default();
         let worker = WorkerThread::new(
             home,
-            (provider, options),
+            (device.into(), options),
             (commands.clone(), inbox),
             mailbox.clone(),
             stop.clone(),

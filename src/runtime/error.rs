@@ -81,6 +81,10 @@ pub enum Error {
     #[error("unknown provider `{0}`: use {PROVIDERS}")]
     UnknownProvider(String),
 
+    /// A list of providers that cannot be used; one line.
+    #[error("{0}")]
+    ProviderList(String),
+
     /// There is no pinned plugin for this machine.
     #[error(
         "no WebGPU plugin is pinned for {system}: --provider plugin:PATH takes the path of another plugin's library"

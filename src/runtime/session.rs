@@ -4,6 +4,8 @@ mod cancel;
 mod port;
 mod threads;
 
+pub use threads::share_cores;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -339,6 +341,9 @@ fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder
     let mut builder = OrtSession::builder(library.environment())?
         .with_optimization_level(level)?
         .with_intra_threads(options.threads.unwrap_or_else(threads::for_this_process))?;
+    if !threads::may_spin() {
+        builder = builder.with_intra_op_spinning(false)?;
+    }
     // Without it, ONNX Runtime multiplies with 8-bit weights in 8 bits; nothing is to be rounded that the model does not
     // round.
     builder = builder.with_config_entry("session.qdq_matmulnbits_accuracy_level", "1")?;

@@ -105,8 +105,10 @@ pub struct App {
     pub queue: Queue,
     /// The selected row of the queue.
     pub queue_cursor: usize,
-    /// The active runs, stepping together.
+    /// The active runs: those of one batch step together.
     pub running: Vec<ActiveRun>,
+    /// Number of workers: each makes one batch at a time.
+    pub workers: usize,
     pub paused: bool,
     /// Runs left by another process are queued, but wait for the user's confirmation.
     pub awaiting_confirmation: bool,
@@ -206,6 +208,7 @@ impl App {
             queue: Queue::default(),
             queue_cursor: 0,
             running: Vec::new(),
+            workers: 1,
             paused: false,
             awaiting_confirmation: false,
             snapshots: Vec::new(),
@@ -268,6 +271,12 @@ impl App {
     /// Whether the list is shown as a full-screen grid. The tree of layers never is.
     pub fn is_grid(&self) -> bool {
         self.tiled && (self.browser.tab != Tab::Layers || self.browser.channels.is_some())
+    }
+
+    /// How many workers have no batch.
+    pub fn idle_workers(&self) -> usize {
+        let batches: HashSet<JobId> = self.running.iter().map(|live| live.batch).collect();
+        self.workers.saturating_sub(batches.len())
     }
 
     /// The active run in the picture panel.

@@ -9,7 +9,7 @@ use super::screen::{self, Screen, WriteResult};
 use super::update::update;
 use super::view;
 use crate::home::Home;
-use crate::runs::worker::{OpenOptions, Worker, WorkerCommand as Work};
+use crate::runs::worker::{OpenOptions, WorkerCommand as Work, WorkerPool};
 use crate::runtime::Provider;
 use crate::terminal::{LateResponses, Notify};
 use crossterm::event::{
@@ -43,7 +43,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// Options of the event loop.
 pub struct Options {
     pub home: Home,
-    pub provider: Provider,
+    /// The device of each worker.
+    pub providers: Vec<Provider>,
     /// The model to open.
     pub model: OpenOptions,
     /// The models that judge finished pictures: cards or paths.
@@ -62,17 +63,13 @@ pub fn run(mut app: App, options: Options) -> io::Result<()> {
     on_signals(&events)?;
     screen::leave_on_panic();
     screen::enter(&app.environment.terminal, options.mouse)?;
-    let worker = Worker::spawn(
-        options.home.clone(),
-        options.provider,
-        options.model.clone(),
-        {
-            let events = events.clone();
-            move || drop(events.send(Event::Worker))
-        },
-    )?;
-    worker.send(Work::Judges(options.judges));
-    worker.send(Work::Open(Some(options.model.model)));
+    app.workers = options.providers.len();
+    let mut workers = WorkerPool::spawn(&options.home, &options.providers, &options.model, {
+        let events = events.clone();
+        move || drop(events.send(Event::Worker))
+    })?;
+    workers.send(Work::Judges(options.judges));
+    workers.send(Work::Open(Some(options.model.model)));
     let disk = Disk::start(options.home, app.environment.favourites.clone(), {
         let events = events.clone();
         move |answer| drop(events.send(Event::Disk(answer)))
@@ -87,7 +84,7 @@ pub fn run(mut app: App, options: Options) -> io::Result<()> {
     app.size = Size::new(width, height);
     let mut event_loop = EventLoop {
         app,
-        worker,
+        workers,
         disk,
         screen,
         begun: Instant::now(),
@@ -99,7 +96,7 @@ pub fn run(mut app: App, options: Options) -> io::Result<()> {
     let result = event_loop.run(&received);
     event_loop.screen.finish();
     screen::leave();
-    event_loop.worker.shut_down(FAREWELL);
+    event_loop.workers.shut_down(FAREWELL);
     event_loop.disk.finish();
     result
 }
@@ -133,7 +130,7 @@ fn read_input(events: &Sender<Event>) {
 
 struct EventLoop {
     app: App,
-    worker: Worker,
+    workers: WorkerPool,
     disk: Disk,
     screen: Screen,
     begun: Instant,
@@ -183,7 +180,7 @@ impl EventLoop {
             }
             Event::Resized => return self.measure(),
             Event::Worker => {
-                for report in self.worker.events() {
+                for report in self.workers.events() {
                     self.dispatch(Action::Report(report));
                 }
             }
@@ -220,7 +217,7 @@ impl EventLoop {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Worker(command) => self.worker.send(command),
+            Effect::Worker(command) => self.workers.send(command),
             Effect::Redraw => self.screen.forget(),
             Effect::Copy(text) => self.screen.copy(&text),
             Effect::Progress(progress) if self.notify != Notify::Off => {

@@ -7,6 +7,8 @@ use crate::runs::queue::JobId;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveRun {
     pub job: JobId,
+    /// The first job of its batch.
+    pub batch: JobId,
     /// The objective before each reported step: (step, score).
     pub curve: Vec<(f64, f64)>,
     /// The probability of the target class; only for classes.
@@ -133,6 +135,7 @@ mod tests {
 
     fn live(octaves: &[usize], step: usize) -> ActiveRun {
         ActiveRun {
+            batch: 0,
             job: JobId::default(),
             curve: Vec::new(),
             probability: None,

@@ -1,53 +1,105 @@
-//! Devices of runs, and messages when they change.
+//! Several devices: each makes a batch of its own.
 
-use crate::support::{Driver, network};
-use std::sync::Arc;
-use ziggurat::runs::worker::WorkerEvent;
+use super::support::{Driver, work};
+use ziggurat::runs::queue::{JobId, JobState};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::Effect;
+use ziggurat::tui::showing::{Showing, Tile};
+
+fn explorer() -> Driver {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.app.workers = 2;
+    explorer
+}
+
+/// The batches that are sent to the workers.
+fn batches(effects: &[Effect]) -> Vec<Vec<JobId>> {
+    let batch = |work: &Work| match work {
+        Work::Run(jobs) => Some(jobs.iter().map(|job| job.id).collect()),
+        _ => None,
+    };
+    work(effects).into_iter().filter_map(batch).collect()
+}
 
 #[test]
-fn the_reason_for_the_cpu_is_said_when_a_model_opens() {
-    let mut explorer = Driver::new(Protocol::Blocks, 120, 40);
-    let mut opened = network();
-    opened.provider_note = Some("running on the CPU: cuda:0: not found: libcudnn.so.9".into());
-    explorer.report(WorkerEvent::Opened(Arc::new(opened)));
+fn marked_items_are_shared_out_and_shown_side_by_side() {
+    let mut explorer = explorer();
+    let sent = batches(&explorer.press("2 space space space space enter"));
+    assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+    let all = sent.concat().into_iter().map(Tile::Running).collect();
+    assert_eq!(explorer.app.shown, Showing::Batch(all));
+    for batch in &sent {
+        explorer.step(batch, 5);
+    }
     let screen = explorer.screen();
     assert!(
-        screen.contains("running on the CPU: cuda:0: not found: libcudnn.so.9"),
+        screen.contains("batch of 2") && !screen.contains("batch of 4"),
         "{screen}"
     );
 }
 
 #[test]
-fn a_device_that_fails_gives_way_and_the_header_says_where_runs_are_made() {
-    let mut explorer = Driver::new(Protocol::Blocks, 120, 40);
-    let mut opened = network();
-    opened.provider = "cuda:3".into();
-    explorer.report(WorkerEvent::Opened(Arc::new(opened)));
-    assert!(explorer.screen().contains("cuda:3"));
-    let moved = |model: &str| WorkerEvent::Moved {
-        model: model.into(),
-        provider: "cpu".into(),
-        note: "running on the CPU: the run failed on cuda:3: CUDNN_STATUS_INTERNAL_ERROR".into(),
+fn a_second_run_starts_beside_the_first_and_does_not_take_its_place() {
+    let mut explorer = explorer();
+    let first = batches(&explorer.press("2 enter"));
+    let second = batches(&explorer.press("j enter"));
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_eq!(explorer.app.shown, Showing::Running(first[0][0]));
+    // Both devices have work: the third waits.
+    assert!(batches(&explorer.press("j enter")).is_empty());
+    assert_eq!(explorer.app.queue.waiting(), 1);
+    let third = batches(&explorer.finish(second[0][0], 9.0));
+    assert_eq!(third.len(), 1);
+    assert_eq!(explorer.app.shown, Showing::Running(first[0][0]));
+}
+
+#[test]
+fn nothing_starts_while_the_devices_are_paused() {
+    let mut explorer = explorer();
+    explorer.press("2 enter");
+    explorer.report(WorkerEvent::Paused(true));
+    assert!(batches(&explorer.press("j enter")).is_empty());
+    let effects = explorer.report(WorkerEvent::Paused(false));
+    assert_eq!(batches(&effects).len(), 1);
+}
+
+#[test]
+fn a_device_that_does_not_work_is_named_and_gets_no_more_runs() {
+    let mut explorer = explorer();
+    explorer.press("2 enter");
+    explorer.press("j enter");
+    let retired = WorkerEvent::Retired {
+        jobs: Vec::new(),
+        why: "cuda:1 cannot start: out of memory".into(),
+        workers: 1,
     };
-    // Runs of another model do not concern this one.
-    explorer.report(moved("/models/other.onnx"));
-    let screen = explorer.screen();
-    assert!(
-        screen.lines().next().unwrap().contains("cuda:3")
-            && screen.contains("other.onnx: running on the CPU: the run failed"),
-        "{screen}"
-    );
-    explorer.now += std::time::Duration::from_secs(5);
-    explorer.report(moved("toy"));
-    let screen = explorer.screen();
-    let header = screen.lines().next().unwrap();
-    assert!(
-        header.contains("cpu") && !header.contains("cuda:3"),
-        "{header}"
-    );
-    assert!(
-        screen.contains("running on the CPU: the run failed on cuda:3"),
-        "{screen}"
-    );
+    explorer.report(retired);
+    assert!(batches(&explorer.press("j enter")).is_empty());
+    let message = explorer.app.messages.iter().last().unwrap();
+    let earlier = explorer.app.messages.iter().any(|message| {
+        message.text == "cuda:1 cannot start: out of memory; 1 device left for the runs"
+    });
+    assert!(earlier, "{}", message.text);
+}
+
+#[test]
+fn a_branch_pauses_the_runs_of_all_devices_at_their_own_steps() {
+    let mut explorer = explorer();
+    let first = batches(&explorer.press("2 enter"))[0].clone();
+    let second = batches(&explorer.press("j enter"))[0].clone();
+    explorer.step(&first, 7);
+    explorer.step(&second, 3);
+    explorer.report(WorkerEvent::Paused(true));
+    explorer
+        .app
+        .next_run
+        .settings
+        .set("tilt", 2.0.into())
+        .unwrap();
+    let key = explorer.app.key(ziggurat::tui::command::Command::Branch);
+    explorer.press(&key);
+    let state = |job: JobId| explorer.app.queue.get(job).unwrap().state.clone();
+    assert_eq!(state(first[0]), JobState::Paused(7));
+    assert_eq!(state(second[0]), JobState::Paused(3));
 }

@@ -1,5 +1,6 @@
 //! `ziggurat run` as a user meets it.
 
+mod devices;
 mod judges;
 mod mistakes;
 mod models;

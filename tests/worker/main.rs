@@ -5,6 +5,7 @@ mod driving;
 #[path = "../common/networks.rs"]
 mod networks;
 mod photos;
+mod pool;
 mod runs;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
@@ -25,7 +26,7 @@ use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::TargetScope;
 use ziggurat::runs::worker::photo::{About, Found, MapAt, Question};
 use ziggurat::runs::worker::{
-    ModelInfo, OpenOptions, Origin, Watched, Worker, WorkerCommand, WorkerEvent,
+    ModelInfo, OpenOptions, Origin, Watched, Worker, WorkerCommand, WorkerEvent, WorkerPool,
 };
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};
@@ -151,7 +152,7 @@ fn jobs(specs: Vec<Spec>) -> Vec<Job> {
     for spec in specs {
         queue.push(spec).unwrap();
     }
-    queue.next_batch(8)
+    queue.next_batch(8, 1)
 }
 
 /// A small classifier of four classes, with their names in a file beside it.

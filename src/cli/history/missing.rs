@@ -43,12 +43,18 @@ pub fn run(home: &Home, arguments: &Arguments) -> Result<(), Failure> {
     let keys = options.keys();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let preferences = Preferences::load(home, &keys);
-    let provider = recorded_name(preferences.provider(options.provider.as_deref())?);
+    let providers = preferences
+        .providers(options.provider.as_deref())?
+        .providers()?;
+    // `auto` may be any.
+    let names: Option<Vec<String>> = providers.into_iter().map(recorded_name).collect();
     let models = options.models(home, &preferences, None)?;
     let planner = Planner::new(home, options, &arguments.model_options, &preferences, None)?;
     planner.resolve(&models)?;
-    let is_held = |spec: &Spec| match &provider {
-        Some(provider) => history::find(home, spec, provider).is_some(),
+    let is_held = |spec: &Spec| match &names {
+        Some(names) => names
+            .iter()
+            .any(|name| history::find(home, spec, name).is_some()),
         None => history::find_by_any(home, spec).is_some(),
     };
     let (mut all, mut asked, mut missing, mut unlisted) = (0, 0, 0, 0);

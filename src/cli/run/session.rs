@@ -1,45 +1,34 @@
-//! Makes the runs of a model: those in the history are reused, the rest is computed in batches.
+//! Makes the runs of a model: those in the history are reused, the rest is shared out among the devices.
 
 use super::Arguments;
 use super::delivery::Delivery;
+use super::device_worker::DeviceWorker;
 use super::judges::Origin;
-use crate::cli::{Failure, output, startup};
+use super::open_runs::OpenRuns;
+use crate::cli::{Failure, output};
 use image::RgbImage;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use std::fmt::Write;
-use std::time::Duration;
-use ziggurat::ascent::StepReport;
+use indicatif::MultiProgress;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use ziggurat::home::Home;
 use ziggurat::model::Network;
-use ziggurat::runs::batch::{Batch, EndedRun, provider_name};
-use ziggurat::runs::driver::{self, Next, Observer, Retry, StoredRun};
-use ziggurat::runs::history::Claim;
+use ziggurat::runs::batch::EndedRun;
+use ziggurat::runs::driver::{self, StoredRun};
 use ziggurat::runs::judging::Judges;
-use ziggurat::runs::queue::shares_steps;
-use ziggurat::runs::{EndReason, Error, Record, Spec, format, history};
-use ziggurat::runtime::{CancelHandle, ResolvedProvider};
+use ziggurat::runs::{EndReason, Error, Record, Spec, history};
+use ziggurat::runtime::CancelHandle;
 
-/// How long to wait before the runs of other processes are looked for again.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// What all runs of one command share.
+/// What all runs of one command share, whatever device makes them.
 pub struct Session<'a> {
     pub home: &'a Home,
-    /// The device; another one once this one fails, if the provider is `auto`.
-    pub active: ResolvedProvider,
-    /// Maximum number of runs that step together; less once the device had no memory for more.
-    pub most_together: usize,
-    pub stop: CancelHandle,
     pub arguments: &'a Arguments,
-    /// All runs of the batch of the run to repeat, if its picture depends on them; otherwise empty.
-    pub companions: Vec<Spec>,
-    pub judges: Judges,
+    pub judges: Mutex<Judges>,
     pub origin: Origin<'a>,
-    /// Whether an unfinished run was saved.
-    pub has_saved_part: bool,
-    /// Whether runs of other processes were waited for.
-    pub has_waited: bool,
     pub delivery: Delivery<'a>,
+    /// The progress bars, one per batch.
+    pub bars: MultiProgress,
+    /// Whether an unfinished run was saved.
+    pub has_saved_part: AtomicBool,
 }
 
 /// How the runs of a model, or of a batch, ended.
@@ -49,55 +38,78 @@ pub enum Outcome {
     SomeFailed(Error),
     /// Interrupted by the user.
     Interrupted,
-    /// The batch failed, but can be retried on another device or with fewer runs at once.
-    Retry,
 }
 
 impl Session<'_> {
-    /// Delivers the runs of the history, and computes the rest in batches of one objective each. A failed batch does
-    /// not stop the others. Runs that another process is making are left to it, and delivered when it has made them.
+    /// Delivers the runs of the history, and lets the workers make the rest. A failed batch does not stop the others.
     ///
     /// # Errors
     /// If a picture cannot be stored or delivered, which would fail for the others, too.
-    pub fn run(&mut self, network: &Network, specs: &[Spec]) -> Result<Outcome, Failure> {
+    pub fn run(
+        &self,
+        workers: &mut [DeviceWorker],
+        network: &Network,
+        specs: &[Spec],
+    ) -> Result<Outcome, Failure> {
+        let providers: Vec<String> = workers.iter().map(DeviceWorker::provider).collect();
+        let Some(stop) = workers.first().map(|worker| worker.stop().clone()) else {
+            return Ok(Outcome::All);
+        };
         let mut open: Vec<&Spec> = Vec::new();
         for spec in specs {
-            if self.arguments.again || !self.deliver_stored(spec)? {
-                open.push(spec);
+            if stop.is_stopped() {
+                return Ok(Outcome::Interrupted);
             }
+            let is_open = self.arguments.again || !self.deliver_stored(spec, &providers, &stop)?;
+            open.extend(is_open.then_some(spec));
         }
-        let mut failed = None;
-        // Runs that other processes are making.
-        let mut elsewhere: Vec<&Spec> = Vec::new();
-        while !open.is_empty() || !elsewhere.is_empty() {
-            if open.is_empty() {
-                if !self.wait(&elsewhere) {
-                    return Ok(Outcome::Interrupted);
-                }
-                open.append(&mut elsewhere);
-            }
-            let (batch, claims) = self.next_batch(network, &mut open, &mut elsewhere)?;
-            if batch.is_empty() {
-                continue;
-            }
-            match self.run_batch(network, &batch)? {
-                Outcome::Retry => open.splice(0..0, batch).for_each(drop),
+        let runs = OpenRuns::new(open, providers.len());
+        let outcomes = match workers {
+            [worker] => vec![worker.work(self, network, &runs)],
+            workers => std::thread::scope(|scope| {
+                let start =
+                    |worker| scope.spawn(|| DeviceWorker::work(worker, self, network, &runs));
+                let threads: Vec<_> = workers.iter_mut().map(start).collect();
+                let join = |thread: std::thread::ScopedJoinHandle<_>| match thread.join() {
+                    Ok(outcome) => outcome,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                };
+                threads.into_iter().map(join).collect()
+            }),
+        };
+        let (mut is_interrupted, mut failed) = (false, None);
+        for outcome in outcomes {
+            match outcome? {
                 Outcome::All => {}
                 Outcome::SomeFailed(problem) => note(&mut failed, problem),
-                Outcome::Interrupted => return Ok(Outcome::Interrupted),
+                Outcome::Interrupted => is_interrupted = true,
             }
-            drop(claims);
         }
-        Ok(failed.map_or(Outcome::All, Outcome::SomeFailed))
+        Ok(match (is_interrupted, failed) {
+            (true, failed) => {
+                if let Some(problem) = failed {
+                    output::notice(&problem.to_string());
+                }
+                Outcome::Interrupted
+            }
+            (false, failed) => failed.map_or(Outcome::All, Outcome::SomeFailed),
+        })
     }
 
-    /// Delivers a run if the history has it.
-    fn deliver_stored(&mut self, spec: &Spec) -> Result<bool, Failure> {
-        let Some(mut stored) = driver::find_stored(self.home, spec, &self.provider()) else {
+    /// Delivers a run if the history has it from one of these providers. Judges see it first, until stopped.
+    pub fn deliver_stored(
+        &self,
+        spec: &Spec,
+        providers: &[String],
+        stop: &CancelHandle,
+    ) -> Result<bool, Failure> {
+        let mut providers = providers.iter();
+        let stored = providers.find_map(|provider| driver::find_stored(self.home, spec, provider));
+        let Some(mut stored) = stored else {
             return Ok(false);
         };
         let record = &mut stored.record;
-        if self.judge(&mut [(record, &stored.picture)]) {
+        if self.judge(&mut [(record, &stored.picture)], stop) {
             history::add_verdicts(self.home, &record.id, &record.verdicts)?;
         }
         let StoredRun {
@@ -105,232 +117,41 @@ impl Session<'_> {
             picture,
             image,
         } = stored;
-        self.delivery.deliver(&record, &picture, image, true)?;
+        let deliver = || self.delivery.deliver(&record, &picture, image, true);
+        self.bars.suspend(deliver)?;
         Ok(true)
     }
 
-    /// Takes the next batch from the open runs: runs of one objective, claimed for this process. Those that another
-    /// process is making go `elsewhere`; those that one has finished meanwhile are delivered.
-    fn next_batch<'s>(
-        &mut self,
-        network: &Network,
-        open: &mut Vec<&'s Spec>,
-        elsewhere: &mut Vec<&'s Spec>,
-    ) -> Result<(Vec<&'s Spec>, Vec<Claim>), Failure> {
-        let most = if network.batchable {
-            self.most_together
-        } else {
-            1
-        };
-        let (mut batch, mut claims): (Vec<&Spec>, Vec<Claim>) = (Vec::new(), Vec::new());
-        let first = open.first().copied();
-        for spec in std::mem::take(open) {
-            let fits = || first.is_some_and(|first| shares_steps(spec, first));
-            if batch.len() == most || !fits() {
-                open.push(spec);
-                continue;
-            }
-            // A run that is wanted again is not left to others.
-            if self.arguments.again {
-                batch.push(spec);
-                continue;
-            }
-            match Claim::take(self.home, &spec.id()) {
-                None => elsewhere.push(spec),
-                Some(claim) => {
-                    if !self.deliver_stored(spec)? {
-                        batch.push(spec);
-                        claims.push(claim);
-                    }
-                }
-            }
-        }
-        Ok((batch, claims))
-    }
-
-    /// Waits a moment for runs that other processes are making; returns whether the user has not interrupted.
-    fn wait(&mut self, elsewhere: &[&Spec]) -> bool {
-        if !std::mem::replace(&mut self.has_waited, true) {
-            let count = ziggurat::text::counted(elsewhere.len(), "run");
-            output::notice(&format!("waiting for {count} of another process"));
-        }
-        std::thread::sleep(PAUSE);
-        !self.stop.is_stopped()
-    }
-
-    /// Computes one batch.
-    fn run_batch(&mut self, network: &Network, batch: &[&Spec]) -> Result<Outcome, Failure> {
-        let together: Vec<&Spec> = if self.companions.is_empty() {
-            batch.to_vec()
-        } else {
-            self.companions.iter().collect()
-        };
-        let mut was_interrupted = false;
-        let endings = match self.steps(network, &together, &mut was_interrupted) {
-            Ok(Some(endings)) => endings,
-            Ok(None) => return Ok(Outcome::Interrupted),
-            Err(failed) => {
-                return Ok(if self.can_go_on_otherwise(&failed, batch.len()) {
-                    Outcome::Retry
-                } else {
-                    Outcome::SomeFailed(failed.problem)
-                });
-            }
-        };
-        let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
-        // A failed run does not stop the others.
-        let mut failed = None;
-        let mut finished: Vec<EndedRun> = Vec::new();
-        for ending in endings {
-            match ending {
-                // Companions only step along.
-                Ok(ending) if !is_asked(&ending.record.id) => {}
-                Ok(ending) => finished.push(ending),
-                Err(problem) => note(&mut failed, problem),
-            }
-        }
-        if !was_interrupted {
-            let runs = finished.iter_mut();
-            let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
-            self.judge(&mut runs);
-            was_interrupted = self.stop.is_stopped();
-        }
-        for ending in finished {
-            self.keep(ending)?;
-        }
-        match (was_interrupted, failed) {
-            (true, Some(problem)) => {
-                output::notice(&problem.to_string());
-                Ok(Outcome::Interrupted)
-            }
-            (true, None) => Ok(Outcome::Interrupted),
-            (false, failed) => Ok(failed.map_or(Outcome::All, Outcome::SomeFailed)),
-        }
-    }
-
-    /// Whether a failed batch can be retried with fewer runs at once or on another device; prints a notice.
-    fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
-        let problem = &failed.problem;
-        // Only the same batch on the same device repeats a run exactly.
-        let companions = std::mem::take(&mut self.companions);
-        match driver::retry(problem, runs.max(companions.len()), failed.is_first_step) {
-            Some(Retry::Fewer(fewer)) => {
-                let fewer = fewer.min(runs.max(1));
-                self.most_together = fewer;
-                output::notice(&driver::fewer_notice(problem, fewer));
-                true
-            }
-            Some(Retry::Elsewhere(problem)) => match self.active.after(problem) {
-                Some(next) => {
-                    self.active = next;
-                    startup::explain_provider(&self.active);
-                    true
-                }
-                None => false,
-            },
-            None => false,
-        }
-    }
-
-    /// Takes the steps of a batch; `None` if it was interrupted before the first.
-    fn steps(
-        &self,
-        network: &Network,
-        batch: &[&Spec],
-        was_interrupted: &mut bool,
-    ) -> Result<Option<Vec<Result<EndedRun, Error>>>, Failed> {
-        let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
-        let mut runs = match Batch::begin(network, &specs, self.active.device, &self.stop) {
-            Ok(runs) => runs,
-            Err(problem) if problem.is_stop() => return Ok(None),
-            Err(problem) => {
-                return Err(Failed {
-                    problem,
-                    is_first_step: true,
-                });
-            }
-        };
-        let model = if self.delivery.several_models {
-            format!("{}:", format::model(&specs[0].model))
-        } else {
-            String::new()
-        };
-        let mut progress = Progress {
-            bar: progress_bar(runs.ascent().steps(), &model, batch),
-            stop: &self.stop,
-            was_interrupted: false,
-        };
-        let endings = driver::drive(&mut runs, &mut progress);
-        progress.bar.finish_and_clear();
-        *was_interrupted = progress.was_interrupted;
-        endings.map_err(|problem| Failed {
-            problem,
-            is_first_step: runs.ascent().step_count() == 0,
-        })
-    }
-
-    /// Lets the judges see the pictures of these runs, until interrupted; returns whether there are new verdicts.
-    fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
-        let stop = self.stop.clone();
+    /// Lets the judges see the pictures of these runs, until stopped; returns whether there are new verdicts.
+    pub fn judge(&self, runs: &mut [(&mut Record, &RgbImage)], stop: &CancelHandle) -> bool {
         let mut goes_on = || !stop.is_stopped();
-        let origin = &self.origin;
-        let mut warn = |text: String| origin.notice(text);
-        driver::judge(self.home, &mut self.judges, runs, &mut goes_on, &mut warn)
+        let mut warn = |text: String| self.bars.suspend(|| self.origin.notice(text));
+        let mut judges = self.judges.lock().unwrap_or_else(PoisonError::into_inner);
+        driver::judge(self.home, &mut judges, runs, &mut goes_on, &mut warn)
     }
 
-    fn keep(&mut self, ending: EndedRun) -> Result<(), Failure> {
+    /// Stores and delivers a run that `provider` has made.
+    pub fn keep(&self, ending: EndedRun, provider: &str) -> Result<(), Failure> {
         let is_stopped = ending.record.ended == EndReason::Stopped;
-        let is_whole = history::find(self.home, &ending.record.spec, &self.provider());
+        let is_whole = history::find(self.home, &ending.record.spec, provider);
         let image = ending.keep(self.home)?;
         if is_stopped && is_whole.is_some() && self.arguments.out.is_none() {
-            output::notice("the history has this run already, finished");
+            self.notice("the history has this run already, finished");
             return Ok(());
         }
-        self.has_saved_part |= is_stopped;
-        let delivery = &self.delivery;
-        delivery.deliver(&ending.record, &ending.picture, image, false)
-    }
-
-    fn provider(&self) -> String {
-        provider_name(self.active.device)
-    }
-}
-
-/// Why a batch failed.
-struct Failed {
-    problem: Error,
-    /// Whether nothing was computed yet.
-    is_first_step: bool,
-}
-
-/// Shows the steps of a batch as a progress bar. The first interrupt ends the runs where they are, the second leaves
-/// them.
-struct Progress<'a> {
-    bar: ProgressBar,
-    stop: &'a CancelHandle,
-    was_interrupted: bool,
-}
-
-impl Observer for Progress<'_> {
-    fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
-        if !self.stop.is_stopped() {
-            return Ok(Next::Step);
+        if is_stopped {
+            self.has_saved_part.store(true, Ordering::Relaxed);
         }
-        // The device is needed once more, for the pictures.
-        self.stop.reset();
-        let is_second = std::mem::replace(&mut self.was_interrupted, true);
-        if is_second || batch.ascent().step_count() == 0 {
-            Ok(Next::Leave)
-        } else {
-            Ok(Next::End)
-        }
+        let deliver = || {
+            self.delivery
+                .deliver(&ending.record, &ending.picture, image, false)
+        };
+        self.bars.suspend(deliver)
     }
 
-    fn after_step(&mut self, _: &Batch, report: &StepReport) -> Result<(), Error> {
-        let score = format::score(mean(&report.scores));
-        self.bar.set_message(format!("score {score}"));
-        self.bar.set_position(report.step as u64);
-        Ok(())
+    /// Prints a notice above the progress bars.
+    pub fn notice(&self, text: &str) {
+        self.bars.suspend(|| output::notice(text));
     }
 }
 
@@ -339,34 +160,4 @@ pub fn note<E: std::fmt::Display>(failed: &mut Option<E>, problem: E) {
     if let Some(earlier) = failed.replace(problem) {
         output::notice(&earlier.to_string());
     }
-}
-
-fn progress_bar(steps: usize, model: &str, batch: &[&Spec]) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
-    let template = "{prefix} {wide_bar} {pos}/{len} {msg} {pace} {eta} left";
-    bar.set_style(
-        ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .with_key("pace", |state: &ProgressState, text: &mut dyn Write| {
-                // If it cannot be written, the bar lacks it.
-                let _ = write!(text, "{:.1} steps/s", state.per_sec());
-            }),
-    );
-    let names: Vec<String> = batch
-        .iter()
-        .take(3)
-        .map(|spec| output::one_line(&spec.target))
-        .collect();
-    let more = if batch.len() > 3 { ", …" } else { "" };
-    let model = output::one_line(model);
-    bar.set_prefix(
-        format!("{model} {}{more}", names.join(", "))
-            .trim_start()
-            .to_string(),
-    );
-    bar
-}
-
-fn mean(values: &[f32]) -> f32 {
-    values.iter().sum::<f32>() / values.len().max(1) as f32
 }

@@ -35,15 +35,15 @@ fn ids(jobs: &[Job]) -> Vec<JobId> {
 #[test]
 fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
     let mut queue = queue(&[(0, 9), (1, 9), (2, 9), (3, 5), (4, 9)]);
-    assert_eq!(ids(&queue.next_batch(8)), [0, 1, 2]);
-    assert_eq!(ids(&queue.next_batch(2)), [0, 1]);
-    assert_eq!(ids(&queue.next_batch(0)), [0]);
+    assert_eq!(ids(&queue.next_batch(8, 1)), [0, 1, 2]);
+    assert_eq!(ids(&queue.next_batch(2, 1)), [0, 1]);
+    assert_eq!(ids(&queue.next_batch(0, 1)), [0]);
     queue.started(&[0, 1, 2]);
-    assert!(queue.next_batch(8).is_empty());
+    assert!(queue.next_batch(8, 1).is_empty());
     for id in [0, 1, 2] {
         queue.finished(id);
     }
-    assert_eq!(ids(&queue.next_batch(8)), [3]);
+    assert_eq!(ids(&queue.next_batch(8, 1)), [3]);
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn a_batch_must_share_the_settings_that_the_ascent_names() {
 fn the_same_run_is_queued_once_and_a_failed_one_waits_again() {
     let mut queue = queue(&[(0, 9), (1, 9)]);
     queue.failed(0, "no memory".into());
-    assert_eq!(ids(&queue.next_batch(8)), [1]);
+    assert_eq!(ids(&queue.next_batch(8, 1)), [1]);
     assert_eq!(queue.push(spec(0, 9)), Ok(0));
-    assert_eq!(ids(&queue.next_batch(8)), [0, 1]);
+    assert_eq!(ids(&queue.next_batch(8, 1)), [0, 1]);
     assert!(!queue.retry(1));
 }
 
@@ -155,7 +155,11 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
             .map(|job| job.spec.unit.index)
             .collect::<Vec<_>>()
     };
-    assert_eq!(classes(adopted.next_batch(8)), [0, 1], "those begun before");
+    assert_eq!(
+        classes(adopted.next_batch(8, 1)),
+        [0, 1],
+        "those begun before"
+    );
     orphan.remove().unwrap();
     assert!(orphans(&home).unwrap().0.is_empty());
     assert_eq!(fs::read_dir(home.queues()).unwrap().count(), 0);
@@ -217,9 +221,9 @@ fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
     let (_folder, home) = home();
     let mut queue = queue(&[(0, 9), (1, 9), (2, 8)]);
     queue.started(&[0, 1]);
-    queue.pause(5);
+    queue.pause(|_| 5);
     assert_eq!(queue.jobs()[1].state, JobState::Paused(5));
-    assert_eq!(queue.next_batch(8).len(), 1);
+    assert_eq!(queue.next_batch(8, 1).len(), 1);
     let file = QueueFile::open(&home).unwrap();
     file.save(&queue).unwrap();
     drop(file);
@@ -231,7 +235,7 @@ fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
     next.restore(found[0].jobs());
     assert_eq!((next.waiting(), next.resume(0), next.waiting()), (1, 2, 3));
     assert_eq!((queue.resume(1), queue.resume(2)), (2, 0));
-    assert_eq!(queue.next_batch(8).len(), 2);
+    assert_eq!(queue.next_batch(8, 1).len(), 2);
     queue.move_to_front(2);
     let order: Vec<JobId> = queue.jobs().iter().map(|job| job.id).collect();
     assert_eq!(order, [2, 0, 1]);

@@ -10,6 +10,7 @@ use crate::ascent::{self, Overlay};
 use crate::runs::batch::{Batch, EndedRun, versions};
 use crate::runs::checkpoint;
 use crate::runs::driver::{self, Next, Observer, Retry};
+use crate::runs::history::Claim;
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{Error, Spec};
 use crate::text::{counted, shown};
@@ -48,6 +49,9 @@ struct Steps<'a> {
     step_began: Instant,
     /// Whether a problem with checkpoints was reported.
     was_warned: bool,
+    /// What keeps other processes from making these runs, too. A run that another one is making already is made
+    /// nevertheless: the user watches it.
+    claims: Vec<Claim>,
 }
 
 impl WorkerThread {
@@ -76,8 +80,10 @@ impl WorkerThread {
             &members,
             Autosave::new(&self.home, resumed_at > 0),
         );
+        steps.claim(&batch);
         let driven = driver::drive(&mut batch, &mut steps);
-        let mut autosave = steps.autosave;
+        // Until the runs are stored.
+        let (mut autosave, _claims) = (steps.autosave, steps.claims);
         let made = match driven {
             Ok(Some(endings)) => Ok(self.finish(endings, &members)),
             Ok(None) => Ok(Stored::All),
@@ -253,7 +259,15 @@ impl<'a> Steps<'a> {
             snapshot_due: now,
             step_began: now,
             was_warned: false,
+            claims: Vec::new(),
         }
+    }
+
+    /// Claims the runs of a batch.
+    fn claim(&mut self, batch: &Batch) {
+        let home = &self.thread.home;
+        let ids = batch.specs().iter().map(Spec::id);
+        self.claims = ids.filter_map(|id| Claim::take(home, &id)).collect();
     }
 
     /// Pauses until resumed. A changed overlay is shown meanwhile.
@@ -261,10 +275,13 @@ impl<'a> Steps<'a> {
         if let Err(problem) = self.autosave.write_now(batch) {
             tracing::warn!(%problem, "no checkpoint could be written at the pause");
         }
+        // Nobody waits for a run that is paused.
+        self.claims.clear();
         while self.thread.is_paused && !self.thread.is_useless() {
             self.thread.wait();
             self.show_new_overlay(batch)?;
         }
+        self.claim(batch);
         Ok(())
     }
 

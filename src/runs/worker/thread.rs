@@ -6,15 +6,16 @@ use super::photo;
 use super::photo_interrupt::PhotoInterrupt;
 use super::photo_probe::Photos;
 use super::transfers::Transfers;
-use super::{Watched, WorkerCommand, WorkerEvent};
+use super::{Watched, WorkerCommand, WorkerDevice, WorkerEvent};
 use crate::ascent::Overlay;
 use crate::catch_panic;
 use crate::home::Home;
+use crate::runs::batch::{provider_name, recorded_name};
 use crate::runs::checkpoint;
 use crate::runs::driver::{self, StoredRun};
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
-use crate::runtime::{CancelHandle, Device, Provider};
+use crate::runtime::{CancelHandle, Device, Library};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -42,7 +43,7 @@ struct Opening {
 /// The state of the thread.
 pub struct WorkerThread {
     pub home: Home,
-    provider: Provider,
+    wanted: WorkerDevice,
     options: OpenOptions,
     sender: Sender<Message>,
     inbox: Receiver<Message>,
@@ -73,14 +74,14 @@ pub struct WorkerThread {
 impl WorkerThread {
     pub fn new(
         home: Home,
-        (provider, options): (Provider, OpenOptions),
+        (wanted, options): (WorkerDevice, OpenOptions),
         (sender, inbox): (Sender<Message>, Receiver<Message>),
         mailbox: Arc<Mailbox>,
         stop: CancelHandle,
     ) -> Self {
         Self {
             home,
-            provider,
+            wanted,
             options,
             sender,
             inbox,
@@ -138,7 +139,31 @@ impl WorkerThread {
         }
     }
 
+    /// Whether the device works; otherwise this worker retires and leaves the jobs to another one. Where there is no other
+    /// one, the error is that of the runs.
+    fn works(&self, jobs: &[Job]) -> bool {
+        if !self.wanted.is_replaceable || self.device.is_some() {
+            return true;
+        }
+        let library = Library::load(&self.home, &|_| ());
+        match library.and_then(|_| self.wanted.provider.resolve()) {
+            Ok(_) => true,
+            Err(why) => {
+                self.mailbox.post(WorkerEvent::Retired {
+                    jobs: jobs.to_vec(),
+                    why: why.to_string(),
+                    workers: 0,
+                });
+                false
+            }
+        }
+    }
+
     fn try_run_batch(&mut self, mut jobs: Vec<Job>) -> Result<(), String> {
+        if !self.works(&jobs) {
+            self.current.clear();
+            return Ok(());
+        }
         self.answer_from_history(&jobs);
         let Some(first) = jobs.first().cloned() else {
             return Ok(());
@@ -188,7 +213,7 @@ impl WorkerThread {
         self.device = Some(device);
         self.mailbox.post(WorkerEvent::Moved {
             model: loaded.opened.model.clone(),
-            provider: crate::runs::batch::provider_name(device),
+            provider: provider_name(device),
             note: note.into(),
         });
     }
@@ -196,10 +221,15 @@ impl WorkerThread {
     /// Finishes the jobs that the history has already.
     fn answer_from_history(&mut self, jobs: &[Job]) {
         let Some(device) = self.device else { return };
-        let provider = crate::runs::batch::provider_name(device);
+        let others = self.wanted.all.iter().copied().filter_map(recorded_name);
+        let mut providers: Vec<String> = std::iter::once(provider_name(device))
+            .chain(others)
+            .collect();
+        providers.dedup();
         for job in jobs {
             let is_wanted = self.is_wanted(job.id);
-            let stored = || driver::find_stored(&self.home, &job.spec, &provider);
+            let find = |provider| driver::find_stored(&self.home, &job.spec, provider);
+            let stored = || providers.iter().find_map(|provider| find(provider));
             if let Some(stored) = is_wanted.then(stored).flatten() {
                 let StoredRun {
                     mut record,
@@ -373,7 +403,7 @@ impl WorkerThread {
             opening.is_shown |= is_shown;
             return;
         }
-        let (home, provider) = (self.home.clone(), self.provider);
+        let (home, provider) = (self.home.clone(), self.wanted.provider);
         let options = self.options.clone();
         let (mailbox, sender) = (self.mailbox.clone(), self.sender.clone());
         let model = asked.clone();

@@ -2,15 +2,33 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// ONNX Runtime's value for one thread per physical core, each pinned to its core.
 const ONE_PER_CORE: usize = 0;
 
+/// How many sessions compute at the same time.
+static WORKERS: AtomicUsize = AtomicUsize::new(1);
+
+/// Divides the cores among so many workers that compute on the CPU at the same time. It applies to sessions that are
+/// opened from now on. At least one thread remains for each.
+pub fn share_cores(workers: usize) {
+    WORKERS.store(workers.max(1), Ordering::Relaxed);
+}
+
+/// Whether the threads of a session may wait busily for work. They are faster alone, but take the cores of other workers.
+pub(super) fn may_spin() -> bool {
+    WORKERS.load(Ordering::Relaxed) == 1
+}
+
 /// One thread per physical core, but no more than this process may use: ONNX Runtime counts the machine's cores, and in a
-/// container with fewer cores its threads would wait for each other.
+/// container with fewer cores its threads would wait for each other. Several workers share them.
 pub(super) fn for_this_process() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
-    match physical_cores() {
+    let cores = physical_cores();
+    let workers = WORKERS.load(Ordering::Relaxed);
+    match cores {
+        _ if workers > 1 => (cores.unwrap_or(allowed).min(allowed) / workers).max(1),
         Some(cores) if cores <= allowed => ONE_PER_CORE,
         _ => allowed,
     }

@@ -80,7 +80,11 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
         Ok(job) => job,
         Err(full) => return app.messages.say(Level::Warning, full.to_string(), app.now),
     };
-    app.queue.pause(step);
+    let steps = |job| {
+        let live = app.running.iter().find(|live| live.job == job);
+        live.map_or(0, |live| live.step)
+    };
+    app.queue.pause(steps);
     // The same branch may exist already, paused like the original.
     app.queue.resume(job);
     app.queue.move_to_front(job);

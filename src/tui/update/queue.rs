@@ -75,26 +75,43 @@ fn offer(app: &App, unfinished: usize, paused: usize) -> String {
     format!("{count} {kind} {runs} from last time: {resumes}, {discards}{others}")
 }
 
-/// Sends the next runs of the queue to the worker if it is idle.
+/// Sends the next runs of the queue to the idle workers.
 pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened() else {
         return;
     };
-    if app.quitting || app.awaiting_confirmation || !app.running.is_empty() {
+    let most = if opened.batchable { MAX_TOGETHER } else { 1 };
+    let is_paused = app.paused && !app.running.is_empty();
+    if app.quitting || app.awaiting_confirmation || is_paused {
         return;
     }
-    let most = if opened.batchable { MAX_TOGETHER } else { 1 };
-    let batch = app.queue.next_batch(most);
-    if batch.is_empty() {
+    // The run of another worker that is being watched stays in view.
+    let is_watching = app.watched().is_some();
+    let before = app.running.len();
+    while app.idle_workers() > 0 {
+        let batch = app.queue.next_batch(most, app.idle_workers());
+        if batch.is_empty() {
+            break;
+        }
+        start(app, batch, effects);
+    }
+    if app.running.len() > before && !is_watching {
+        show_running(app);
+    }
+    if app.running.is_empty() {
         // The next run starts with its own picture.
         app.overlay = Overlay::Plain;
-        return;
-    };
+    }
+}
+
+/// Sends a batch to the workers.
+fn start(app: &mut App, batch: Vec<Job>, effects: &mut Vec<Effect>) {
     let ids: Vec<JobId> = batch.iter().map(|job| job.id).collect();
     app.queue.started(&ids);
     for job in &batch {
         app.running.push(ActiveRun {
             job: job.id,
+            batch: ids[0],
             curve: Vec::new(),
             probability: None,
             top: Vec::new(),
@@ -110,7 +127,6 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
         });
     }
     effects.push(Effect::Worker(Work::Run(batch)));
-    show_running(app);
 }
 
 /// Shows the active runs: one run, or all of a batch side by side.

@@ -5,6 +5,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
 use crate::runs::{Record, format};
+use crate::text::counted;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::Command;
@@ -99,6 +100,12 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
                 app.remember_classes(&opened);
             }
             elsewhere::queue(app, &model, specs, problems, effects);
+        }
+        WorkerEvent::Retired { why, workers, .. } => {
+            app.workers = workers;
+            let left = counted(workers, "device");
+            let text = format!("{why}; {left} left for the runs");
+            app.messages.say(Level::Warning, text, app.now);
         }
         WorkerEvent::Started(begun) => started(app, &begun),
         WorkerEvent::Photo(answer) => {

@@ -25,8 +25,10 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         _ => app.watched().or(app.running.first()),
     };
     let room = usize::from(area.width).saturating_sub(TITLE_MARGIN);
-    let title = live.and_then(|live| app.queue.get(live.job)).map(|job| {
-        let together = match app.running.len() {
+    let shown = live.and_then(|live| Some((live, app.queue.get(live.job)?)));
+    let title = shown.map(|(live, job)| {
+        let batch = app.running.iter();
+        let together = match batch.filter(|other| other.batch == live.batch).count() {
             0 | 1 => String::new(),
             runs => format!("batch of {runs}"),
         };
