@@ -21,6 +21,14 @@ const GAP: usize = 2;
 /// Columns reserved for the description of the network.
 const MIN_ABOUT: usize = 8;
 
+/// The device, or that of the first worker and how many there are.
+fn device(app: &App, provider: &str) -> String {
+    match app.workers {
+        0 | 1 => provider.to_string(),
+        workers => format!("{provider} of {workers} devices"),
+    }
+}
+
 /// Draws the header.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     frame
@@ -35,7 +43,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
                 (1, format!("{channels}×{height}×{width}")),
                 (0, format!("{} layers", opened.layers.len())),
                 (2, format!("{} classes", opened.classes.len())),
-                (3, opened.provider.clone()),
+                (3, device(app, &opened.provider)),
             ];
             (opened.name.clone(), about)
         }
