@@ -96,6 +96,8 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     let mut step = Step {
         builder: Builder::extend(request.network.empty_like(), "ascent/"),
         runs,
+        channels,
+        device: request.device,
     };
     step.declare(request, [channels, height, width])?;
 
@@ -158,10 +160,14 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     Ok(step.builder.graph().to_model(&outputs)?)
 }
 
-/// The graph under construction, and its batch size.
+/// The graph under construction, and what it is for.
 struct Step {
     builder: Builder,
+    /// The batch size.
     runs: usize,
+    /// Channels of the canvas.
+    channels: usize,
+    device: Device,
 }
 
 impl Step {
@@ -247,6 +253,17 @@ impl Step {
 
     fn plain(&mut self, op: &str, inputs: &[&str]) -> String {
         self.builder.emit(op, inputs, &[])
+    }
+
+    /// A matrix (…, rows, columns) that multiplies values (N, C, H, W), repeated for each of the batch and each channel
+    /// where the device needs equal batch dimensions.
+    fn repeated(&mut self, matrix: &str) -> String {
+        if !self.device.strided_products {
+            return matrix.into();
+        }
+        let dims = [self.runs as i64, self.channels as i64, 1, 1];
+        let dims = self.builder.ints(&dims);
+        self.plain("Expand", &[matrix, &dims])
     }
 
     fn number(&mut self, value: f64) -> String {

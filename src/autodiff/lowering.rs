@@ -23,6 +23,9 @@ pub struct Device {
     pub rare_operators: bool,
     /// Tells where a pool's maxima are.
     pub positions_of_maxima: bool,
+    /// Multiplies matrices of equal batch dimensions at a fixed stride, but uploads an array of pointers for those that
+    /// broadcast: three small copies from the host per product.
+    pub strided_products: bool,
 }
 
 impl Device {
@@ -31,18 +34,21 @@ impl Device {
         blocked_channels: true,
         rare_operators: true,
         positions_of_maxima: true,
+        strided_products: false,
     };
     /// Providers with every operator and transposed convolutions of full speed: CUDA, TensorRT.
     pub const FULL: Self = Self {
         blocked_channels: false,
         rare_operators: true,
         positions_of_maxima: true,
+        strided_products: true,
     };
     /// Providers with the usual operators only: WebGPU, and unknown ones.
     pub const BASIC: Self = Self {
         blocked_channels: false,
         rare_operators: false,
         positions_of_maxima: false,
+        strided_products: false,
     };
 }
 

@@ -14,6 +14,10 @@ use ziggurat::ascent::{ClassScore, Kind, Settings};
 use ziggurat::autodiff::Device;
 use ziggurat::model::Activation;
 use ziggurat::model::layout::Layout;
+use ziggurat::onnx::Graph;
+use ziggurat::onnx::graph::declared_dims;
+use ziggurat::onnx::proto::{Dim, ModelProto};
+use ziggurat::runtime::shape_inference::infer_types;
 use ziggurat::runtime::{Options, Provider, Session, Tensor};
 
 const CLASSES: usize = 4;
@@ -32,7 +36,7 @@ struct Step {
     noise: Option<Array4<f32>>,
 }
 
-struct Said {
+struct StepOutputs {
     score: Vec<f32>,
     /// The gradient with respect to the canvas, (N, C, h, w): axis by axis up to a positive factor.
     gradient: Array4<f32>,
@@ -41,8 +45,13 @@ struct Said {
 }
 
 impl Step {
-    fn run(&self) -> Said {
-        let (runs, channels, height, width) = self.canvas.dim();
+    fn run(&self) -> StepOutputs {
+        self.run_for(Device::CPU)
+    }
+
+    /// The step graph for a device.
+    fn graph(&self, device: Device, levels: u32) -> ModelProto {
+        let (runs, channels, ..) = self.canvas.dim();
         let (graph, shapes) = network(runs, channels);
         let basis = ColourBasis::new(channels, [0, 1, 2]);
         let layout = Layout::channels_first(&[runs, channels, CELLS.0, CELLS.1]).unwrap();
@@ -51,7 +60,7 @@ impl Step {
             layout,
             method: Method::GradCam,
         });
-        let model = step_graph::build(&Request {
+        step_graph::build(&Request {
             network: &graph,
             input: "x",
             branches: 0,
@@ -65,7 +74,7 @@ impl Step {
             basis: &basis,
             class: self.class,
             terms: Terms {
-                levels: 1,
+                levels,
                 noise: self.noise.is_some(),
                 decay: false,
                 damping: false,
@@ -74,9 +83,15 @@ impl Step {
                 stochastic_depth: false,
                 rescue: false,
             },
-            device: Device::CPU,
+            device,
         })
-        .unwrap();
+        .unwrap()
+    }
+
+    /// Takes the step with the graph for a device, on the CPU.
+    fn run_for(&self, device: Device) -> StepOutputs {
+        let (runs, channels, height, width) = self.canvas.dim();
+        let model = self.graph(device, 1);
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
         let scalars = |value: f32| Array4::from_elem((runs, 1, 1, 1), value);
         let pixels = |size: usize| Array1::from_iter((0..size).map(|pixel| pixel as f32));
@@ -130,7 +145,7 @@ impl Step {
         wanted.extend(self.mask.as_ref().map(|_| names::NEW_MASK));
         let found = session.run(&known, &wanted).unwrap();
         let flat = |tensor: &Tensor| tensor.as_f32().unwrap().iter().copied().collect();
-        Said {
+        StepOutputs {
             score: flat(&found[0]),
             gradient: four(&found[1]),
             rms: flat(&found[2]),
@@ -440,5 +455,81 @@ fn views_keep_an_anchor_in_place() {
             let slack = 0.05 * side * line.scale + 1e-3;
             assert!((on_canvas(line) - on_canvas(middle)).abs() <= slack);
         }
+    }
+}
+
+#[test]
+fn the_graph_for_every_kind_of_device_takes_the_same_step() {
+    let mut step = noisy(3, 20, 30);
+    step.mask = Some(Array4::from_elem((step.views.len(), 1, 20, 30), 0.5));
+    let cpu = step.run();
+    for device in [Device::FULL, Device::BASIC] {
+        let other = step.run_for(device);
+        let near = |a: &Array4<f32>, b: &Array4<f32>| {
+            let largest = a.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+            let mut pairs = a.iter().zip(b);
+            pairs.all(|(a, b)| (a - b).abs() <= 1e-5 * largest)
+        };
+        assert!(near(&cpu.gradient, &other.gradient), "{device:?}");
+        assert!(
+            near(cpu.mask.as_ref().unwrap(), other.mask.as_ref().unwrap()),
+            "{device:?}"
+        );
+        for (a, b) in cpu.score.iter().zip(&other.score) {
+            assert!(
+                (a - b).abs() <= 1e-5 * a.abs().max(1.0),
+                "{device:?}: {a} {b}"
+            );
+        }
+    }
+}
+
+/// CUDA uploads an array of pointers for each product whose batch dimensions broadcast, unless its right side is one
+/// matrix.
+#[test]
+fn no_product_of_the_ascent_broadcasts_where_that_costs_uploads() {
+    ziggurat::runtime::testing::library();
+    for runs in [1, 3] {
+        let mut step = noisy(3, 20, 30);
+        step.views.truncate(runs);
+        step.canvas = canvas(runs, 3, 20, 30);
+        step.noise = Some(Array4::zeros((runs, 3, 8, 12)));
+        step.mask = Some(Array4::zeros((runs, 1, 20, 30)));
+        let graph = Graph::new(step.graph(Device::FULL, 4)).unwrap();
+        let size = |dim: Dim| match dim {
+            Dim::DimValue(size) => size as usize,
+            Dim::DimParam(name) => {
+                let level = name.rsplit('_').next().and_then(|level| level.parse().ok());
+                let side: usize = if name.contains("width") { 30 } else { 20 };
+                side.div_ceil(1 << level.unwrap_or(0u32))
+            }
+        };
+        let inputs: Vec<(String, Vec<usize>)> = graph
+            .inputs()
+            .iter()
+            .map(|input| {
+                let (_, dims) = declared_dims(input).unwrap();
+                let dims = dims.into_iter().map(|dim| size(dim.unwrap()));
+                (input.name.clone(), dims.collect())
+            })
+            .collect();
+        let known: Vec<(&str, &[usize])> = inputs
+            .iter()
+            .map(|(name, dims)| (name.as_str(), dims.as_slice()))
+            .collect();
+        let types = infer_types(&graph, &known).unwrap();
+        let mut products = 0;
+        for node in graph.nodes().iter().filter(|node| node.is_op("MatMul")) {
+            let [left, right] = [0, 1].map(|side: usize| types.get(&node.input[side]).unwrap());
+            let batch = |dims: &[usize]| dims[..dims.len() - 2].iter().product::<usize>();
+            let (left, right) = (&left.dims, &right.dims);
+            assert!(
+                right.len() == 2 || batch(left) == batch(right),
+                "{}: {left:?} x {right:?}",
+                node.name
+            );
+            products += 1;
+        }
+        assert!(products > 14, "{products}");
     }
 }

@@ -14,7 +14,8 @@ pub(super) struct Line {
     /// The position of sample -1/2 on the canvas, and pixels per sample: each (N, 1, 1, 1).
     origin: String,
     scale: String,
-    /// The matrix: (N, 1, samples, pixels) of rows, (N, 1, pixels, samples) of columns.
+    /// The matrix: (N, 1, samples, pixels) of rows, (N, 1, pixels, samples) of columns. Where the device needs equal batch
+    /// dimensions, (N, C, …).
     matrix: String,
 }
 
@@ -63,7 +64,7 @@ impl Step {
         Line {
             origin,
             scale,
-            matrix,
+            matrix: self.repeated(&matrix),
         }
     }
 
@@ -127,7 +128,12 @@ impl Step {
         };
         let channels = matrix.nrows() as i64;
         let matrix: Vec<f32> = matrix.iter().copied().collect();
-        let matrix = self.builder.floats(&[channels, channels], &matrix);
+        let matrix = if self.device.strided_products {
+            let dims = [self.runs as i64, channels, channels];
+            self.builder.floats(&dims, &matrix.repeat(self.runs))
+        } else {
+            self.builder.floats(&[channels, channels], &matrix)
+        };
         let flat = self.builder.ints(&[0, 0, -1]);
         let pixels = self.plain("Reshape", &[value, &flat]);
         let mixed = self.plain("MatMul", &[&matrix, &pixels]);

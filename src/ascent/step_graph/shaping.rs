@@ -69,6 +69,7 @@ impl Step {
             .builder
             .emit("Transpose", &[columns], &[("perm", vec![1, 0].into())]);
         let narrow = self.plain("MatMul", &[value, &columns]);
-        self.plain("MatMul", &[rows, &narrow])
+        let rows = self.repeated(rows);
+        self.plain("MatMul", &[&rows, &narrow])
     }
 }
