@@ -7,7 +7,7 @@ use crate::autodiff::{Options, gradient};
 use crate::onnx::passes::{self, constant_folding};
 use crate::onnx::proto::{ModelProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::{fixed_dims, untyped_value, value_info};
-use crate::onnx::{Builder, Evaluator, Graph, Types};
+use crate::onnx::{Builder, Evaluator, Graph, NameScope, Types};
 use crate::text::printable;
 
 /// A normalized graph to be differentiated.
@@ -176,6 +176,8 @@ impl Source {
         let of = floats(&request.of, &self.outputs, "output", &types)?;
         let wrt = floats(&request.wrt, &self.inputs, "input", &types)?;
         let mut builder = Builder::extend(graph.clone(), PREFIX);
+        // The graph may lack inputs and outputs that the model keeps.
+        builder.reserve(NameScope::from_graph(&self.graph));
         let mut seeds = Vec::new();
         let mut pairs = Vec::new();
         for value in &of {
@@ -297,7 +299,7 @@ fn floats<E: std::error::Error>(
 fn fresh_name(builder: &Builder, kind: &str, value: &str) -> String {
     let mut name = format!("{kind}/{value}");
     let mut number = 1;
-    while builder.graph().contains(&name) {
+    while builder.is_taken(&name) {
         number += 1;
         name = format!("{kind}{number}/{value}");
     }
