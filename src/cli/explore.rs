@@ -135,6 +135,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     event_loop::run(app, start)?;
     std::io::stdout().flush()?;
+    ziggurat::files::remove_unfinished();
     // A thread may still be opening a model. Ending as usual would run ONNX Runtime's
     // destructors beneath it.
     signal_hook::low_level::exit(0)

@@ -15,7 +15,7 @@ use super::model_options::ModelOptions;
 use super::plan::{Plan, Planner};
 use super::preferences::Preferences;
 use super::run_options::{self, RunOptions};
-use super::{Failure, output, startup};
+use super::{Failure, output, signals, startup};
 use anyhow::anyhow;
 use clap::ArgGroup;
 use delivery::Delivery;
@@ -74,7 +74,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let models = options.models(&home, &preferences, from)?;
     let several_models = models.len() > 1;
     let several = several_models || !options.names_one();
-    delivery::check_writable(arguments.out.as_deref(), several)?;
+    let inputs = inputs(&home, &arguments, &models)?;
+    delivery::check_writable(arguments.out.as_deref(), several, &inputs)?;
     // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
     let screen = if arguments.json {
         None
@@ -94,9 +95,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let (judges, origin) = judges::fetched(&home, judges);
     let stop = CancelHandle::default();
-    ctrlc::set_handler({
+    signals::on_end({
         let stop = stop.clone();
-        move || stop.stop()
+        move |_| stop.stop()
     })?;
     let active = startup::provider(provider)?;
     let companions = match (record, plans.as_slice()) {
@@ -116,6 +117,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         has_waited: false,
         delivery: Delivery {
             out: arguments.out.as_deref(),
+            inputs,
             screen,
             json: arguments.json,
             several,
@@ -123,6 +125,29 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         },
     };
     run_all(session, &planner, &plans, network)
+}
+
+/// The files that the command reads.
+fn inputs(
+    home: &Home,
+    arguments: &Arguments,
+    models: &[Option<&str>],
+) -> Result<Vec<(&'static str, PathBuf)>, Failure> {
+    let mut inputs = Vec::new();
+    for model in models {
+        // One that cannot be found is reported when it is opened.
+        let path = startup::model_path(home, *model);
+        inputs.extend(path.ok().map(|path| ("the model", path)));
+    }
+    let lists = arguments.options.lists.iter();
+    inputs.extend(lists.map(|list| ("the list of targets", list.clone())));
+    inputs.extend(
+        arguments
+            .from
+            .iter()
+            .map(|from| ("the picture", from.clone())),
+    );
+    Ok(inputs)
 }
 
 /// The user's preferences, as far as the options leave them to `config.toml`.
