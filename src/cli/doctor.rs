@@ -181,8 +181,13 @@ fn library(home: &Home) -> LibraryFinding {
             },
         },
     };
-    finding.skipped = skipped.map(|(path, why)| Skipped { path, why }).collect();
-    finding.ignored = search.ignored;
+    let skipped = skipped.map(|(path, why)| Skipped {
+        path,
+        why: output::without_numbers(&why),
+    });
+    finding.skipped = skipped.collect();
+    let ignored = search.ignored.iter();
+    finding.ignored = ignored.map(|line| output::without_numbers(line)).collect();
     finding
 }
 

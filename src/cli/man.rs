@@ -1,6 +1,6 @@
 //! `ziggurat man`: the manual as man pages, from the definition of the command line.
 
-use super::output_file::{OutputFile, why_not};
+use super::output_file::OutputFile;
 use super::{Arguments, Failure, output};
 use anyhow::anyhow;
 use clap::CommandFactory;
@@ -21,7 +21,7 @@ pub fn run(arguments: &ManArguments) -> Result<(), Failure> {
         return Ok(output::generated(&String::from_utf8(page)?)?);
     };
     std::fs::create_dir_all(folder)
-        .map_err(|problem| anyhow!("--dir {}: {}", folder.display(), why_not(folder, &problem)))?;
+        .map_err(|problem| anyhow!("--dir {}: cannot be created: {problem}", folder.display()))?;
     // No page is replaced before all are written.
     let mut files = Vec::new();
     for page in pages() {

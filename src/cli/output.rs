@@ -49,13 +49,19 @@ pub fn to_stdout(print: impl FnOnce(&mut StdoutLock) -> io::Result<()>) -> io::R
     })
 }
 
+/// Ends the program at once. The usual end would run ONNX Runtime's destructors beneath a thread that is still using it.
+pub fn end(status: i32) -> ! {
+    drop(io::stdout().flush());
+    signal_hook::low_level::exit(status)
+}
+
 /// Prints a notice or an error to standard error.
 pub fn notice(text: &str) {
     eprintln!("{}", one_line(&without_numbers(text)));
 }
 
 /// The text without the numbers of system errors, ` (os error 2)`: the words before them mean the same.
-fn without_numbers(text: &str) -> String {
+pub fn without_numbers(text: &str) -> String {
     const MARK: &str = " (os error ";
     let mut parts = text.split(MARK);
     let mut kept = parts.next().unwrap_or_default().to_string();

@@ -68,7 +68,7 @@ pub fn check(path: &Path, inputs: Inputs) -> Result<(), Failure> {
     match inputs.iter().find(|(_, input)| files::is_same(path, input)) {
         None => Ok(()),
         Some((what, _)) => Err(Failure::usage(anyhow!(
-            "{}: it is {what} of this command, which would be replaced; choose another name",
+            "{}: this is {what} that the command reads; choose another name for the result",
             path.display()
         ))),
     }
@@ -90,13 +90,21 @@ impl OutputFile {
     pub fn new(path: &Path, inputs: Inputs) -> Result<Self, Failure> {
         check(path, inputs)?;
         signals::remove_unfinished_files()?;
-        let file = NewFile::create(path).map_err(|problem| match path.parent() {
-            // Otherwise, what is not found is where a link leads.
-            Some(folder) if is_missing(folder) => {
-                let why = why_not(folder, &problem);
-                anyhow!("{}: cannot be written: {why}", path.display())
+        let file = NewFile::create(path).map_err(|problem| {
+            let target = files::target(path);
+            match target.parent() {
+                Some(folder) if is_missing(folder) => {
+                    let why = why_not(folder, &problem);
+                    let link = if target == path {
+                        ""
+                    } else {
+                        "where the link leads, "
+                    };
+                    let why = link.to_string() + &why;
+                    anyhow!("{}: cannot be written: {why}", path.display())
+                }
+                _ => cannot(path, &problem.into()),
             }
-            _ => cannot(path, &problem.into()),
         })?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -158,8 +166,11 @@ fn is_missing(folder: &Path) -> bool {
 fn cannot(path: &Path, problem: &anyhow::Error) -> anyhow::Error {
     let mut causes = problem.chain();
     let system = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
-    let remedy = system.map_or("", |system| remedy(system.kind()));
-    anyhow!("{}: cannot be written: {problem}{remedy}", path.display())
+    let why = match system {
+        Some(system) => format!("{system}{}", remedy(system.kind())),
+        None => problem.to_string(),
+    };
+    anyhow!("{}: cannot be written: {why}", path.display())
 }
 
 #[cfg(test)]
@@ -188,7 +199,10 @@ mod tests {
         ];
         for name in ["model.onnx", "hard.onnx", "soft.onnx"] {
             let why = usage(&path(name), inputs).unwrap();
-            assert!(why.contains(": it is the model of this command"), "{why}");
+            assert!(
+                why.contains(": this is the model that the command reads"),
+                "{why}"
+            );
         }
         assert_eq!(usage(&path("new.onnx"), inputs), None);
         assert!(usage(Path::new("-"), inputs).unwrap().contains("./-"));

@@ -2,7 +2,7 @@
 
 mod new_file;
 
-pub use new_file::{NewFile, remove_unfinished};
+pub use new_file::{NewFile, remove_unfinished, target};
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -176,8 +176,8 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// What a path leads to, through links; the path itself if it is no link.
-fn target(path: &Path) -> PathBuf {
+/// The file that is written for a path: what it leads to through links, even if that does not exist.
+pub fn target(path: &Path) -> PathBuf {
     let mut target = path.to_path_buf();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&target) {

@@ -88,7 +88,7 @@ fn no_command_replaces_what_it_reads() {
     ] {
         let why = complaint(2, arguments);
         assert!(
-            why.contains("which would be replaced; choose another name"),
+            why.contains("that the command reads; choose another name for the result"),
             "{why}"
         );
     }
@@ -109,7 +109,10 @@ fn an_installed_model_is_not_replaced() {
             2,
             &[command, MODEL, "--export", installed.to_str().unwrap()],
         );
-        assert!(why.contains("it is the model of this command"), "{why}");
+        assert!(
+            why.contains("this is the model that the command reads"),
+            "{why}"
+        );
     }
     assert_eq!(
         fs::metadata(&installed).unwrap().modified().unwrap(),

@@ -53,8 +53,9 @@ pub(super) fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for name in names {
         let path = folder.join(name);
-        // The real file's name contains the version.
-        let file = fs::canonicalize(&path).unwrap_or(path);
+        // The real file's name contains the version; but a link to a device says more than the device.
+        let real = fs::canonicalize(&path).ok().filter(|real| real.is_file());
+        let file = real.unwrap_or(path);
         if !files.contains(&file) {
             files.push(file);
         }
