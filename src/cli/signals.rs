@@ -33,6 +33,10 @@ pub fn remove_unfinished_files() -> Result<(), Failure> {
     if !*is_set {
         on_end(|signal| {
             ziggurat::files::remove_unfinished();
+            // The first process of a container would ignore it.
+            if std::process::id() == 1 {
+                signal_hook::low_level::exit(128 + signal);
+            }
             drop(emulate_default_handler(signal));
         })?;
         *is_set = true;

@@ -362,3 +362,39 @@ fn standard_output_that_cannot_be_written_is_an_error() {
         );
     }
 }
+
+#[test]
+fn a_run_is_not_replaced_by_its_repetition_or_export() {
+    let sandbox = with_picture();
+    let model = small_model(&sandbox, "model.onnx");
+    let made = sandbox.path("made.png");
+    let run = Sandbox::with_runtime();
+    let settings = ["--steps", "1", "--graphics", "none", "--out", &made];
+    run.output(&[&["run", "0", "--model", &model], &settings[..]].concat());
+    let why = run.complaint(2, &["run", "--from", &made, "--out", &made]);
+    assert!(
+        why.contains("this is the picture that the command reads"),
+        "{why}"
+    );
+
+    let runs = run.objects(&["history", "list", "--json"]);
+    let (id, image) = (
+        runs[0]["id"].as_str().unwrap(),
+        runs[0]["image"].as_str().unwrap(),
+    );
+    let why = run.complaint(2, &["history", "export", id, "--out", image]);
+    assert!(
+        why.contains("this is a run that the command reads"),
+        "{why}"
+    );
+    // The list of targets may be called like a picture, too.
+    let list = sandbox.put("list.png", "0\n");
+    let why = run.complaint(
+        2,
+        &["run", "--model", &model, "--targets", &list, "--out", &list],
+    );
+    assert!(
+        why.contains("this is the list of targets that the command reads"),
+        "{why}"
+    );
+}
