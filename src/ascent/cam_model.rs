@@ -200,10 +200,12 @@ impl Source<'_> {
             });
         }
         let graphs = [0, 1, 2].map(|index| &builds[index].graph);
-        let graph = match batch::generalize(&network.graph, BATCHES, graphs, &network.input) {
-            Ok(graph) => graph,
-            Err(why) => return Ok(Err(why)),
-        };
+        let reserved = network.interface.names();
+        let graph =
+            match batch::generalize(&network.graph, BATCHES, graphs, &network.input, reserved) {
+                Ok(graph) => graph,
+                Err(why) => return Ok(Err(why)),
+            };
         // A batch of 1 is the one that differs most from those that were compared.
         let dims = network.input_dims(1);
         let single = [(network.input.as_str(), &dims[..]), (&self.class, &[1])];

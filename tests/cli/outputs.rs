@@ -11,13 +11,17 @@ fn small_model(sandbox: &Sandbox, name: &str) -> String {
     builder
         .input("image", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
         .unwrap();
-    let weights: Vec<f32> = (0..12).map(|index| index as f32 / 12.0 - 0.5).collect();
-    let weights = builder.floats(&[4, 3, 1, 1], &weights);
-    let features = builder.emit("Conv", &["image", &weights], &[]);
+    let weights: Vec<f32> = (0..48).map(|index| index as f32 / 48.0 - 0.4).collect();
+    let filters = builder.floats(&[4, 3, 2, 2], &weights);
+    let strides = [("strides", vec![2i64, 2].into())];
+    let features = builder.emit("Conv", &["image", &filters], &strides);
     let features = builder.emit("Relu", &[&features], &[]);
     let pooled = builder.emit("GlobalAveragePool", &[&features], &[]);
+    let pooled = builder.emit("Flatten", &[&pooled], &[]);
+    let classes = builder.floats(&[3, 4], &weights[..12]);
+    let transposed = [("transB", 1i64.into())];
     builder
-        .emit_named("scores", "Flatten", &[&pooled], &[])
+        .emit_named("scores", "Gemm", &[&pooled, &classes], &transposed)
         .unwrap();
     let model = builder
         .graph()

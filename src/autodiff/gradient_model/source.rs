@@ -109,7 +109,7 @@ impl Source {
             builds.push(built.map_err(|error| error.to_string())?);
         }
         let graphs = [0, 1, 2].map(|index| &builds[index].graph);
-        let result = batch::generalize(&graph, BATCHES, graphs, input)?;
+        let result = batch::generalize(&graph, BATCHES, graphs, input, self.names())?;
         let types = [0, 1].map(|index| &builds[index].types);
         let declared = |name: &str| dimensions.declared(name, types);
         let built = &builds[0];
@@ -163,6 +163,11 @@ impl Source {
         Ok(built.result(model))
     }
 
+    /// The names that the model has without the gradient.
+    fn names(&self) -> NameScope {
+        NameScope::from_graph(&self.graph)
+    }
+
     /// The graph with the nodes of the gradient.
     fn differentiated<E: Evaluator + ?Sized>(
         &self,
@@ -177,7 +182,7 @@ impl Source {
         let wrt = floats(&request.wrt, &self.inputs, "input", &types)?;
         let mut builder = Builder::extend(graph.clone(), PREFIX);
         // The graph may lack inputs and outputs that the model keeps.
-        builder.reserve(NameScope::from_graph(&self.graph));
+        builder.reserve(self.names());
         let mut seeds = Vec::new();
         let mut pairs = Vec::new();
         for value in &of {

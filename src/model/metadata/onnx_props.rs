@@ -233,7 +233,7 @@ mod tests {
     fn what_is_recorded_is_read() {
         let mut model = ModelProto::default();
         let names = ["cat", "dog's \"x\"", "Kärpfen\\ü"];
-        let classes = Classes::new(&names, "card").unwrap();
+        let classes = Classes::new(names, "card").unwrap();
         let preprocessing = json!({
             "mean": [0.498039215686, 0.1, 0.2], "std": [0.501960784314, 0.3, 0.4], "channels": "bgr",
             "crop": 0.9, "filter": "bilinear", "fit": "squash", "antialias": false
