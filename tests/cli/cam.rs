@@ -226,6 +226,7 @@ fn an_exported_heat_map_keeps_what_the_card_states_and_can_be_exported_again() {
     assert_eq!(classified(&once, &scores), expected);
     assert_eq!(classified(&twice, &scores), expected);
 
+    testing::library();
     let bytes = fs::read(&twice).unwrap();
     let session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
     let outputs: Vec<_> = session
