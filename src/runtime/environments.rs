@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_active_environment_is_a_folder_given_by_its_whole_path() {
+    fn an_active_environment_is_the_absolute_path_of_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
