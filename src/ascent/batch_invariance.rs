@@ -18,7 +18,7 @@ use super::step_graph;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::types::resolve_index;
-use crate::onnx::{Builder, Graph, Types};
+use crate::onnx::{Builder, Graph, NameScope, Types};
 use crate::runtime::shape_inference;
 use std::collections::HashSet;
 
@@ -93,6 +93,7 @@ pub(super) fn make_batch_invariant(
         result.insert_constant(constant.clone())?;
     }
     let mut builder = Builder::extend(result, "ascent/batch_invariance/");
+    builder.reserve(NameScope::from_graph(&graph));
     let mut is_exact = true;
     for node in graph.nodes() {
         match pictures.treatment(&graph, node) {

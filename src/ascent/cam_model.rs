@@ -4,12 +4,12 @@ use super::evaluate::no_map;
 use super::resampling::resize;
 use super::{CamOptions, Error, Kind, Objective, cam::Map, cam_layer, scored};
 use crate::autodiff::{BATCHES, Device, batch};
-use crate::model::{Extension, Network};
+use crate::model::{Extension, InputSize, Network};
 use crate::onnx::graph::declared_dims_mut;
 use crate::onnx::passes::constant_folding;
 use crate::onnx::proto::{Dim, ModelProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::value_info;
-use crate::onnx::{Builder, ElementType, Graph, Types};
+use crate::onnx::{Builder, ElementType, Graph, NameScope, Types};
 use crate::runtime::OnnxRuntime;
 use crate::text::printable;
 use ndarray::Array2;
@@ -46,7 +46,9 @@ pub struct CamModel {
     /// The output of the map, `heatmap`, or `heatmap2` and so on: float32 (N, height, width), of the picture's height
     /// and width, 0 to 1. The maximum of each picture is 1, unless no region supports the class: then all values are 0.
     pub heatmap: String,
-    /// In what the interface of the file was not kept, one line each.
+    /// The height and width in pixels that are fixed now, if the file leaves them open.
+    pub fixed_size: Option<InputSize>,
+    /// In what else the interface of the file was not kept, one line each.
     pub notes: Vec<String>,
 }
 
@@ -54,7 +56,7 @@ pub struct CamModel {
 /// at the size of the picture and scaled to its maximum.
 ///
 /// The model has opset 18 or newer and computes in float32; names, other opset imports and metadata are those of the
-/// file. Operators are standard ones, except where the file itself has others that cannot be replaced. The batch size
+/// file, with the class names and the preprocessing of the card. Operators are standard ones, except where the file itself has others that cannot be replaced. The batch size
 /// stays open if the graph is the same for every batch size; otherwise it is 1, or as requested, and
 /// [`CamModel::notes`] says so. A class that does not exist is an error of the runtime (on the CPU).
 ///
@@ -123,12 +125,12 @@ pub fn cam_model(network: &Network, request: &CamRequest) -> Result<CamModel, Er
         value: logits,
     };
     let map = cam_layer::resolve(network, &target, request.map)?.ok_or_else(|| no_map(&target))?;
+    let mut taken = NameScope::from_graph(&network.graph);
+    taken.extend(network.interface.names());
     let fresh = |name: &str| {
-        let is_taken =
-            |name: &str| network.graph.contains(name) || network.interface.contains(name);
         let numbered = (2..).map(|number| format!("{name}{number}"));
         let mut names = std::iter::once(name.to_string()).chain(numbered);
-        names.find(|name| !is_taken(name)).unwrap_or_default()
+        names.find(|name| !taken.contains(name)).unwrap_or_default()
     };
     let source = Source {
         network,
@@ -139,12 +141,6 @@ pub fn cam_model(network: &Network, request: &CamRequest) -> Result<CamModel, Er
         class_required: request.class_required,
     };
     let mut notes = network.interface.differences();
-    if network.interface.has_open_sides() {
-        let (height, width) = (network.size.height, network.size.width);
-        notes.push(format!(
-            "height and width, which the model leaves open, are fixed at {height} × {width} pixels (--input-size sets others)"
-        ));
-    }
     notes.extend(
         network
             .scores
@@ -166,6 +162,7 @@ pub fn cam_model(network: &Network, request: &CamRequest) -> Result<CamModel, Er
         model,
         class: source.class,
         heatmap: source.heatmap,
+        fixed_size: network.interface.has_open_sides().then_some(network.size),
         notes,
     })
 }
@@ -203,10 +200,12 @@ impl Source<'_> {
             });
         }
         let graphs = [0, 1, 2].map(|index| &builds[index].graph);
-        let graph = match batch::generalize(&network.graph, BATCHES, graphs, &network.input) {
-            Ok(graph) => graph,
-            Err(why) => return Ok(Err(why)),
-        };
+        let reserved = network.interface.names();
+        let graph =
+            match batch::generalize(&network.graph, BATCHES, graphs, &network.input, reserved) {
+                Ok(graph) => graph,
+                Err(why) => return Ok(Err(why)),
+            };
         // A batch of 1 is the one that differs most from those that were compared.
         let dims = network.input_dims(1);
         let single = [(network.input.as_str(), &dims[..]), (&self.class, &[1])];
@@ -274,6 +273,7 @@ impl Source<'_> {
         let mut model = network
             .interface
             .restore(graph, picture, extension, declared)?;
+        network.record_metadata(&mut model);
         if !self.class_required {
             let default = vec![TOP_CLASS; count];
             let default = TensorProto::from_i64(&self.class, &[count as i64], &default);
@@ -292,6 +292,7 @@ impl Source<'_> {
         let shapes = network.shapes_for(runs)?;
         let mut all = shapes.clone();
         let mut builder = Builder::extend(network.graph.clone(), PREFIX);
+        builder.reserve(network.interface.names());
         let one = [Dim::DimValue(runs as i64)];
         builder.input(&self.class, ElementType::I64, &one)?;
         let units = self.units(&mut builder);

@@ -28,7 +28,7 @@ use crate::model::{Activation, Layout};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ModelProto};
 use crate::onnx::types::untyped_value;
-use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, Types, ValueType};
+use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, NameScope, Types, ValueType};
 use names::*;
 
 /// The fraction of the gradient that bypasses the rectifier of the objective: small compared with active positions, and
@@ -99,6 +99,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         channels,
         device: request.device,
     };
+    step.builder.reserve(NameScope::from_graph(request.network));
     step.declare(request, [channels, height, width])?;
 
     let lines = step.lines(height, width);

@@ -7,7 +7,7 @@
 use super::step_graph::names::BRANCHES;
 use crate::autodiff::{Device, lowering::blocked::FeatureMaps};
 use crate::onnx::types::{fixed_dims, value_info};
-use crate::onnx::{Builder, ElementType, Error, Graph, Types, residual};
+use crate::onnx::{Builder, ElementType, Error, Graph, NameScope, Types, residual};
 
 /// A network with gates: factors of its residual branches that are inputs.
 pub(super) struct Gated {
@@ -86,6 +86,7 @@ pub(super) fn gate(
         result.insert_constant(constant.clone())?;
     }
     let mut builder = Builder::extend(result, "ascent/gated/");
+    builder.reserve(NameScope::from_graph(graph));
     let mut column = 0;
     for (node, branch) in graph.nodes().iter().zip(branch_of) {
         let mut node = node.clone();

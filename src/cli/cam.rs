@@ -5,7 +5,7 @@ mod export;
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
 use super::model_options::ModelOptions;
-use super::output_file::{OutputFile, is_folder, is_png, neither_png_nor_folder};
+use super::output_file::{self, Inputs, OutputFile, has_ending, is_folder, is_png};
 use super::preferences::Preferences;
 use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
@@ -73,15 +73,21 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "one picture at a time: expected MODEL IMAGE"
         )));
     };
-    let is_array = is_array(out);
+    output_file::check(out, &[])?;
+    let is_array = has_ending(out, "npy");
     if !is_folder(out) && !is_png(out) && !is_array {
-        return Err(neither_png_nor_folder(out));
+        return Err(Failure::usage(anyhow!(
+            "--out {}: pictures are PNG files and heat maps NPY files; let the name end in .png or .npy, or in / if it is a folder",
+            out.display()
+        )));
     }
     let name = image.to_string_lossy();
     let picture = photo::bounded(picture::read(image)?, &name);
-    let out = OutputFile::new(&file_in(out, image, target)?)?;
-    let image = name;
     let model = preferences.model(&home, model)?;
+    let file = startup::model_path(&home, model)?;
+    let inputs: Inputs = &[("the picture", image), ("the model", &file)];
+    let out = OutputFile::new(&file_in(out, image, target)?, inputs)?;
+    let image = name;
     let network = startup::network(&home, model, &arguments.model_options)?;
     let target = startup::target(&network, target)?;
     let layer = layer
@@ -115,12 +121,6 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let overlaid = heatmap::overlay_rows(&picture, |row| map.row(row));
     DynamicImage::from(overlaid).write_to(&mut png, ImageFormat::Png)?;
     Ok(out.finish(|writer| Ok(writer.write_all(png.get_ref())?))?)
-}
-
-/// Whether a path is that of an array, by its name.
-fn is_array(path: &Path) -> bool {
-    let ending = path.extension();
-    !is_folder(path) && ending.is_some_and(|ending| ending.eq_ignore_ascii_case("npy"))
 }
 
 /// The output file: `out`, or a file in that folder, named after picture and target.

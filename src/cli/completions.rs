@@ -46,9 +46,10 @@ pub fn answer_request() {
     let folder = std::env::current_dir().ok();
     match complete.try_complete(std::env::args_os(), folder.as_deref()) {
         Ok(false) => {}
-        Ok(true) => std::process::exit(0),
+        // A thread may still be opening a model.
+        Ok(true) => output::end(0),
         // Nothing may be printed into the line that is being completed. The shell shows no completions.
-        Err(_) => std::process::exit(1),
+        Err(_) => output::end(1),
     }
 }
 

@@ -61,6 +61,8 @@ struct LibraryFinding {
     /// Why there is none.
     why: Option<String>,
     skipped: Vec<Skipped>,
+    /// Variables that should name an environment, but do not; one line each.
+    ignored: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -152,32 +154,41 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Finds and loads the library, but downloads none.
 fn library(home: &Home) -> LibraryFinding {
-    let nothing = |why: String, skipped| LibraryFinding {
+    let nothing = |why: String| LibraryFinding {
         path: None,
         version: None,
         origin: None,
         why: Some(why),
-        skipped,
+        skipped: Vec::new(),
+        ignored: Vec::new(),
     };
     let search = match library::find(home) {
         Ok(search) => search,
-        Err(problem) => return nothing(problem.to_string(), Vec::new()),
+        Err(problem) => return nothing(problem.to_string()),
     };
     let skipped = search.skipped.into_iter();
-    let skipped = skipped.map(|(path, why)| Skipped { path, why }).collect();
-    let Some(found) = search.found else {
-        return nothing("not found; run `ziggurat setup`".into(), skipped);
+    let mut finding = match search.found {
+        None => nothing("not found; run `ziggurat setup`".into()),
+        Some(found) => match Library::load(home, &quiet) {
+            Err(problem) => nothing(problem.to_string()),
+            Ok(_) => LibraryFinding {
+                path: Some(found.path),
+                version: Some(found.version),
+                origin: Some(found.origin.to_string()),
+                why: None,
+                skipped: Vec::new(),
+                ignored: Vec::new(),
+            },
+        },
     };
-    if let Err(problem) = Library::load(home, &quiet) {
-        return nothing(problem.to_string(), skipped);
-    }
-    LibraryFinding {
-        path: Some(found.path),
-        version: Some(found.version),
-        origin: Some(found.origin.to_string()),
-        why: None,
-        skipped,
-    }
+    let skipped = skipped.map(|(path, why)| Skipped {
+        path,
+        why: output::without_numbers(&why),
+    });
+    finding.skipped = skipped.collect();
+    let ignored = search.ignored.iter();
+    finding.ignored = ignored.map(|line| output::without_numbers(line)).collect();
+    finding
 }
 
 fn providers(loaded: bool) -> Result<Vec<ProviderFinding>, Failure> {
@@ -284,6 +295,9 @@ fn print(findings: &Findings) -> std::io::Result<()> {
     }
     for Skipped { path, why } in &library.skipped {
         output::line(&format!("  skipped {}: {why}", path.display()))?;
+    }
+    for ignored in &library.ignored {
+        output::line(&format!("  ignored {ignored}"))?;
     }
     for provider in &findings.providers {
         let state = provider.why.as_deref().unwrap_or("works");

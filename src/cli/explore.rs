@@ -3,7 +3,7 @@
 use super::graphics::Graphics;
 use super::model_options::ModelOptions;
 use super::preferences::Preferences;
-use super::{Failure, log, startup, welcome};
+use super::{Failure, log, output, startup, welcome};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
@@ -137,9 +137,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     event_loop::run(app, start)?;
     std::io::stdout().flush()?;
-    // A thread may still be opening a model. Ending as usual would run ONNX Runtime's
-    // destructors beneath it.
-    signal_hook::low_level::exit(0)
+    ziggurat::files::remove_unfinished();
+    // A thread may still be opening a model.
+    output::end(0)
 }
 
 /// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command

@@ -4,7 +4,7 @@
 mod export;
 
 use super::model_options::ModelOptions;
-use super::output_file::OutputFile;
+use super::output_file::{self, OutputFile, has_ending};
 use super::preferences::Preferences;
 use super::{Failure, startup};
 use anyhow::anyhow;
@@ -53,10 +53,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "--target, --input and --output are required, or --export"
         )));
     };
+    output_file::check(output, &[])?;
+    if !has_ending(output, "npy") {
+        return Err(Failure::usage(anyhow!(
+            "--output {}: gradients are NPY files; let the name end in .npy",
+            output.display()
+        )));
+    }
     let preferences = Preferences::load(&home, &["provider"]);
     let provider = preferences.provider(arguments.provider.as_deref())?;
     let pictures = read(input)?;
-    let output = OutputFile::new(output)?;
+    let model = startup::model_path(&home, Some(&arguments.model))?;
+    let output = OutputFile::new(output, &[("the input", input), ("the model", &model)])?;
     let options = arguments.model_options.for_pictures(pictures.shape());
     let network = startup::network(&home, Some(&arguments.model), &options)?;
     let target = startup::target(&network, target)?;

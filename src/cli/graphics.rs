@@ -1,5 +1,6 @@
 //! Pictures between the lines of a command's output.
 
+use super::output;
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
 use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
@@ -66,7 +67,7 @@ impl Screen {
     /// If standard output is closed.
     pub fn print(&self, picture: &image::RgbImage) -> std::io::Result<()> {
         let size = crossterm::terminal::size()?;
-        inline::print(&mut stdout().lock(), &self.terminal, size, picture)
+        output::to_stdout(|out| inline::print(out, &self.terminal, size, picture))
     }
 }
 

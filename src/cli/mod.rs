@@ -24,6 +24,7 @@ mod run;
 mod run_options;
 mod schema;
 mod setup;
+mod signals;
 mod startup;
 mod welcome;
 
@@ -99,9 +100,11 @@ pub fn read() -> Result<Arguments, Failure> {
     Arguments::try_parse().map_err(|problem| {
         if problem.use_stderr() {
             let message = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
-            Failure::usage(anyhow::anyhow!(message))
-        } else {
-            problem.exit()
+            return Failure::usage(anyhow::anyhow!(message));
+        }
+        match output::to_stdout(|_| problem.print()).and_then(|()| output::flush()) {
+            Ok(()) => std::process::exit(0),
+            Err(problem) => problem.into(),
         }
     })
 }
@@ -155,6 +158,11 @@ fn complaint(text: &str) -> String {
 
 /// Does what the command line asks for.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    act(arguments)?;
+    Ok(output::flush()?)
+}
+
+fn act(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         None => explore::run(arguments.explore),
         Some(Command::Run(arguments)) => run::run(arguments),

@@ -19,7 +19,7 @@ use super::model_options::ModelOptions;
 use super::plan::{Plan, Planner};
 use super::preferences::Preferences;
 use super::run_options::{self, RunOptions};
-use super::{Failure, output, startup};
+use super::{Failure, output, signals, startup};
 use anyhow::anyhow;
 use clap::ArgGroup;
 use delivery::Delivery;
@@ -84,7 +84,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let models = options.models(&home, &preferences, from)?;
     let several_models = models.len() > 1;
     let several = several_models || !options.names_one();
-    delivery::check_writable(arguments.out.as_deref(), several)?;
+    let inputs = inputs(&home, &arguments, &models)?;
+    delivery::check_writable(arguments.out.as_deref(), several, &inputs)?;
     // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
     let screen = if arguments.json {
         None
@@ -118,6 +119,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         has_saved_part: AtomicBool::new(false),
         delivery: Delivery {
             out: arguments.out.as_deref(),
+            inputs,
             screen,
             json: arguments.json,
             several,
@@ -138,14 +140,37 @@ fn workers(
     let on_cpu = |device: &&ResolvedProvider| device.device == Device::Cpu;
     share_cores(devices.iter().filter(on_cpu).count());
     let stops: Vec<CancelHandle> = devices.iter().map(|_| CancelHandle::default()).collect();
-    ctrlc::set_handler({
+    signals::on_end({
         let stops = stops.clone();
-        move || stops.iter().for_each(CancelHandle::stop)
+        move |_| stops.iter().for_each(CancelHandle::stop)
     })?;
     let new = |(device, stop)| {
         DeviceWorker::new(device, MAX_TOGETHER, stop).with_companions(companions.clone())
     };
     Ok(devices.into_iter().zip(stops).map(new).collect())
+}
+
+/// The files that the command reads.
+fn inputs(
+    home: &Home,
+    arguments: &Arguments,
+    models: &[Option<&str>],
+) -> Result<Vec<(&'static str, PathBuf)>, Failure> {
+    let mut inputs = Vec::new();
+    for model in models {
+        // One that cannot be found is reported when it is opened.
+        let path = startup::model_path(home, *model);
+        inputs.extend(path.ok().map(|path| ("the model", path)));
+    }
+    let lists = arguments.options.lists.iter();
+    inputs.extend(lists.map(|list| ("the list of targets", list.clone())));
+    inputs.extend(
+        arguments
+            .from
+            .iter()
+            .map(|from| ("the picture", from.clone())),
+    );
+    Ok(inputs)
 }
 
 /// The user's preferences, as far as the options leave them to `config.toml`.

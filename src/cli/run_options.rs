@@ -27,7 +27,7 @@ pub struct RunOptions {
     /// Targets from a file, or from standard input (-): one per line; blank lines and lines that begin with # are skipped
     /// (repeatable)
     #[arg(long = "targets", value_name = "FILE")]
-    lists: Vec<PathBuf>,
+    pub lists: Vec<PathBuf>,
     /// Every channel of a layer (repeatable)
     #[arg(long, value_name = "LAYER")]
     all: Vec<String>,

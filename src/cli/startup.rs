@@ -6,6 +6,7 @@ use super::model_options::ModelOptions;
 use super::output::{notice, one_line};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use ziggurat::home::Home;
 use ziggurat::model::{ModelFile, ModelSource, Network, layers};
@@ -95,6 +96,12 @@ pub fn quiet_network(
     let mut file = model_file(home, source)?;
     overrides.apply_to(&mut file.card);
     Ok(Network::open(&file)?)
+}
+
+/// The path of a model's file, which may not be downloaded yet.
+pub fn model_path(home: &Home, model: Option<&str>) -> Result<PathBuf, Failure> {
+    let source = ModelSource::resolve(home, model).map_err(unresolved)?;
+    Ok(source.path(home))
 }
 
 /// The file of a model, downloaded if it is a published one that is not here.

@@ -7,7 +7,7 @@ use super::image_input::ImageInput;
 use crate::onnx::graph::{declared_dims, declared_dims_mut};
 use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::onnx::{Attribute, ElementType, Error, Graph};
+use crate::onnx::{Attribute, ElementType, Error, Graph, NameScope};
 use crate::text::printable;
 use std::mem;
 
@@ -69,15 +69,21 @@ impl Interface {
         }
     }
 
-    /// Whether an input, an output, or a value from which an output is computed has this name. The other values are
-    /// those of the network's graph.
-    pub fn contains(&self, name: &str) -> bool {
-        let values = self.inputs.iter().chain(&self.outputs);
-        let mut made = self.nodes.iter().flat_map(|node| &node.output);
-        let mut constants = self.constants.iter();
-        values.map(|value| &value.name).any(|value| value == name)
-            || made.any(|value| value == name)
-            || constants.any(|constant| constant.name == name)
+    /// The names of the inputs, the outputs, and the values from which the outputs are computed that the network's graph
+    /// lacks. The other values are those of the network's graph.
+    pub fn names(&self) -> NameScope {
+        let mut names = NameScope::default();
+        let values = self
+            .inputs
+            .iter()
+            .chain(&self.outputs)
+            .map(|value| &value.name);
+        let constants = self.constants.iter().map(|constant| &constant.name);
+        for name in values.chain(constants).chain(&self.fixed) {
+            names.insert(name);
+        }
+        names.insert_outputs(&self.nodes);
+        names
     }
 
     /// Axis 0 of the image input as declared; `None` if it is open without a name.
@@ -181,12 +187,14 @@ impl Interface {
             let order = Attribute::from(vec![0i64, 3, 1, 2]);
             steps.push(("Transpose", "channels_first", order.named("perm")));
         }
+        if steps.is_empty() {
+            return Ok(());
+        }
         let mut value = name.clone();
+        let mut scope = NameScope::from_graph(graph);
+        scope.extend(self.names());
         for (op, what, attribute) in steps {
-            let mut made = format!("{name}/{what}");
-            while graph.contains(&made) || result.contains(&made) || self.contains(&made) {
-                made.push('_');
-            }
+            let made = scope.fresh(name, what);
             result.insert_node(NodeProto {
                 name: made.clone(),
                 op_type: op.into(),
@@ -196,9 +204,7 @@ impl Interface {
                 ..Default::default()
             })?;
         }
-        if value != *name {
-            names.insert(name.clone(), value);
-        }
+        names.insert(name.clone(), value);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use super::input_scaling::InputScaling;
 use super::interface::Interface;
 use super::layers::Layer;
 use super::layout::{Layout, LayoutMap};
-use super::metadata::ExporterMetadata;
+use super::metadata::{self, ExporterMetadata};
 use super::passes::{self, LeftOut};
 use super::receptive_field::{self, ReceptiveField};
 use super::{
@@ -192,6 +192,15 @@ impl Network {
             fused_ops,
             left_out: Vec::new(),
         })
+    }
+
+    /// Adds the class names and the preprocessing, if a card or metadata state them, to a model with this network's
+    /// interface, as metadata that [`Network::open`] reads. What the model states already stays as it is.
+    pub fn record_metadata(&self, model: &mut ModelProto) {
+        let is_stated = |origin| matches!(origin, Origin::Card | Origin::Exporter);
+        let classes = is_stated(self.classes_origin).then_some(&self.classes);
+        let preprocessing = is_stated(self.preprocessing_origin).then_some(self.preprocessing);
+        metadata::record(model, classes, preprocessing);
     }
 
     /// Assumptions about the network that are stated nowhere, and ignored metadata; one line each, for the user.

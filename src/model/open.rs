@@ -78,7 +78,15 @@ impl ModelSource {
     pub fn is_here(&self, home: &Home) -> bool {
         match self {
             Self::File(_) => true,
-            Self::Published(published) => converted(home, published).is_file(),
+            Self::Published(_) => self.path(home).is_file(),
+        }
+    }
+
+    /// The path of the model file, once it is downloaded.
+    pub fn path(&self, home: &Home) -> PathBuf {
+        match self {
+            Self::File(file) => file.path.clone(),
+            Self::Published(published) => converted(home, published),
         }
     }
 

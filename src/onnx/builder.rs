@@ -4,7 +4,7 @@
 //! first.
 
 use super::proto::{Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
-use super::{Attribute, ElementType, Error, Graph, names};
+use super::{Attribute, ElementType, Error, Graph, NameScope, names};
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -17,16 +17,21 @@ pub struct Builder {
     graph: Graph,
     prefix: String,
     fresh: usize,
+    /// Names that are taken besides those of the graph's values: those within subgraphs, and reserved ones.
+    taken: NameScope,
     shared: HashMap<(Vec<i64>, i32, Bytes), String>,
 }
 
 impl Builder {
     /// Extends `graph`; names of new nodes and values begin with `prefix`.
     pub fn extend(graph: Graph, prefix: &str) -> Self {
+        let mut taken = NameScope::default();
+        taken.insert_inner(graph.nodes());
         Self {
             graph,
             prefix: prefix.into(),
             fresh: 0,
+            taken,
             shared: HashMap::new(),
         }
     }
@@ -62,6 +67,16 @@ impl Builder {
         self.prefix = prefix.into();
     }
 
+    /// Keeps names free of new nodes and values: those of values that are added to the graph later.
+    pub fn reserve(&mut self, names: NameScope) {
+        self.taken.extend(names);
+    }
+
+    /// Whether a value or a constant has this name, also one within a subgraph, or it is reserved.
+    pub fn is_taken(&self, name: &str) -> bool {
+        self.graph.contains(name) || self.taken.contains(name)
+    }
+
     /// Declares an input and returns its name.
     ///
     /// # Errors
@@ -91,13 +106,14 @@ impl Builder {
         attributes: &[(&str, Attribute)],
         outputs: usize,
     ) -> Vec<String> {
-        let name = self.fresh_name(op);
-        let values: Vec<String> = match outputs {
-            1 => vec![name.clone()],
+        let values_of = |name: &str| match outputs {
+            1 => vec![name.to_string()],
             _ => (0..outputs)
                 .map(|index| format!("{name}.{index}"))
                 .collect(),
         };
+        let name = self.fresh_name(op, values_of);
+        let values = values_of(&name);
         let node = NodeProto::new(op, inputs, &values).with_name(&name);
         self.graph
             .insert_node(node.attrs(attributes))
@@ -126,7 +142,8 @@ impl Builder {
     /// # Errors
     /// [`Error::Corrupt`] if it reads a value that does not exist.
     pub fn emit_copy(&mut self, mut node: NodeProto) -> Result<String, Error> {
-        let name = self.fresh_name(&node.op_type);
+        let name = self.fresh_name(&node.op_type, one);
+        self.taken.insert_inner(std::slice::from_ref(&node));
         node.name.clone_from(&name);
         node.output = vec![name.clone()];
         self.graph.insert_node(node)?;
@@ -138,6 +155,7 @@ impl Builder {
     /// # Errors
     /// [`Error::Corrupt`] if it reads a value that does not exist or produces one that does.
     pub fn append(&mut self, node: NodeProto) -> Result<(), Error> {
+        self.taken.insert_inner(std::slice::from_ref(&node));
         self.graph.insert_node(node)
     }
 
@@ -149,6 +167,7 @@ impl Builder {
         for constant in graph.constants() {
             self.graph.insert_constant(constant.clone())?;
         }
+        self.taken.insert_inner(graph.nodes());
         for node in graph.nodes() {
             let mut node = node.clone();
             node.input
@@ -167,7 +186,7 @@ impl Builder {
         if let Some(name) = self.shared.get(&key) {
             return name.clone();
         }
-        tensor.name = self.fresh_name("constant");
+        tensor.name = self.fresh_name("constant", one);
         let name = tensor.name.clone();
         self.graph
             .insert_constant(tensor)
@@ -209,8 +228,61 @@ impl Builder {
         Ok(self.constant(TensorProto::from_floats("", &[], elem, &[value])?))
     }
 
-    fn fresh_name(&mut self, what: &str) -> String {
+    /// A fresh name, of which no value in `values_of` it is taken.
+    fn fresh_name(&mut self, what: &str, values_of: impl Fn(&str) -> Vec<String>) -> String {
         let stem = format!("{}{what}", self.prefix);
-        names::numbered(&stem, &mut self.fresh, |name| self.graph.contains(name))
+        let mut number = self.fresh;
+        let is_taken = |name: &str| values_of(name).iter().any(|value| self.is_taken(value));
+        let name = names::numbered(&stem, &mut number, is_taken);
+        self.fresh = number;
+        name
+    }
+}
+
+/// The only value of a node or constant.
+fn one(name: &str) -> Vec<String> {
+    vec![name.to_string()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::proto::{AttributeProto, GraphProto};
+
+    /// A graph with a value `x`, and a node whose subgraph defines `inner`.
+    fn graph(inner: &[&str]) -> Graph {
+        let mut builder = Builder::empty(OPSET, "");
+        builder
+            .input("x", ElementType::F32, &[Dim::DimValue(1)])
+            .unwrap();
+        let condition = builder.constant(TensorProto::from_i64("", &[], &[1]));
+        let nodes = inner.iter().map(|name| NodeProto::identity("x", name));
+        let branch = GraphProto {
+            node: nodes.collect(),
+            ..Default::default()
+        };
+        let mut node = NodeProto::new("If", &[condition.as_str()], &["y"]);
+        node.attribute = vec![AttributeProto {
+            name: "then_branch".into(),
+            g: Some(Box::new(branch)),
+            ..Default::default()
+        }];
+        builder.append(node).unwrap();
+        builder.into_graph()
+    }
+
+    #[test]
+    fn names_within_subgraphs_and_reserved_ones_stay_free() {
+        let mut builder = Builder::extend(graph(&["p/Relu_1", "p/Split_5.1"]), "p/");
+        let mut reserved = NameScope::default();
+        reserved.insert("p/Relu_2");
+        builder.reserve(reserved);
+        assert_eq!(builder.emit("Relu", &["x"], &[]), "p/Relu_3");
+        builder.input("p/Relu_4", ElementType::F32, &[]).unwrap();
+        let parts = builder.emit_many("Split", &["x"], &[], 2);
+        assert_eq!(parts, ["p/Split_4.0", "p/Split_4.1"]);
+        // The node itself could be called p/Split_5, but not its second output.
+        let parts = builder.emit_many("Split", &["x"], &[], 2);
+        assert_eq!(parts, ["p/Split_6.0", "p/Split_6.1"]);
     }
 }

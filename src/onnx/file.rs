@@ -10,11 +10,11 @@ use self::tensors::tensors_of_model;
 use super::file_buf::FileBuf;
 use super::proto::{DataLocation, ModelProto, StringStringEntryProto};
 use super::{Error, other_format};
-use crate::files::make_readable;
+use crate::files::NewFile;
 use bytes::{Buf, Bytes};
 use prost::Message;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 /// Maximum size of a protobuf message in bytes. Larger models keep their weights in external data.
 const MAX_FILE: u64 = 1 << 31;
@@ -83,8 +83,8 @@ fn read_without_external(path: &Path) -> Result<ModelProto, Error> {
     decoded
 }
 
-/// Writes a model. Tensors of at least `external_from` bytes go to the file `<name>.data` beside it; `None` embeds all.
-/// Each file is written atomically.
+/// Writes a model. Tensors of at least `external_from` bytes go to [`data_path`]; `None` embeds all. Both files are
+/// complete before the first of them appears: the data, then the model.
 ///
 /// # Errors
 /// [`Error::File`] if a file cannot be written, [`Error::Unsupported`] if the model without external data has 2 GiB or
@@ -98,45 +98,71 @@ pub fn write(
         path: path.display().to_string(),
         source,
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    let mut file = NewFile::create(path).map_err(failed)?;
+    let data = match external_from {
+        Some(limit) => Some(external_data(&mut model, file.path(), limit).map_err(failed)?),
+        None => None,
     };
-    if let Some(limit) = external_from {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".data");
-        let mut data = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        let mut offset = 0u64;
-        for tensor in tensors_of_model(&mut model) {
-            let Some(raw) = tensor.raw_data.take_if(|raw| raw.len() >= limit) else {
-                continue;
-            };
-            data.write_all(&raw).map_err(failed)?;
-            tensor.data_location = DataLocation::External as i32;
-            tensor.external_data = [
-                ("location", name.to_string_lossy().into_owned()),
-                ("offset", offset.to_string()),
-                ("length", raw.len().to_string()),
-            ]
-            .map(|(key, value)| StringStringEntryProto {
-                key: key.into(),
-                value,
-            })
-            .into();
-            offset += raw.len() as u64;
-        }
-        make_readable(data.as_file()).map_err(failed)?;
-        data.as_file().sync_all().map_err(failed)?;
-        data.persist(folder.join(&name))
-            .map_err(|problem| failed(problem.error))?;
-    }
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(&encode(&model)?).map_err(failed)?;
-    make_readable(file.as_file()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path)
-        .map_err(|problem| failed(problem.error))?;
-    Ok(())
+    let files = data.into_iter().chain([file]).collect();
+    NewFile::finish_all(files).map_err(failed)
+}
+
+/// The file for the external data of a model at `path`: `<name>.data` beside it.
+pub fn data_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".data");
+    path.with_file_name(name)
+}
+
+/// Moves tensors of at least `limit` bytes to the external data of a model that will be at `path`.
+fn external_data(model: &mut ModelProto, path: &Path, limit: usize) -> io::Result<NewFile> {
+    let mut data = NewFile::create(&data_path(path))?;
+    // Where a link leads to another name, the model names that one: it is read from there.
+    let name = data_path(path);
+    let name = name.file_name().unwrap_or_default().to_string_lossy();
+    let mut offset = 0u64;
+    for tensor in tensors_of_model(model) {
+        let Some(raw) = tensor.raw_data.take_if(|raw| raw.len() >= limit) else {
+            continue;
+        };
+        data.write_all(&raw)?;
+        tensor.data_location = DataLocation::External as i32;
+        tensor.external_data = [
+            ("location", name.to_string()),
+            ("offset", offset.to_string()),
+            ("length", raw.len().to_string()),
+        ]
+        .map(|(key, value)| StringStringEntryProto {
+            key: key.into(),
+            value,
+        })
+        .into();
+        offset += raw.len() as u64;
+    }
+    Ok(data)
+}
+
+/// The files that hold the external data of the model at `path`.
+///
+/// # Errors
+/// As [`read`].
+pub fn external_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut model = read_without_external(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut files: Vec<PathBuf> = Vec::new();
+    for tensor in tensors_of_model(&mut model) {
+        let mut entries = tensor.external_data.iter();
+        let location = entries.find(|entry| entry.key == "location");
+        let file = location.map(|location| folder.join(&location.value));
+        files.extend(file.filter(|file| !files.contains(file)));
+    }
+    Ok(files)
+}
+
+/// Whether a model can be written as one file, without external data.
+pub fn fits_in_one_file(model: &ModelProto) -> bool {
+    (model.encoded_len() as u64) < MAX_FILE
 }
 
 /// Encodes a model.
@@ -144,7 +170,7 @@ pub fn write(
 /// # Errors
 /// [`Error::Unsupported`] if it has 2 GiB or more.
 pub fn encode(model: &ModelProto) -> Result<Vec<u8>, Error> {
-    if model.encoded_len() as u64 >= MAX_FILE {
+    if !fits_in_one_file(model) {
         return Err(Error::Unsupported(
             "a model file of 2 GiB or more without external data".into(),
         ));

@@ -73,6 +73,16 @@ impl NameScope {
         scope
     }
 
+    /// Whether a name is taken.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
+    /// Adds the names of another scope.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Adds a name; `false` if it is taken.
     pub fn insert(&mut self, name: &str) -> bool {
         self.0.insert(name.to_owned())
@@ -83,6 +93,15 @@ impl NameScope {
         for_each_output(nodes, &mut |name| {
             self.insert(name);
         });
+    }
+
+    /// Adds the names of all values within the subgraphs of `nodes`.
+    pub fn insert_inner(&mut self, nodes: &[NodeProto]) {
+        for graph in nodes.iter().flat_map(NodeProto::subgraphs) {
+            for_each_name(graph, &mut |name| {
+                self.insert(name);
+            });
+        }
     }
 
     /// The number of names.
@@ -124,15 +143,24 @@ pub fn for_each_output<'a>(nodes: &'a [NodeProto], visit: &mut impl FnMut(&'a st
             let outputs = node.output.iter().filter(|name| !name.is_empty());
             outputs.for_each(|name| visit(name));
             for graph in node.subgraphs() {
-                graph.input.iter().for_each(|value| visit(&value.name));
-                graph
-                    .initializer
-                    .iter()
-                    .for_each(|tensor| visit(&tensor.name));
+                for_each_declared(graph, visit);
                 worklist.push(&graph.node);
             }
         }
     }
+}
+
+/// Calls `visit` with the name of every value in a graph and its subgraphs.
+fn for_each_name<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(&'a str)) {
+    for_each_declared(graph, visit);
+    for_each_output(&graph.node, visit);
+}
+
+/// Calls `visit` with the names of the inputs and constants of a graph.
+fn for_each_declared<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(&'a str)) {
+    graph.input.iter().for_each(|value| visit(&value.name));
+    let constants = graph.initializer.iter();
+    constants.for_each(|tensor| visit(&tensor.name));
 }
 
 /// Renames the values that `node` reads and defines, also in its subgraphs.

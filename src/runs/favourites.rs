@@ -3,6 +3,7 @@
 
 use super::history;
 use super::{Error, Record};
+use crate::files::NewFile;
 use crate::home::Home;
 use std::fs;
 use std::io::{self, Write};
@@ -130,18 +131,9 @@ fn same(path: &Path, bytes: &[u8]) -> Result<Option<bool>, Error> {
 
 /// Writes a file atomically, unless it exists: then `false`.
 fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".ziggurat-")
-        .tempfile_in(folder)?;
+    let mut file = NewFile::create(path)?;
     file.write_all(bytes)?;
-    crate::files::make_readable(file.as_file())?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(true),
-        Err(problem) if problem.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(problem) => Err(problem.error),
-    }
+    file.finish_unless_taken()
 }
 
 #[cfg(test)]

@@ -13,14 +13,24 @@ pub(super) struct Environments {
     pub virtual_env: Option<PathBuf>,
     /// `$CONDA_PREFIX`.
     pub conda: Option<PathBuf>,
+    /// Variables that name no folder, with the reason; one line each.
+    pub ignored: Vec<String>,
 }
 
 impl Environments {
     /// The environments of this process.
     pub fn of_this_process() -> Self {
-        let variable = |name: &str| {
-            let value = std::env::var_os(name).map(PathBuf::from);
-            value.filter(|path| path.is_absolute())
+        let mut ignored = Vec::new();
+        let mut variable = |name: &str| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+            let path = PathBuf::from(value);
+            match why_no_environment(&path) {
+                None => Some(path),
+                Some(why) => {
+                    ignored.push(format!("{name}: {} {why}", path.display()));
+                    None
+                }
+            }
         };
         let program = std::env::current_exe().and_then(fs::canonicalize);
         let above = |program: PathBuf| Some(program.parent()?.parent()?.to_path_buf());
@@ -29,7 +39,23 @@ impl Environments {
             own: own.filter(|prefix| is_environment(prefix)),
             virtual_env: variable("VIRTUAL_ENV"),
             conda: variable("CONDA_PREFIX"),
+            ignored,
         }
+    }
+}
+
+/// Why a path cannot be that of an active environment, if it cannot.
+fn why_no_environment(path: &Path) -> Option<String> {
+    if path.is_relative() {
+        return Some("is a relative path".into());
+    }
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => None,
+        Ok(_) => Some("is no folder".into()),
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
+            Some("does not exist".into())
+        }
+        Err(problem) => Some(format!("cannot be read: {problem}")),
     }
 }
 
@@ -97,6 +123,23 @@ mod tests {
         let marked = tempfile::tempdir().unwrap();
         fs::write(marked.path().join("pyvenv.cfg"), "").unwrap();
         assert!(is_environment(marked.path()));
+    }
+
+    #[test]
+    fn an_active_environment_is_the_absolute_path_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let why = |path: &Path| why_no_environment(path);
+        assert_eq!(why(folder.path()), None);
+        assert_eq!(why(Path::new("venv")).unwrap(), "is a relative path");
+        assert_eq!(why(&file).unwrap(), "is no folder");
+        assert_eq!(why(&folder.path().join("gone")).unwrap(), "does not exist");
+        assert!(
+            why(&file.join("inside"))
+                .unwrap()
+                .starts_with("cannot be read")
+        );
     }
 
     #[test]

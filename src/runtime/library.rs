@@ -11,13 +11,15 @@
 //! If none has a usable one, the pinned build for the CPU is downloaded into the data folder.
 
 mod cpu;
+mod folders;
 mod gpu;
+mod inspection;
 
 use cpu::cpu_package;
+use folders::{environment_folders, libraries_in, system_folders};
 pub use gpu::{GpuPlan, plan_gpu};
+use inspection::inspect;
 
-use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -25,8 +27,8 @@ use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
-use super::environments::{Environments, site_packages};
-use super::messages::{loader_says, one_line};
+use super::environments::Environments;
+use super::messages::one_line;
 use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, Progress};
 use crate::home::Home;
@@ -70,7 +72,7 @@ impl std::fmt::Display for LibraryOrigin {
 pub struct LocatedLibrary {
     /// The file.
     pub path: PathBuf,
-    /// Its version: `1.32.0`, or `1.32` if its file name does not show more.
+    /// Its version, such as `1.32.0`.
     pub version: String,
     /// Where it comes from.
     pub origin: LibraryOrigin,
@@ -83,6 +85,8 @@ pub struct Search {
     pub found: Option<LocatedLibrary>,
     /// Libraries that cannot be used, with the reason.
     pub skipped: Vec<(PathBuf, String)>,
+    /// Variables that should name an environment, but do not; one line each.
+    pub ignored: Vec<String>,
 }
 
 /// Searches for a library without downloading one, for `doctor`.
@@ -108,7 +112,7 @@ fn named(path: &Path) -> Result<Search, Error> {
     } else {
         path.to_path_buf()
     };
-    let version = check_version(&path).map_err(|reason| Error::BadLibrary {
+    let version = inspect(&path).map_err(|reason| Error::BadLibrary {
         path: path.clone(),
         reason,
         remedy: "correct ORT_DYLIB_PATH, or unset it to let Ziggurat find or download one".into(),
@@ -120,7 +124,7 @@ fn named(path: &Path) -> Result<Search, Error> {
             version,
             origin,
         }),
-        skipped: Vec::new(),
+        ..Search::default()
     })
 }
 
@@ -133,10 +137,13 @@ fn search(home: &Home, environments: &Environments, system: &[PathBuf]) -> Searc
         .chain(environment_folders(environments))
         .chain(for_cpu.map(located(LibraryOrigin::Data)))
         .chain(system.iter().cloned().map(located(LibraryOrigin::System)));
-    let mut search = Search::default();
+    let mut search = Search {
+        ignored: environments.ignored.clone(),
+        ..Search::default()
+    };
     for (origin, folder) in folders {
         for path in libraries_in(&folder) {
-            match check_version(&path) {
+            match inspect(&path) {
                 Ok(version) => {
                     search.found = Some(LocatedLibrary {
                         path,
@@ -150,98 +157,6 @@ fn search(home: &Home, environments: &Environments, system: &[PathBuf]) -> Searc
         }
     }
     search
-}
-
-/// The folders of environments that may hold the library.
-fn environment_folders(environments: &Environments) -> Vec<(LibraryOrigin, PathBuf)> {
-    let prefixes = [
-        (LibraryOrigin::Own, &environments.own),
-        (LibraryOrigin::VirtualEnv, &environments.virtual_env),
-        (LibraryOrigin::Conda, &environments.conda),
-    ];
-    let mut folders = Vec::new();
-    for (origin, prefix) in prefixes {
-        let packages = prefix.iter().flat_map(|prefix| site_packages(prefix));
-        folders.extend(packages.map(|folder| (origin, folder.join("onnxruntime").join("capi"))));
-    }
-    // A conda package of the C library has no Python package.
-    let conda = environments.conda.iter();
-    folders.extend(conda.map(|prefix| (LibraryOrigin::Conda, prefix.join("lib"))));
-    folders
-}
-
-/// The system's library folders; those of the loader's own variable first.
-fn system_folders() -> Vec<PathBuf> {
-    let variable = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let usual = [
-        "/usr/local/lib".to_string(),
-        "/usr/local/lib64".to_string(),
-        format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH),
-        "/usr/lib64".to_string(),
-        "/usr/lib".to_string(),
-        "/opt/onnxruntime/lib".to_string(),
-        "/opt/homebrew/lib".to_string(),
-    ];
-    let named = std::env::split_paths(&variable).filter(|folder| folder.is_absolute());
-    named.chain(usual.map(PathBuf::from)).collect()
-}
-
-/// The files of a folder with the library's name, in alphabetical order: `libonnxruntime.so` (the link to the system's
-/// current version) comes before `libonnxruntime.so.1`. Several names of one file count once.
-fn libraries_in(folder: &Path) -> Vec<PathBuf> {
-    let is_library = |name: &OsStr| name.to_str().is_some_and(is_library);
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name())
-        .filter(|name| is_library(name))
-        .collect();
-    names.sort();
-    let mut files: Vec<PathBuf> = Vec::new();
-    for name in names {
-        let path = folder.join(name);
-        // The real file's name contains the version.
-        let file = fs::canonicalize(&path).unwrap_or(path);
-        if !files.contains(&file) {
-            files.push(file);
-        }
-    }
-    files
-}
-
-/// Whether a file is called like the library. Its version stands after the suffix on Linux, and before it on macOS.
-fn is_library(name: &str) -> bool {
-    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
-    let rest = name.strip_prefix(&format!("{DLL_PREFIX}onnxruntime"));
-    rest.is_some_and(|rest| {
-        let after = rest.strip_prefix(DLL_SUFFIX);
-        after.is_some_and(|version| version.is_empty() || version.starts_with('.'))
-            || rest.starts_with('.') && rest.ends_with(DLL_SUFFIX)
-    })
-}
-
-/// The version of a library, or why it cannot be used.
-fn check_version(path: &Path) -> Result<String, String> {
-    match ort::util::probe(path) {
-        Some(minor) if minor >= MINIMUM_MINOR => Ok(version(path, minor)),
-        Some(minor) => Err(format!(
-            "it is version 1.{minor}, and 1.{MINIMUM_MINOR} or newer is needed"
-        )),
-        None => Err(match ort::util::preload_dylib(path) {
-            Err(error) => loader_says(&error),
-            Ok(()) => "it is another library".into(),
-        }),
-    }
-}
-
-/// The version in the file's name (`1.32.0`), or what is certain (`1.32`).
-fn version(path: &Path, minor: u32) -> String {
-    let certain = format!("1.{minor}");
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.');
-    match name.find(&format!("{certain}.")) {
-        Some(start) if digits(&name[start..]) => name[start..].to_string(),
-        _ => certain,
-    }
 }
 
 /// ONNX Runtime, loaded.
@@ -423,7 +338,7 @@ fn fetch_package(
         .into_iter()
         .next()
         .ok_or_else(|| bad("it holds no library".into()))?;
-    let version = check_version(&path).map_err(bad)?;
+    let version = inspect(&path).map_err(bad)?;
     Ok(LocatedLibrary {
         path,
         version,

@@ -6,6 +6,7 @@
 //! - [`registration`]: registers the provider of a device with a session
 //! - [`providers`]: resolves `--provider` to a device, with the reason if it does not work; `trial` runs a small model there
 //! - [`nvidia`]: CUDA on this machine: the driver, NVIDIA's libraries, the build that suits them
+//! - `shared_library`: checks a library before the system's loader maps it
 //! - [`plugin`]: providers that are libraries of their own, such as WebGPU
 //! - [`session`]: an opened model on host tensors, and cancellation; `open` opens it by provider
 //! - [`io_loop`]: state that stays on the device from run to run
@@ -35,6 +36,7 @@ pub mod providers;
 pub mod registration;
 pub mod session;
 pub mod shape_inference;
+mod shared_library;
 pub mod tensors;
 #[cfg(test)]
 mod test_models;

@@ -235,9 +235,11 @@ fn registered(library: &'static Library, path: &Path) -> Result<Vec<usize>, Stri
     let devices = || environment.devices().map(|device| device.ptr() as usize);
     let before: Vec<usize> = devices().collect();
     let name = format!("ziggurat-plugin-{}", registered.len());
-    let new = environment
-        .register_ep_library(name, path)
-        .map_err(|error| one_line(&error.to_string()))
+    let new = super::shared_library::check(path, None)
+        .and_then(|()| {
+            let registered = environment.register_ep_library(name, path);
+            registered.map_err(|error| one_line(&error.to_string()))
+        })
         .map(|()| devices().filter(|one| !before.contains(one)).collect());
     registered.insert(path.into(), new.clone());
     new

@@ -209,3 +209,30 @@ fn mistakes_about_an_exported_heat_map_are_one_line() {
     assert!(why.contains("cannot be written"), "{why}");
     assert!(!sandbox.exists("m.onnx"));
 }
+
+#[test]
+fn an_exported_heat_map_keeps_what_the_card_states_and_can_be_exported_again() {
+    let sandbox = with_picture();
+    let picture = sandbox.path("picture.png");
+    let [once, twice] = ["once.onnx", "twice.onnx"].map(|name| sandbox.path(name));
+    output(&["cam", MODEL, "--export", &once]);
+    let scores = ["--scores-output", "logits"];
+    output(&[&["cam", &once, "--export", &twice], &scores[..]].concat());
+    // The file has no card: names and preprocessing are in its metadata.
+    let classified = |model: &str, more: &[&str]| {
+        objects(&[&["classify", model, &picture, "--json"], more].concat())[0]["top"].clone()
+    };
+    let expected = classified(MODEL, &[]);
+    assert_eq!(classified(&once, &scores), expected);
+    assert_eq!(classified(&twice, &scores), expected);
+
+    testing::library();
+    let bytes = fs::read(&twice).unwrap();
+    let session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let outputs: Vec<_> = session
+        .outputs()
+        .iter()
+        .map(|port| port.name.clone())
+        .collect();
+    assert_eq!(outputs, ["logits", "heatmap", "heatmap2"]);
+}

@@ -131,9 +131,18 @@ fn inputs_and_outputs_that_do_not_fit_are_named() {
         let said = gradient(input, &out);
         assert!(said.contains(why) && said.contains(input), "{said}");
     }
-    for unwritable in [sandbox.path("nowhere/g.npy"), sandbox.path("")] {
-        assert!(gradient(&input, &unwritable).contains("cannot be written"));
+    let folder = sandbox.path("folder.npy");
+    fs::create_dir(&folder).unwrap();
+    for (unwritable, status) in [(&sandbox.path("nowhere/g.npy"), 1), (&folder, 2)] {
+        let said = complaint(
+            status,
+            &[
+                "gradient", MODEL, "--target", "1", "--input", &input, "--output", unwritable,
+            ],
+        );
+        assert!(said.contains(unwritable), "{said}");
     }
+    fs::remove_dir(&folder).unwrap();
     let cam = |picture: &str, out: &str| {
         complaint(1, &["cam", MODEL, picture, "--target", "1", "--out", out])
     };

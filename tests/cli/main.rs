@@ -6,7 +6,9 @@ mod completions;
 mod doctor;
 mod gradient;
 mod layers;
+mod library;
 mod mistakes;
+mod outputs;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 

@@ -51,6 +51,7 @@ fn files_that_are_no_model_are_named() {
     let (picture, out) = (sandbox.path("picture.png"), sandbox.path("out.png"));
     let input = sandbox.path("x.npy");
     write_npy(&input, &inputs()).unwrap();
+    let array = sandbox.path("out.npy");
     for (model, why) in [
         (&missing, "no such model file"),
         (&text, "but a text file"),
@@ -68,7 +69,7 @@ fn files_that_are_no_model_are_named() {
             &["classify", model, &picture],
             &["cam", model, &picture, "--target", "1", "--out", &out],
             &[
-                "gradient", model, "--target", "1", "--input", &input, "--output", &out,
+                "gradient", model, "--target", "1", "--input", &input, "--output", &array,
             ],
         ] {
             let said = complaint(1, arguments);

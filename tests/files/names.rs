@@ -34,13 +34,13 @@ fn what_is_no_regular_file_is_named_and_not_waited_for() {
     let (model, pipe) = (write_model(&sandbox, &[]), sandbox.path("pipe.png"));
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let out = sandbox.path("out.png");
+    let [out, array] = ["out.png", "out.npy"].map(|name| sandbox.path(name));
     for arguments in [
         &["classify", &model, &pipe][..],
         &["layers", &model, "--photo", &pipe],
         &["cam", &model, &pipe, "--target", "0", "--out", &out],
         &[
-            "gradient", &model, "--target", "0", "--input", &pipe, "--output", &out,
+            "gradient", &model, "--target", "0", "--input", &pipe, "--output", &array,
         ],
         &["layers", &pipe],
     ] {

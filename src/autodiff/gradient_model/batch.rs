@@ -7,7 +7,7 @@
 use crate::onnx::graph::declared_dims_mut;
 use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
 use crate::onnx::types::{fixed_dims, value_info};
-use crate::onnx::{Builder, ElementType, Error, Graph, Types, ValueType};
+use crate::onnx::{Builder, ElementType, Error, Graph, NameScope, Types, ValueType};
 use crate::text::printable;
 use std::collections::HashMap;
 
@@ -92,6 +92,7 @@ fn repeated(tensor: &TensorProto) -> Option<TensorProto> {
 }
 
 /// The graph for any batch size, which is axis 0 of `input`. `graphs` are `base` with further nodes for each of `batches`.
+/// New values get none of the `reserved` names.
 ///
 /// # Errors
 /// Why there is none.
@@ -100,6 +101,7 @@ pub fn generalize(
     batches: [usize; 3],
     graphs: [&Graph; 3],
     input: &str,
+    mut reserved: NameScope,
 ) -> Result<Graph, String> {
     let depends = |what: &str| Err(format!("{what} of the gradient depends on it"));
     let [first, others @ ..] = graphs;
@@ -128,7 +130,8 @@ pub fn generalize(
             None => return depends(&format!("constant {}", printable(&first.name))),
         };
     }
-    rebuilt(first, &variables, input).map_err(|error| error.to_string())
+    reserved.extend(NameScope::from_graph(first));
+    rebuilt(first, &variables, input, reserved).map_err(|error| error.to_string())
 }
 
 /// The graph with the variable constants computed.
@@ -136,6 +139,7 @@ fn rebuilt(
     graph: &Graph,
     variables: &HashMap<&str, Variable>,
     input: &str,
+    reserved: NameScope,
 ) -> Result<Graph, Error> {
     let mut start = graph.empty_like();
     for value in graph.inputs() {
@@ -146,7 +150,8 @@ fn rebuilt(
             start.insert_constant(constant.clone())?;
         }
     }
-    let mut builder = Builder::extend(start, &unused_prefix(graph));
+    let mut builder = Builder::extend(start, &format!("{}batch/", super::PREFIX));
+    builder.reserve(reserved);
     if !variables.is_empty() {
         let ends = [("start", 0i64.into()), ("end", 1i64.into())];
         let batch = builder.emit("Shape", &[input], &ends);
@@ -177,17 +182,6 @@ fn rebuilt(
     let mut result = builder.into_graph();
     result.set_outputs(graph.outputs().to_vec());
     Ok(result)
-}
-
-/// A prefix of no name in the graph, which may itself be a gradient.
-fn unused_prefix(graph: &Graph) -> String {
-    let mut prefix = format!("{}batch/", super::PREFIX);
-    let mut number = 1;
-    while graph.names().any(|name| name.starts_with(&prefix)) {
-        number += 1;
-        prefix = format!("{}batch{number}/", super::PREFIX);
-    }
-    prefix
 }
 
 /// Emits `offset + slope · batch`.

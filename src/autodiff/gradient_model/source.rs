@@ -7,7 +7,7 @@ use crate::autodiff::{Options, gradient};
 use crate::onnx::passes::{self, constant_folding};
 use crate::onnx::proto::{ModelProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::{fixed_dims, untyped_value, value_info};
-use crate::onnx::{Builder, Evaluator, Graph, Types};
+use crate::onnx::{Builder, Evaluator, Graph, NameScope, Types};
 use crate::text::printable;
 
 /// A normalized graph to be differentiated.
@@ -109,7 +109,7 @@ impl Source {
             builds.push(built.map_err(|error| error.to_string())?);
         }
         let graphs = [0, 1, 2].map(|index| &builds[index].graph);
-        let result = batch::generalize(&graph, BATCHES, graphs, input)?;
+        let result = batch::generalize(&graph, BATCHES, graphs, input, self.names())?;
         let types = [0, 1].map(|index| &builds[index].types);
         let declared = |name: &str| dimensions.declared(name, types);
         let built = &builds[0];
@@ -163,6 +163,11 @@ impl Source {
         Ok(built.result(model))
     }
 
+    /// The names that the model has without the gradient.
+    fn names(&self) -> NameScope {
+        NameScope::from_graph(&self.graph)
+    }
+
     /// The graph with the nodes of the gradient.
     fn differentiated<E: Evaluator + ?Sized>(
         &self,
@@ -176,6 +181,8 @@ impl Source {
         let of = floats(&request.of, &self.outputs, "output", &types)?;
         let wrt = floats(&request.wrt, &self.inputs, "input", &types)?;
         let mut builder = Builder::extend(graph.clone(), PREFIX);
+        // The graph may lack inputs and outputs that the model keeps.
+        builder.reserve(self.names());
         let mut seeds = Vec::new();
         let mut pairs = Vec::new();
         for value in &of {
@@ -297,7 +304,7 @@ fn floats<E: std::error::Error>(
 fn fresh_name(builder: &Builder, kind: &str, value: &str) -> String {
     let mut name = format!("{kind}/{value}");
     let mut number = 1;
-    while builder.graph().contains(&name) {
+    while builder.is_taken(&name) {
         number += 1;
         name = format!("{kind}{number}/{value}");
     }

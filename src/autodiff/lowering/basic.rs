@@ -4,7 +4,7 @@
 mod einsum;
 
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Error, Graph};
+use crate::onnx::{Builder, Error, Graph, NameScope};
 
 /// The graph with `Sum`, `OneHot`, `LRN` and `Einsum` decomposed. Values keep their names. What cannot be decomposed (a
 /// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` with an ellipsis, other than
@@ -14,6 +14,7 @@ use crate::onnx::{Builder, Error, Graph};
 /// [`Error::Corrupt`] if a constant's data does not fit its dimensions.
 pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
     let mut builder = Builder::extend(graph.without_nodes(), "basic/");
+    builder.reserve(NameScope::from_graph(graph));
     for node in graph.nodes() {
         let is_done = match node.op_type.as_str() {
             "Sum" if is_standard(node) => sum(&mut builder, node)?,

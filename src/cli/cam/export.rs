@@ -40,7 +40,7 @@ impl Export {
             )));
         };
         let model = classify::text(model)?;
-        let written = ModelOutput::new(path)?;
+        let written = ModelOutput::new(path, &startup::model_path(home, Some(model))?)?;
         let network = startup::quiet_network(home, Some(model), model_options)?;
         let layer = layer.map(|name| startup::layer(&network, name));
         let layer = layer.transpose()?;
@@ -57,7 +57,13 @@ impl Export {
             wrong @ ascent::Error::FixedBatch => Failure::usage(anyhow!("--batch: {wrong}")),
             other => other.into(),
         })?;
-        for note in &result.notes {
+        let fixed = result.fixed_size.map(|size| {
+            format!(
+                "height and width, which the model leaves open, are fixed at {} × {} pixels (--input-size sets others)",
+                size.height, size.width
+            )
+        });
+        for note in fixed.iter().chain(&result.notes) {
             output::notice(&format!("{}: {note}", path.display()));
         }
         written.finish(result.model)

@@ -58,7 +58,7 @@ impl Export {
 pub fn run(home: &Home, model: &str, path: &Path, options: &Export) -> Result<(), Failure> {
     let request = options.request()?;
     let source = ModelSource::resolve(home, Some(model)).map_err(startup::unresolved)?;
-    let written = ModelOutput::new(path)?;
+    let written = ModelOutput::new(path, &source.path(home))?;
     startup::library(home)?;
     let model = startup::model_file(home, source)?.path;
     let result = gradient_model(file::read(&model)?, &request, &OnnxRuntime).map_err(failure)?;

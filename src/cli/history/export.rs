@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use super::{Failure, output};
-use crate::cli::output_file::OutputFile;
+use crate::cli::output_file::{self, OutputFile};
 use anyhow::anyhow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,7 @@ pub struct Arguments {
 }
 
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
+    output_file::check(&arguments.out, &[])?;
     let form = ExportFormat::from_path(&arguments.out)
         .map_err(|problem| Failure::usage(anyhow!("--out {problem}")))?;
     if let Some(layer) = &arguments.atlas {
@@ -54,9 +55,22 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
         )));
     }
     // A path that cannot be written is reported before the long work.
-    let out = OutputFile::new(&arguments.out)?;
+    let out = output(home, &arguments, &ids)?;
     let bytes = form.encode(home, &ids, arguments.delay)?;
     write(&arguments.out, out, &bytes, &super::runs(ids.len()))
+}
+
+/// The output file, which must not be one of these runs in the history.
+fn output(home: &Home, arguments: &Arguments, ids: &[String]) -> Result<OutputFile, Failure> {
+    let mut kept = Vec::new();
+    for id in ids {
+        kept.extend([
+            history::image_path(home, id)?,
+            history::frames_path(home, id)?,
+        ]);
+    }
+    let inputs: Vec<_> = kept.iter().map(|path| ("a run", path.as_path())).collect();
+    OutputFile::new(&arguments.out, &inputs)
 }
 
 /// Writes the bytes and prints what they are.
@@ -76,7 +90,8 @@ fn export_atlas(home: &Home, arguments: &Arguments, layer: &str) -> Result<(), F
         _ => layer,
     };
     let runs = AtlasRuns::choose(&entries, layer, arguments.seed)?;
-    let out = OutputFile::new(&arguments.out)?;
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id.clone()).collect();
+    let out = output(home, arguments, &ids)?;
     let channels = match runs.typical().map(|entry| channels(home, entry, layer)) {
         Some(Ok(channels)) => channels,
         Some(Err(problem)) => {

@@ -1,12 +1,13 @@
 //! Delivers a finished picture: writes, shows and reports it.
 
 use crate::cli::graphics::Screen;
-use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
+use crate::cli::output_file::{self, is_folder, is_png, neither_png_nor_folder, why_not};
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use image::RgbImage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use ziggurat::files::NewFile;
 use ziggurat::runs::judging::Verdict;
 use ziggurat::runs::{Record, description, favourites, format, history};
 
@@ -14,6 +15,8 @@ use ziggurat::runs::{Record, description, favourites, format, history};
 pub struct Delivery<'a> {
     /// A file, or a folder; `None` leaves them in the history.
     pub out: Option<&'a Path>,
+    /// The files that the command reads, by what they are.
+    pub inputs: Vec<(&'static str, PathBuf)>,
     /// Where they are printed, if anywhere.
     pub screen: Option<Screen>,
     pub json: bool,
@@ -61,7 +64,9 @@ impl Delivery<'_> {
                 } else {
                     out.to_path_buf()
                 };
-                history::write_pair(&path, &path.with_extension("json"), record, picture)?;
+                let json = path.with_extension("json");
+                check_inputs(&[&path, &json], &self.inputs)?;
+                history::write_pair(&path, &json, record, picture)?;
                 path
             }
         };
@@ -144,9 +149,25 @@ fn json(record: &Record, image: &Path, from_history: bool) -> Result<(), Failure
     })?)
 }
 
-/// Checks, before minutes of work, whether the result can be written.
-pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
+/// Whether none of these output files is an input.
+fn check_inputs(files: &[&Path], inputs: &[(&str, PathBuf)]) -> Result<(), Failure> {
+    let inputs: Vec<_> = inputs
+        .iter()
+        .map(|(what, path)| (*what, path.as_path()))
+        .collect();
+    files
+        .iter()
+        .try_for_each(|file| output_file::check(file, &inputs))
+}
+
+/// Checks, before minutes of work, whether the result can be written, and replaces no input.
+pub fn check_writable(
+    out: Option<&Path>,
+    several: bool,
+    inputs: &[(&str, PathBuf)],
+) -> Result<(), Failure> {
     let Some(out) = out else { return Ok(()) };
+    check_inputs(&[out, &out.with_extension("json")], inputs)?;
     let folder = match (several, is_png(out)) {
         (true, true) => {
             let problem = anyhow!(
@@ -168,7 +189,14 @@ pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> 
             out
         }
     };
-    tempfile::tempfile_in(folder)
-        .map_err(|problem| anyhow!("--out {}: {}", out.display(), why_not(folder, &problem)))?;
+    let cannot = |problem| anyhow!("--out {}: {}", out.display(), why_not(folder, &problem));
+    if is_png(out) {
+        let files = [out, &out.with_extension("json")];
+        for file in files {
+            NewFile::create(file).map_err(cannot)?;
+        }
+    } else {
+        tempfile::tempfile_in(folder).map_err(cannot)?;
+    }
     Ok(())
 }

@@ -13,6 +13,8 @@ mod py_literal;
 mod sidecar;
 mod timm;
 
+pub use onnx_props::record;
+
 use super::{Activation, ChannelOrder, Classes, ImageSize, Origin, Preprocessing};
 use crate::onnx::proto::ModelProto;
 use std::path::Path;
@@ -43,6 +45,8 @@ pub struct ExporterMetadata {
     pub range: Option<Stated<Preprocessing>>,
     /// The channel order of the image input.
     pub order: Option<Stated<ChannelOrder>>,
+    /// The preprocessing that Ziggurat wrote into a model, which it knew from elsewhere.
+    pub recorded: Option<Stated<Preprocessing>>,
     /// The preprocessing.
     pub preprocessing: Option<Stated<Preprocessing>>,
     /// The activation of the class scores, from Hugging Face's `problem_type`: softmax for a single label, sigmoid for
@@ -65,6 +69,7 @@ impl ExporterMetadata {
         Self {
             size: self.size.or(other.size),
             range: self.range.or(other.range),
+            recorded: self.recorded.or(other.recorded),
             order: self.order.or(other.order),
             preprocessing: self.preprocessing.or(other.preprocessing),
             activation: self.activation.or(other.activation),
@@ -92,7 +97,8 @@ impl ExporterMetadata {
         remarks
     }
 
-    /// The preprocessing and its origin, in order of precedence: the card, the metadata on the image input, the network
+    /// The preprocessing and its origin, in order of precedence: the card, Ziggurat's own record, the metadata on the image
+    /// input, the network
     /// (which scales pixels itself or, if `is_raw`, takes bytes), other metadata, or the default.
     pub fn prepare(
         &self,
@@ -102,6 +108,9 @@ impl ExporterMetadata {
     ) -> (Preprocessing, Origin) {
         if let Some(card) = card {
             return (card, Origin::Card);
+        }
+        if let Some(recorded) = &self.recorded {
+            return (recorded.value, Origin::Exporter);
         }
         let exporter =
             |hint: &Option<Stated<Preprocessing>>| Some((hint.as_ref()?.value, Origin::Exporter));

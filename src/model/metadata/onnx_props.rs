@@ -1,9 +1,9 @@
 //! The metadata of a model file: ONNX's keys on images (`MetadataProps.md`), class names under the keys of exporters,
-//! and the keys of Ultralytics.
+//! the keys of Ultralytics, and the preprocessing that Ziggurat writes.
 
 use super::{ExporterMetadata, Stated, lists};
-use crate::model::{ChannelOrder, ImageSize, Preprocessing};
-use crate::onnx::proto::ModelProto;
+use crate::model::{ChannelOrder, Classes, ImageSize, Preprocessing};
+use crate::onnx::proto::{ModelProto, StringStringEntryProto};
 use crate::text::printable;
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ const NAMES: [&str; 6] = [
 
 const PIXEL_FORMAT: &str = "Image.BitmapPixelFormat";
 const PIXEL_RANGE: &str = "Image.NominalPixelRange";
+/// The preprocessing in JSON, with the keys of a card. Only Ziggurat writes it.
+const PREPROCESSING: &str = "ziggurat.preprocessing";
+
 const GAMMA: &str = "Image.ColorSpaceGamma";
 
 /// The metadata of a model file.
@@ -43,6 +46,13 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
     if find(GAMMA).is_some_and(|gamma| gamma.eq_ignore_ascii_case("linear")) {
         unmet.push(format!("it requires linear light ({GAMMA}), but gets sRGB"));
     }
+    let recorded = find(PREPROCESSING).and_then(|text| {
+        let known = serde_json::from_str(text).ok();
+        if known.is_none() {
+            unmet.push(format!("{PREPROCESSING} cannot be read and is ignored"));
+        }
+        Some(Stated::new(known?, PREPROCESSING))
+    });
     ExporterMetadata {
         names: NAMES
             .iter()
@@ -59,8 +69,40 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
             .then(brightness)
             .flatten()
             .map(|known| Stated::new(known, "Ultralytics")),
+        recorded,
         activation: None,
         unmet,
+    }
+}
+
+/// Writes class names and preprocessing that come from elsewhere into a model file, as metadata that [`read`] finds.
+/// What the file states already stays as it is.
+pub fn record(
+    model: &mut ModelProto,
+    classes: Option<&Classes>,
+    preprocessing: Option<Preprocessing>,
+) {
+    let stated = read(model);
+    let mut put = |key: &str, value: String| {
+        model.metadata_props.retain(|entry| entry.key != key);
+        model.metadata_props.push(StringStringEntryProto {
+            key: key.into(),
+            value,
+        });
+    };
+    let is_same = |classes: &Classes, stated: &Classes| classes.iter().eq(stated.iter());
+    if let Some(classes) = classes
+        && !stated
+            .classes(classes.len())
+            .is_some_and(|stated| is_same(classes, &stated.value))
+    {
+        let names: Vec<&str> = classes.iter().map(|(_, name)| name).collect();
+        put(NAMES[0], json!(names).to_string());
+    }
+    if let Some(preprocessing) = preprocessing
+        && let Ok(text) = serde_json::to_string(&preprocessing)
+    {
+        put(PREPROCESSING, text);
     }
 }
 
@@ -114,8 +156,7 @@ fn sides(text: &str) -> Option<ImageSize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Channels;
-    use crate::onnx::proto::StringStringEntryProto;
+    use crate::model::{Channels, Origin};
 
     fn stated(metadata: &[(&str, &str)]) -> ExporterMetadata {
         let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
@@ -185,6 +226,65 @@ mod tests {
         }
         for entry in [("names", " "), ("other", "cat\ndog"), ("classes", "2")] {
             assert!(stated(&[entry]).names.is_empty(), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_read() {
+        let mut model = ModelProto::default();
+        let names = ["cat", "dog's \"x\"", "Kärpfen\\ü"];
+        let classes = Classes::new(names, "card").unwrap();
+        let preprocessing = json!({
+            "mean": [0.498039215686, 0.1, 0.2], "std": [0.501960784314, 0.3, 0.4], "channels": "bgr",
+            "crop": 0.9, "filter": "bilinear", "fit": "squash", "antialias": false
+        });
+        let preprocessing: Preprocessing = serde_json::from_value(preprocessing).unwrap();
+        for _ in 0..2 {
+            record(&mut model, Some(&classes), Some(preprocessing));
+            assert_eq!(model.metadata_props.len(), 2);
+            let hints = read(&model);
+            assert_eq!(hints.names[0].value, names);
+            let network = Some(Preprocessing::UNITS);
+            let (found, origin) = hints.prepare(None, network, true);
+            assert_eq!((found, origin), (preprocessing, Origin::Exporter));
+            assert!(hints.unmet.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_file_states_is_not_recorded_again() {
+        let stated = "{0: 'cat', 1: 'dog'}";
+        let mut model = ModelProto {
+            metadata_props: vec![StringStringEntryProto {
+                key: "names".into(),
+                value: stated.into(),
+            }],
+            ..Default::default()
+        };
+        let classes = |names: &[&str]| Classes::new(names, "card").unwrap();
+        record(&mut model, Some(&classes(&["cat", "dog"])), None);
+        assert_eq!(model.metadata_props[0].value, stated);
+        record(&mut model, Some(&classes(&["cat", "wolf"])), None);
+        assert_eq!(model.metadata_props[0].value, r#"["cat","wolf"]"#);
+        record(&mut model, None, None);
+        assert_eq!(model.metadata_props.len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_record_is_reported() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"mean": [0], "std": [0]}"#,
+            r#"{"mean": [1e40], "std": [1]}"#,
+        ] {
+            let hints = stated(&[(PREPROCESSING, text)]);
+            assert!(hints.recorded.is_none(), "{text}");
+            assert_eq!(
+                hints.unmet,
+                ["ziggurat.preprocessing cannot be read and is ignored"]
+            );
         }
     }
 

@@ -117,3 +117,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_model_and_its_external_data_are_replaced_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.onnx");
+    let data = folder.path().join("m.onnx.data");
+    write(model(), &path, None).unwrap();
+    assert!(external_files(&path).unwrap().is_empty());
+    let before = std::fs::read(&path).unwrap();
+    // A folder is in the way of the data: the model stays as it is.
+    std::fs::create_dir(&data).unwrap();
+    assert!(write(model(), &path, Some(1)).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::remove_dir(&data).unwrap();
+    write(model(), &path, Some(1)).unwrap();
+    assert_eq!(external_files(&path).unwrap(), [data]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn external_data_are_beside_the_file_that_a_link_leads_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there");
+    std::fs::create_dir(&there).unwrap();
+    let link = folder.path().join("link.onnx");
+    std::os::unix::fs::symlink("there/m.onnx", &link).unwrap();
+    write(model(), &link, Some(1)).unwrap();
+    assert!(link.is_symlink() && there.join("m.onnx.data").is_file());
+    assert_eq!(read(&there.join("m.onnx")).unwrap(), model());
+}

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use super::builds::{CUDNN, CURAND, Cuda};
 use crate::runtime::Package;
 use crate::runtime::environments::{Environments, site_packages};
-use crate::runtime::messages::loader_says;
+use crate::runtime::messages::loader_says_of;
+use crate::runtime::shared_library;
 
 /// The places that are searched, in this order.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +109,7 @@ impl Surroundings {
             own,
             virtual_env,
             conda,
+            ignored: _,
         } = &self.environments;
         let own = own.iter().flat_map(of_prefix);
         let virtual_env = virtual_env.iter().flat_map(of_prefix);
@@ -263,7 +265,10 @@ fn once_per_version(
 
 /// Loads a library, given by its path or by a name for the loader to find, and returns its path.
 fn open(name: &Path) -> Result<PathBuf, String> {
-    ort::util::preload_dylib(name).map_err(|error| loader_says(&error))?;
+    if name.is_absolute() {
+        shared_library::check(name, None)?;
+    }
+    ort::util::preload_dylib(name).map_err(|error| loader_says_of(name, &error))?;
     Ok(mapped(name).unwrap_or_else(|| name.into()))
 }
 

@@ -1,7 +1,7 @@
 //! Runs as files for people, in an existing folder. Files are never replaced.
 
 use crate::home::Home;
-use crate::runs::export::to_file;
+use crate::runs::export::to_new_file;
 use crate::tui::action::DiskResponse;
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,22 @@ const MAX_NUMBER: usize = 1000;
 /// Exports runs to `path` or, if that exists, under the same name with a number. Only the folder `favourites` is
 /// created if necessary.
 pub fn export(home: &Home, favourites: &Path, ids: Vec<String>, path: PathBuf) -> DiskResponse {
-    let done = unused(&path, favourites).and_then(|free| {
-        let written = to_file(home, &ids, &free);
-        written
-            .map(|()| free)
-            .map_err(|problem| problem.to_string())
-    });
+    let done = written(home, favourites, &ids, &path);
     match done {
         Ok(written) => DiskResponse::Exported(written),
         Err(why) => DiskResponse::NotExported { ids, path, why },
+    }
+}
+
+/// Writes the runs, and returns the path of the file.
+fn written(home: &Home, favourites: &Path, ids: &[String], path: &Path) -> Result<PathBuf, String> {
+    loop {
+        let free = unused(path, favourites)?;
+        let is_written = to_new_file(home, ids, &free).map_err(|problem| problem.to_string())?;
+        // Otherwise another program has taken the name since.
+        if is_written {
+            return Ok(free);
+        }
     }
 }
 

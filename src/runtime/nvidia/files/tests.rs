@@ -25,6 +25,7 @@ impl Tree {
                 own: Some(self.path("own")),
                 virtual_env: Some(self.path("venv")),
                 conda: Some(self.path("conda")),
+                ..Environments::default()
             },
             sites: vec![self.path("site")],
             data: self.path("data"),

@@ -1,29 +1,40 @@
 //! Reading and atomic writing of files, used by every module with files.
 
-use std::fs::{self, File, Permissions};
+mod new_file;
+
+pub use new_file::{NewFile, remove_unfinished, target};
+
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Writes a file atomically. A replaced file keeps its permissions.
+/// Writes a file as a [`NewFile`].
 ///
 /// # Errors
-/// The system's error; an existing file is then unchanged.
+/// As [`NewFile::create`] and [`NewFile::finish`]; an existing file is then unchanged.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".ziggurat-")
-        .tempfile_in(folder)?;
+    let mut file = NewFile::create(path)?;
     file.write_all(bytes)?;
-    match fs::metadata(path) {
-        Ok(old) => file.as_file().set_permissions(old.permissions())?,
-        Err(_) => make_readable(file.as_file())?,
+    file.finish()
+}
+
+/// Whether two paths lead to the same file: through links, or as two names of one file.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |path| {
+            fs::metadata(path)
+                .map(|found| (found.dev(), found.ino()))
+                .ok()
+        };
+        identity(one).is_some_and(|one| Some(one) == identity(other))
     }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|problem| problem.error)?;
-    Ok(())
+    #[cfg(not(unix))]
+    {
+        let real = |path| fs::canonicalize(path).ok();
+        real(one).is_some_and(|one| Some(one) == real(other))
+    }
 }
 
 /// Opens a regular file for reading. All files are opened with this function, because opening a pipe could block.
@@ -31,13 +42,17 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The system's error, or that the path is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    let found = fs::metadata(path)?;
+    check_regular(&fs::metadata(path)?)?;
+    File::open(path)
+}
+
+/// An error that says what a path is, unless it is a regular file.
+fn check_regular(found: &fs::Metadata) -> io::Result<()> {
     if found.is_file() {
-        File::open(path)
-    } else {
-        let why = format!("{}, not a regular file", kind(&found));
-        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+        return Ok(());
     }
+    let why = format!("{}, not a regular file", kind(found));
+    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
 }
 
 /// Reads a file opened by [`open`].
@@ -69,16 +84,6 @@ fn kind(found: &fs::Metadata) -> &'static str {
     } else {
         "something else"
     }
-}
-
-/// Temporary files are private; finished files get the usual permissions.
-pub(crate) fn make_readable(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(Permissions::from_mode(0o644))?;
-    }
-    Ok(())
 }
 
 /// Locks `folder` until the result is dropped, so that no write of two concurrent ones is lost. Folders that
@@ -114,18 +119,22 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_new_file_is_readable_and_a_replaced_one_keeps_its_permissions() {
-        use std::os::unix::fs::PermissionsExt;
+    fn two_names_of_one_file_are_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
-        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        write(&path, b"1").unwrap();
-        assert_eq!(mode(), 0o644);
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        write(&path, b"2").unwrap();
-        assert_eq!(mode(), 0o600);
-        assert_eq!(fs::read(&path).unwrap(), b"2");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "1").unwrap();
+        fs::write(path("b"), "1").unwrap();
+        fs::hard_link(path("a"), path("hard")).unwrap();
+        std::os::unix::fs::symlink("a", path("soft")).unwrap();
+        for other in ["a", "hard", "soft", "../NAME/a"] {
+            let name = folder.path().file_name().unwrap().to_str().unwrap();
+            assert!(
+                is_same(&path("a"), &path(&other.replace("NAME", name))),
+                "{other}"
+            );
+        }
+        assert!(!is_same(&path("a"), &path("b")));
+        assert!(!is_same(&path("none"), &path("none")));
     }
 
     #[test]

@@ -1,0 +1,52 @@
+//! The signals that ask the program to end: SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal is closed).
+
+use super::Failure;
+use anyhow::Context;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+use std::sync::Mutex;
+
+/// Calls `act` with each of the signals, in a thread of its own. Those that are ignored stay ignored: SIGHUP under
+/// `nohup`, SIGINT in the background of a script.
+///
+/// # Errors
+/// If the system refuses.
+pub fn on_end(mut act: impl FnMut(i32) + Send + 'static) -> Result<(), Failure> {
+    let ignored = ignored();
+    let is_heeded = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
+    let heeded = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(is_heeded);
+    let mut signals = Signals::new(heeded).context("signals cannot be handled")?;
+    std::thread::spawn(move || signals.forever().for_each(&mut act));
+    Ok(())
+}
+
+/// From now on, the signals remove unfinished files before they end the program.
+///
+/// # Errors
+/// As [`on_end`].
+pub fn remove_unfinished_files() -> Result<(), Failure> {
+    static IS_SET: Mutex<bool> = Mutex::new(false);
+    let mut is_set = IS_SET
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    if !*is_set {
+        on_end(|signal| {
+            ziggurat::files::remove_unfinished();
+            // The first process of a container would ignore it.
+            if std::process::id() == 1 {
+                signal_hook::low_level::exit(128 + signal);
+            }
+            drop(emulate_default_handler(signal));
+        })?;
+        *is_set = true;
+    }
+    Ok(())
+}
+
+/// The signals that this process ignores, as bits from 1, where the system shows them.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap_or(0))
+}
