@@ -1,9 +1,10 @@
 //! Choices between forms that compute the same: which one is fast depends on the device and the element type.
 //!
-//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels as long as only certain operators
-//! touch them (see [`blocked`]). `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a
-//! scalar are not. So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but
-//! those within 2^-100 of the bound.
+//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels as long as
+//! only certain operators touch them (see [`blocked`]). `HardSigmoid` and `Mul` are among them;
+//! comparisons, `Where`, `Sub` and additions of a scalar are not. So masks are steep hard sigmoids
+//! there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but those within 2^-100
+//! of the bound.
 
 pub mod basic;
 pub mod blocked;

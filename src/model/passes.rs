@@ -1,6 +1,7 @@
-//! The pass pipeline of [`crate::onnx::passes`] for a model with an image input, and its fallback if ONNX Runtime rejects
-//! the result. The responsible pass is skipped and reported; the model then works with fewer differentiable layers. A model
-//! is only at fault if ONNX Runtime rejects the unchanged file.
+//! The pass pipeline of [`crate::onnx::passes`] for a model with an image input, and its fallback
+//! if ONNX Runtime rejects the result. The responsible pass is skipped and reported; the model then
+//! works with fewer differentiable layers. A model is only at fault if ONNX Runtime rejects the
+//! unchanged file.
 
 use super::{Error, InputSize};
 use crate::onnx::passes::{PASSES, Pass, Passes, constant_folding};

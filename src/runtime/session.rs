@@ -50,8 +50,8 @@ pub struct Options {
     pub record_placement: bool,
     /// The folder of the model's external data, if it has any.
     pub folder: Option<PathBuf>,
-    /// Use TF32 on NVIDIA GPUs (10 bits of mantissa for the factors of products): several times faster, but the relative
-    /// error of a gradient is some 17 %.
+    /// Use TF32 on NVIDIA GPUs (10 bits of mantissa for the factors of products): several times
+    /// faster, but the relative error of a gradient is some 17 %.
     pub tf32: bool,
     /// Where to write the optimized graph.
     pub optimised: Option<PathBuf>,
@@ -339,8 +339,8 @@ fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder
     let mut builder = OrtSession::builder(library.environment())?
         .with_optimization_level(level)?
         .with_intra_threads(options.threads.unwrap_or_else(threads::for_this_process))?;
-    // Without it, ONNX Runtime multiplies with 8-bit weights in 8 bits; nothing is to be rounded that the model does not
-    // round.
+    // Without it, ONNX Runtime multiplies with 8-bit weights in 8 bits; nothing is to be rounded
+    // that the model does not round.
     builder = builder.with_config_entry("session.qdq_matmulnbits_accuracy_level", "1")?;
     if options.record_placement {
         builder = builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?;

@@ -87,8 +87,8 @@ pub fn model(
     }
 }
 
-/// The model without control flow, if it still computes the same: differences of the model as it was against the gradient of
-/// what became of it.
+/// The model without control flow, if it still computes the same: differences of the model as it
+/// was against the gradient of what became of it.
 pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     testing::library();
     let problem = |graph: Graph| Problem {

@@ -87,7 +87,8 @@ impl LoadedModel {
         active.unwrap_or_else(PoisonError::into_inner).device
     }
 
-    /// Runs it on another device from now on, if this one failed and the user left it to `auto`; one line about the change.
+    /// Runs it on another device from now on, if this one failed and the user left it to `auto`;
+    /// one line about the change.
     pub fn go_on_after(&self, problem: &crate::runtime::Error) -> Option<String> {
         let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
         *active = active.after(problem)?;

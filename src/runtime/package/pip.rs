@@ -153,7 +153,8 @@ fn watch(
     }
 }
 
-/// Pip's messages, up to a length that no sensible message has; the rest is read and dropped, so that pip does not block.
+/// Pip's messages, up to a length that no sensible message has; the rest is read and dropped, so
+/// that pip does not block.
 fn listen(mut pipe: ChildStderr) -> String {
     const ENOUGH: u64 = 1 << 20;
     let mut said = Vec::new();

@@ -6,8 +6,8 @@ use std::fs;
 /// ONNX Runtime's value for one thread per physical core, each pinned to its core.
 const ONE_PER_CORE: usize = 0;
 
-/// One thread per physical core, but no more than this process may use: ONNX Runtime counts the machine's cores, and in a
-/// container with fewer cores its threads would wait for each other.
+/// One thread per physical core, but no more than this process may use: ONNX Runtime counts the
+/// machine's cores, and in a container with fewer cores its threads would wait for each other.
 pub(super) fn for_this_process() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
     match physical_cores() {

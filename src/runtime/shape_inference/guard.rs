@@ -1,5 +1,6 @@
-//! Negative dimensions. ONNX Runtime infers them where a window is larger than its input, and aborts the process when such a
-//! value is sliced (`Slice`). Guard nodes make it reject the model instead.
+//! Negative dimensions. ONNX Runtime infers them where a window is larger than its input, and
+//! aborts the process when such a value is sliced (`Slice`). Guard nodes make it reject the model
+//! instead.
 
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
@@ -15,8 +16,8 @@ const COMPLAINT: &str = "Axis has less than the requested k elements";
 /// At most as many axes of a value are guarded.
 const MAX_AXES: usize = 8;
 
-/// Makes ONNX Runtime reject `model`, which has the nodes of `graph`, where it would abort the process. Values keep their
-/// names and dimensions.
+/// Makes ONNX Runtime reject `model`, which has the nodes of `graph`, where it would abort the
+/// process. Values keep their names and dimensions.
 ///
 /// A guard is a `TopK` of 0 elements, which is rejected only along an axis of negative size. Its empty output is
 /// concatenated to the value, which does not change it, so that the guard is checked before the value's consumers.
