@@ -24,10 +24,10 @@ pub(crate) const BATCHES: [usize; 3] = [19, 23, 29];
 /// Which gradient [`gradient_model`] adds to a model.
 #[derive(Debug, Clone, Default)]
 pub struct GradientRequest {
-    /// The values that are differentiated: outputs or intermediate values. None: every output of floating-point type.
+    /// The values that are differentiated: outputs or intermediate values. Empty: every output of floating-point type.
     pub of: Vec<String>,
     /// The values with respect to which they are differentiated: inputs, initializers or
-    /// intermediate values. None: every input of floating-point type.
+    /// intermediate values. Empty: every input of floating-point type.
     pub wrt: Vec<String>,
     /// Whether each of `of` gets an input `seed/OF` of its type that weights its elements (the vector of the
     /// vector-Jacobian product). Otherwise all weights are 1: the gradient is that of the sum of all elements.
@@ -52,7 +52,7 @@ pub struct GradientModel {
     /// The input with each seed, in the order of [`GradientRequest::of`], if there are any:
     /// `seed/OF`, or `seed2/OF` and so on.
     pub seeds: Vec<String>,
-    /// In what the interface of the original model was not kept, one line each.
+    /// How the interface differs from that of the original model, one line each.
     pub notes: Vec<String>,
 }
 

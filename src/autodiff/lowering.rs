@@ -92,8 +92,8 @@ fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Resu
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
     }
     let bound = cx.scalar(elem, bound)?;
-    let flags = cx.emit(op, &[value, &bound], &[]);
-    Ok(cx.emit("Cast", &[&flags], &[("to", i64::from(elem.code()).into())]))
+    let flags = cx.op(op, &[value, &bound]);
+    Ok(cx.cast(&flags, elem))
 }
 
 /// `1 - value` for a value between 0 and 1, of the type `elem`.
@@ -103,7 +103,7 @@ pub(super) fn one_minus(cx: &mut Context, value: &str, elem: ElementType) -> Res
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
     }
     let one = cx.scalar(elem, 1.0)?;
-    Ok(cx.emit("Sub", &[&one, value], &[]))
+    Ok(cx.op("Sub", &[&one, value]))
 }
 
 /// `mask · factor` for a mask of the type `elem`, whose elements are 0 and 1, and a factor between 0 and 1.

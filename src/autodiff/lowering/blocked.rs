@@ -16,7 +16,8 @@ use crate::onnx::{Builder, ElementType};
 /// The provider blocks channels whose number is a multiple of this.
 const ALIGNMENT: usize = 4;
 
-/// Maximum number of channels, rows or columns of these forms. Their constants have at most one element for each.
+/// Maximum number of channels, rows or columns of these forms. Their constants have one element per channel, or two per
+/// row or column.
 const MAX_LINE: usize = 1 << 16;
 
 /// Feature maps (N, C, H, W) that can be blocked.
