@@ -73,10 +73,10 @@ impl Interface {
     /// those of the network's graph.
     pub fn contains(&self, name: &str) -> bool {
         let values = self.inputs.iter().chain(&self.outputs);
-        let mut made = self.nodes.iter().flat_map(|node| &node.output);
+        let mut computed = self.nodes.iter().flat_map(|node| &node.output);
         let mut constants = self.constants.iter();
         values.map(|value| &value.name).any(|value| value == name)
-            || made.any(|value| value == name)
+            || computed.any(|value| value == name)
             || constants.any(|constant| constant.name == name)
     }
 
@@ -183,15 +183,15 @@ impl Interface {
         }
         let mut value = name.clone();
         for (op, what, attribute) in steps {
-            let mut made = format!("{name}/{what}");
-            while graph.contains(&made) || result.contains(&made) || self.contains(&made) {
-                made.push('_');
+            let mut output = format!("{name}/{what}");
+            while graph.contains(&output) || result.contains(&output) || self.contains(&output) {
+                output.push('_');
             }
             result.insert_node(NodeProto {
-                name: made.clone(),
+                name: output.clone(),
                 op_type: op.into(),
-                input: vec![mem::replace(&mut value, made.clone())],
-                output: vec![made],
+                input: vec![mem::replace(&mut value, output.clone())],
+                output: vec![output],
                 attribute: vec![attribute],
                 ..Default::default()
             })?;

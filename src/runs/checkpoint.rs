@@ -62,10 +62,10 @@ pub fn write(home: &Home, checkpoint: &Checkpoint) -> Result<(), Error> {
 pub fn find(home: &Home, specs: &[Spec], provider: &str) -> Option<Checkpoint> {
     let wanted: Vec<String> = specs.iter().map(Spec::id).collect();
     let covers = |header: &format::Header| {
-        let made: Vec<String> = header.specs.iter().map(Spec::id).collect();
+        let ids: Vec<String> = header.specs.iter().map(Spec::id).collect();
         header.provider == provider
-            && wanted.iter().all(|id| made.contains(id))
-            && made.len() <= 2 * wanted.len()
+            && wanted.iter().all(|id| ids.contains(id))
+            && ids.len() <= 2 * wanted.len()
     };
     let exact = path(home, specs, provider);
     let others = files(home).filter(|path| *path != exact);

@@ -308,11 +308,11 @@ fn open_on(
         )
     })?;
     let session = opened.map_err(|error| {
-        let said = error.to_string();
+        let message = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
         } else {
-            Error::opening(device, &said)
+            Error::opening(device, &message)
         }
     })?;
     Ok((session, weights))

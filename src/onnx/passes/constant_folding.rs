@@ -302,11 +302,11 @@ fn alias(graph: &Graph, node: &NodeProto) -> Option<TensorProto> {
 /// The graph with the `known` values as constants, without the nodes that compute nothing else and
 /// without constants that nothing reads any more.
 fn remove_folded(graph: &Graph, mut known: Constants) -> Result<Graph, Error> {
-    let made = |node: &NodeProto| {
+    let is_known = |node: &NodeProto| {
         let mut outputs = node.output.iter().filter(|output| !output.is_empty());
         outputs.all(|output| known.contains_key(output))
     };
-    let kept: Vec<bool> = graph.nodes().iter().map(|node| !made(node)).collect();
+    let kept: Vec<bool> = graph.nodes().iter().map(|node| !is_known(node)).collect();
     let nodes = graph.nodes().iter().zip(&kept);
     let nodes: Vec<&NodeProto> = nodes
         .filter(|(_, kept)| **kept)

@@ -112,8 +112,9 @@ pub struct OpenOptions {
 impl OpenOptions {
     /// Whether `asked` names the same model.
     fn apply_to(&self, asked: &str) -> bool {
-        let whole = |path: &str| std::path::absolute(path).ok();
-        self.model == asked || whole(&self.model).is_some_and(|path| Some(path) == whole(asked))
+        let absolute = |path: &str| std::path::absolute(path).ok();
+        self.model == asked
+            || absolute(&self.model).is_some_and(|path| Some(path) == absolute(asked))
     }
 }
 

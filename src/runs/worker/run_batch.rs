@@ -78,7 +78,7 @@ impl WorkerThread {
         );
         let driven = driver::drive(&mut batch, &mut steps);
         let mut autosave = steps.autosave;
-        let made = match driven {
+        let result = match driven {
             Ok(Some(endings)) => Ok(self.finish(endings, &members)),
             Ok(None) => Ok(Stored::All),
             Err(problem) => {
@@ -91,7 +91,7 @@ impl WorkerThread {
                 Err(problem.to_string())
             }
         };
-        match made {
+        match result {
             Ok(Stored::All) if self.is_left() && !self.current.is_empty() => {
                 if let Err(problem) = autosave.write_now(&batch) {
                     tracing::warn!(%problem, "no checkpoint could be written on leaving");

@@ -28,8 +28,8 @@ pub fn insert_guards(graph: &Graph, model: &mut GraphProto) {
     let needed = graph.ancestors(parted.flat_map(NodeProto::reads));
     let places = graph.nodes().iter().enumerate().zip(needed);
     let places = places.filter_map(|((index, node), needed)| {
-        let (is_watched, made) = (needed, node.output.first()?.as_str());
-        (is_watched || holds_graphs(node)).then_some((made, Place { index, is_watched }))
+        let (is_watched, output) = (needed, node.output.first()?.as_str());
+        (is_watched || holds_graphs(node)).then_some((output, Place { index, is_watched }))
     });
     let places: HashMap<&str, Place> = places.collect();
     if places.is_empty() {
@@ -115,14 +115,14 @@ impl Guards<'_> {
         axes: &[i64],
         nodes: &mut Vec<NodeProto>,
     ) {
-        let made = node.output.first_mut().filter(|made| !made.is_empty());
-        let Some(made) = made.filter(|_| !axes.is_empty()) else {
+        let output = node.output.first_mut().filter(|output| !output.is_empty());
+        let Some(output) = output.filter(|_| !axes.is_empty()) else {
             nodes.push(node);
             return;
         };
         self.is_any_inserted = true;
         let mut value = self.scope.fresh(GUARD, "value");
-        let called = std::mem::replace(made, value.clone());
+        let called = std::mem::replace(output, value.clone());
         nodes.push(node);
         for &axis in axes {
             // The error names the graph's node, wherever inside it the guard is.

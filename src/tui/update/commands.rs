@@ -72,8 +72,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ResetSeed => settings::set_seed(app, 0),
         Command::Sweep => app.prompt = Some(Prompt::new(PromptKind::Sweep, "")),
 
-        Command::NextOverlay => overlay::turn(app, true, effects),
-        Command::PreviousOverlay => overlay::turn(app, false, effects),
+        Command::NextOverlay => overlay::cycle(app, true, effects),
+        Command::PreviousOverlay => overlay::cycle(app, false, effects),
         Command::Zoom => {
             app.zoomed = !app.zoomed;
             app.lens = Lens::default();
@@ -164,12 +164,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
 
         Command::RunShown => photo::run(app, effects),
         Command::RunShownNeuron => photo::run_neuron(app, effects),
-        Command::NextLayer => photo::turn_layer(app, true, effects),
-        Command::PreviousLayer => photo::turn_layer(app, false, effects),
-        Command::RankShown => photo::turn_rank(app, effects),
+        Command::NextLayer => photo::cycle_layer(app, true, effects),
+        Command::PreviousLayer => photo::cycle_layer(app, false, effects),
+        Command::RankShown => photo::cycle_rank(app, effects),
         Command::ShownMap => photo::next_map(app, effects),
-        Command::NextPhoto => photo::turn(app, true, effects),
-        Command::PreviousPhoto => photo::turn(app, false, effects),
+        Command::NextPhoto => photo::cycle(app, true, effects),
+        Command::PreviousPhoto => photo::cycle(app, false, effects),
         Command::ListPhotos => album::show(app),
 
         Command::ShowPhoto => photos::open_selected(app, effects),

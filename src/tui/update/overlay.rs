@@ -11,7 +11,7 @@ use crate::tui::messages::Level;
 use crate::tui::showing::{Heat, Showing};
 
 /// Shows the next overlay, or the previous one.
-pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+pub fn cycle(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     match app.shown {
         Showing::Finished(_) => turn_heat(app, effects),
         _ => turn_live(app, forward),

@@ -257,7 +257,7 @@ pub fn next_map(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 /// Shows the photo opened after or before this one.
-pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+pub fn cycle(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Some(path) = open_photo(app).map(|photo| photo.path.clone()) else {
         return;
     };
