@@ -148,7 +148,7 @@ impl<'a> LayerFilter<'a> {
     /// Whether a node reduces the channels of each position to one number: the mean or variance of a normalization.
     fn is_statistic(&self, node: &NodeProto, layout: Layout) -> bool {
         let input = node.input_at(0).and_then(|name| self.network.layout(name));
-        is_one_of(node, MEANS) && read.is_some_and(|read| is_statistic(read, layout))
+        is_one_of(node, MEANS) && input.is_some_and(|input| is_statistic(input, layout))
     }
 
     /// Whether a value belongs to attention: it has another aspect ratio than the picture, or is (tokens, tokens).

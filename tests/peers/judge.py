@@ -65,7 +65,7 @@ def options():
         "--classes", type=robust.indices, default=CLASSES, help=f"indices with commas between them (default: {len(CLASSES)} classes)"
     )
     make.add_argument("--seed", type=int, default=0)
-    there = modes.add_parser("pictures", parents=[common], help="judge pictures that are there")
+    there = modes.add_parser("pictures", parents=[common], help="judge existing pictures")
     there.add_argument("files", type=pathlib.Path, nargs="+", metavar="FILE", help="a picture")
     there.add_argument(
         "--classes", type=robust.indices, help="indices with commas between them, one a picture (default: from the JSON files beside them)"

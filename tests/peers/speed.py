@@ -186,7 +186,7 @@ def options():
     parser.add_argument("--threads", type=int, default=2, help="processors for everybody (default 2)")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="which seconds count (default wall)")
     parser.add_argument("--turns", type=int, default=8)
-    parser.add_argument("--passes", type=int, default=20, help="passes a turn (default 20)")
+    parser.add_argument("--passes", type=int, default=20, help="passes per turn (default 20)")
     parser.add_argument("--steps", type=int, default=24, help="steps by which the longer of two runs is longer (default 24)")
     chosen = parser.parse_args()
     if min(chosen.threads, chosen.turns, chosen.passes, chosen.steps, *chosen.batches) < 1:

@@ -31,7 +31,7 @@ class Others:
 
 
 class Timed:
-    """Something to time: `once` is called `passes` times a turn, fewer if that takes long. `clock` tells seconds."""
+    """Something to time: `once` is called `passes` times per turn, fewer if that takes long. `clock` tells seconds."""
 
     def __init__(self, once, passes, clock=time.perf_counter):
         self.once, self.passes, self.clock, self.seconds = once, passes, clock, []

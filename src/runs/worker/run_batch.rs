@@ -106,7 +106,7 @@ impl WorkerThread {
             }
             Ok(Stored::All) | Err(_) => autosave.discard(&batch),
         }
-        made.map(drop)
+        result.map(drop)
     }
 
     /// Whether failed jobs are retried, fewer at once or on another device; posts a notice.

@@ -37,8 +37,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::TabClasses => browser::show_tab(app, Tab::Classes),
         Command::TabHistory => browser::show_tab(app, Tab::History),
         Command::TabFavourites => browser::show_tab(app, Tab::Favourites),
-        Command::NextTab => browser::turn_tab(app, 1),
-        Command::PreviousTab => browser::turn_tab(app, Tab::ALL.len() - 1),
+        Command::NextTab => browser::cycle_tab(app, 1),
+        Command::PreviousTab => browser::cycle_tab(app, Tab::ALL.len() - 1),
         Command::Search
             if matches!(
                 app.popups.last(),
@@ -79,7 +79,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             app.lens = Lens::default();
         }
         Command::Replay => history::replay(app, effects),
-        Command::Grid => browser::turn_grid(app),
+        Command::Grid => browser::toggle_grid(app),
         Command::Larger => browser::resize(app, true),
         Command::Smaller => browser::resize(app, false),
         Command::Pause if app.awaiting_confirmation => queue::go_on(app),

@@ -77,7 +77,7 @@ fn one(
     };
     let latest = latest(app, opened, &photo.targets(opened, found));
     let (title, value) = match &latest {
-        Some((target, CellState::Growing { step, steps, .. })) => {
+        Some((target, CellState::Running { step, steps, .. })) => {
             (target.title.clone(), format!("{step}/{steps}"))
         }
         Some((target, _)) => (target.title.clone(), format::score(value)),
@@ -115,19 +115,19 @@ fn one(
         }
         None => below,
     };
-    match made.map(|(_, made)| made) {
+    match latest.map(|(_, state)| state) {
         Some(CellState::Picture(picture)) => {
             frame.place(slot + 1, &picture, synthetic, false);
         }
-        Some(CellState::Growing {
+        Some(CellState::Running {
             picture: Some(picture),
             is_moving,
             ..
         }) => {
             frame.place(slot + 1, &picture, synthetic, is_moving);
         }
-        Some(CellState::Growing { picture: None, .. }) => dim(app, frame, synthetic, "…"),
-        Some(CellState::Not(text)) => dim(app, frame, synthetic, text),
+        Some(CellState::Running { picture: None, .. }) => dim(app, frame, synthetic, "…"),
+        Some(CellState::Missing(text)) => dim(app, frame, synthetic, text),
         None if is_cursor => {
             let text = format!("{} runs it", app.key(Command::RunShown));
             dim(app, frame, synthetic, &text);
@@ -140,14 +140,14 @@ fn one(
 enum CellState {
     Picture(Arc<RgbImage>),
     /// Its run is active. Before its first picture an earlier one stands in, if there is one.
-    Growing {
+    Running {
         picture: Option<Arc<RgbImage>>,
         is_moving: bool,
         step: usize,
         steps: usize,
     },
     /// Why there is none yet.
-    Not(&'static str),
+    Missing(&'static str),
 }
 
 /// The active one of these targets, or else the latest finished one, or else one that waits or failed.
@@ -159,7 +159,7 @@ fn latest(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, 
     if let Some((target, live)) = running {
         let snapshot = app.snapshot(live.job);
         let before = finished.and_then(|(_, picture)| picture);
-        let state = CellState::Growing {
+        let state = CellState::Running {
             is_moving: snapshot.is_some() && !app.paused,
             picture: snapshot
                 .map(|snapshot| &snapshot.picture)
@@ -171,7 +171,7 @@ fn latest(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, 
         return Some((target.clone(), state));
     }
     if let Some((target, picture)) = finished {
-        let state = picture.map_or(CellState::Not("…"), |picture| {
+        let state = picture.map_or(CellState::Missing("…"), |picture| {
             CellState::Picture(Arc::clone(picture))
         });
         return Some((target.clone(), state));
@@ -185,7 +185,7 @@ fn latest(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, 
         JobState::Paused(_) => "paused",
         JobState::Waiting | JobState::Running => "waiting",
     };
-    Some((target.clone(), CellState::Not(why)))
+    Some((target.clone(), CellState::Missing(why)))
 }
 
 /// The latest finished one of the targets, and its picture if that is in memory.
