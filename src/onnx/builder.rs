@@ -12,7 +12,7 @@ use std::collections::HashMap;
 pub const OPSET: i64 = 18;
 
 /// What takes the nodes and constants of a [`Builder`].
-pub trait Target {
+pub trait NodeSink {
     /// Whether a name is known to be taken.
     fn is_taken(&self, name: &str) -> bool;
 
@@ -29,7 +29,7 @@ pub trait Target {
     fn add_constant(&mut self, tensor: TensorProto) -> Result<(), Error>;
 }
 
-impl Target for Graph {
+impl NodeSink for Graph {
     fn is_taken(&self, name: &str) -> bool {
         self.contains(name)
     }
@@ -44,7 +44,7 @@ impl Target for Graph {
 }
 
 /// A patch does not know the values of its graph: [`Patch::insert_into`] checks names.
-impl Target for Patch {
+impl NodeSink for Patch {
     fn is_taken(&self, _: &str) -> bool {
         false
     }
@@ -63,7 +63,7 @@ impl Target for Patch {
 /// A graph, or a patch of one, under construction. Values are referred to by name.
 #[derive(Debug, Clone)]
 pub struct Builder<T = Graph> {
-    target: T,
+    sink: T,
     prefix: String,
     fresh: usize,
     shared: HashMap<(Vec<i64>, i32, Bytes), String>,
@@ -93,12 +93,12 @@ impl Builder {
 
     /// The graph so far.
     pub fn graph(&self) -> &Graph {
-        &self.target
+        &self.sink
     }
 
     /// The finished graph.
     pub fn into_graph(self) -> Graph {
-        self.target
+        self.sink
     }
 
     /// Declares an input and returns its name.
@@ -106,7 +106,7 @@ impl Builder {
     /// # Errors
     /// [`Error::Corrupt`] if the name is taken.
     pub fn input(&mut self, name: &str, elem: ElementType, dims: &[Dim]) -> Result<String, Error> {
-        self.target
+        self.sink
             .insert_input(super::types::value_info(name, elem, dims))?;
         Ok(name.into())
     }
@@ -117,7 +117,7 @@ impl Builder {
     /// [`Error::Corrupt`] if one of its names is taken, or it has other inputs that do not exist here.
     pub fn append_graph(&mut self, graph: &Graph, input: &str, value: &str) -> Result<(), Error> {
         for constant in graph.constants() {
-            self.target.add_constant(constant.clone())?;
+            self.sink.add_constant(constant.clone())?;
         }
         for node in graph.nodes() {
             let mut node = node.clone();
@@ -125,7 +125,7 @@ impl Builder {
                 .iter_mut()
                 .filter(|name| *name == input)
                 .for_each(|name| *name = value.into());
-            self.target.add_node(node)?;
+            self.sink.add_node(node)?;
         }
         Ok(())
     }
@@ -139,19 +139,19 @@ impl Builder<Patch> {
 
     /// The node emitted last.
     pub fn last_node(&mut self) -> Option<&mut NodeProto> {
-        self.target.nodes.last_mut()
+        self.sink.nodes.last_mut()
     }
 
     /// The finished patch.
     pub fn into_patch(self) -> Patch {
-        self.target
+        self.sink
     }
 }
 
-impl<T: Target> Builder<T> {
-    fn new(target: T, prefix: &str) -> Self {
+impl<T: NodeSink> Builder<T> {
+    fn new(sink: T, prefix: &str) -> Self {
         Self {
-            target,
+            sink,
             prefix: prefix.into(),
             fresh: 0,
             shared: HashMap::new(),
@@ -190,7 +190,7 @@ impl<T: Target> Builder<T> {
                 .collect(),
         };
         let node = NodeProto::new(op, inputs, &values).with_name(&name);
-        self.target
+        self.sink
             .add_node(node.attrs(attributes))
             .expect("emitted nodes read existing values and produce fresh ones");
         values
@@ -208,7 +208,7 @@ impl<T: Target> Builder<T> {
         attributes: &[(&str, Attribute)],
     ) -> Result<String, Error> {
         let node = NodeProto::new(op, inputs, &[name]).with_name(name);
-        self.target.add_node(node.attrs(attributes))?;
+        self.sink.add_node(node.attrs(attributes))?;
         Ok(name.into())
     }
 
@@ -220,7 +220,7 @@ impl<T: Target> Builder<T> {
         let name = self.fresh_name(&node.op_type);
         node.name.clone_from(&name);
         node.output = vec![name.clone()];
-        self.target.add_node(node)?;
+        self.sink.add_node(node)?;
         Ok(name)
     }
 
@@ -229,7 +229,7 @@ impl<T: Target> Builder<T> {
     /// # Errors
     /// [`Error::Corrupt`] if it reads a value that does not exist or produces one that does.
     pub fn append(&mut self, node: NodeProto) -> Result<(), Error> {
-        self.target.add_node(node)
+        self.sink.add_node(node)
     }
 
     /// Adds a constant under a fresh name, or reuses an equal one, and returns its name.
@@ -241,7 +241,7 @@ impl<T: Target> Builder<T> {
         }
         tensor.name = self.fresh_name("constant");
         let name = tensor.name.clone();
-        self.target.add_constant(tensor).expect("the name is fresh");
+        self.sink.add_constant(tensor).expect("the name is fresh");
         self.shared.insert(key, name.clone());
         name
     }
@@ -252,7 +252,7 @@ impl<T: Target> Builder<T> {
     /// [`Error::Corrupt`] if the name is taken.
     pub fn constant_named(&mut self, tensor: TensorProto) -> Result<String, Error> {
         let name = tensor.name.clone();
-        self.target.add_constant(tensor)?;
+        self.sink.add_constant(tensor)?;
         Ok(name)
     }
 
@@ -281,6 +281,6 @@ impl<T: Target> Builder<T> {
 
     fn fresh_name(&mut self, what: &str) -> String {
         let stem = format!("{}{what}", self.prefix);
-        names::numbered(&stem, &mut self.fresh, |name| self.target.is_taken(name))
+        names::numbered(&stem, &mut self.fresh, |name| self.sink.is_taken(name))
     }
 }

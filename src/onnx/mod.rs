@@ -25,7 +25,7 @@ pub mod types;
 mod validate;
 
 pub use attribute::Attribute;
-pub use builder::Builder;
+pub use builder::{Builder, NodeSink};
 pub use element_type::ElementType;
 pub use evaluator::{Dims, Evaluator};
 pub use graph::Graph;
