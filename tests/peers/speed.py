@@ -13,7 +13,8 @@ larger one if there are two, and PyTorch's own in float32. Medians; everybody ta
 On a busy machine, --clock processor --threads 1 counts the seconds of the processor instead: what other processes take then hardly matters.
 
 Setting up
-    python3 -m venv venv && venv/bin/pip install torch torchvision numpy onnx onnxscript onnxruntime==1.32.0     # the version that Ziggurat fetches
+    # ONNX Runtime in the version that Ziggurat downloads
+    python3 -m venv venv && venv/bin/pip install torch torchvision numpy onnx onnxscript onnxruntime==1.32.0
     cargo build --release && target/release/ziggurat setup
 Running
     venv/bin/python tests/peers/speed.py --ziggurat target/release/ziggurat --before OLD/ziggurat

@@ -125,8 +125,9 @@ impl Operands {
         )))
     }
 
-    /// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` (the `maps`) with a zero after
-    /// each of its rows and columns. `None` where the padding does not fit.
+    /// For a depthwise convolution of stride 2 in two dimensions: as for stride 1, of `g` (the
+    /// `maps`) with a zero after each of its rows and columns. `None` where the padding does not
+    /// fit.
     fn zero_inserted(
         &self,
         cx: &mut Context,
