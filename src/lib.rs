@@ -2,6 +2,7 @@
 //! graph into another ONNX graph, and ONNX Runtime runs the gradient ascent on the input of a class, channel or neuron.
 //!
 //! Modules are arranged in floors. A module uses only modules on lower floors; `tests/architecture.rs` checks that.
+//! Those without a floor serve all others.
 //!
 //! | floor | module | contents |
 //! |---|---|---|
@@ -14,7 +15,9 @@
 //! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
-//! | – | [`home`], [`setting_value`], [`text`], [`files`], [`suggest`], `catch_panic` | for all modules: folders, setting values, text from outside, bounded reads and atomic writes, suggestions for mistyped names, panics as errors |
+//! | – | [`home`], [`files`] | Ziggurat's folders; bounded reads and atomic writes |
+//! | – | [`text`], [`suggest`] | text from outside; suggestions for mistyped names |
+//! | – | [`setting_value`], `catch_panic` | values of settings; panics as errors |
 //!
 //! # As a library
 //! - [`autodiff::gradient_model()`]: any model with its gradient as further outputs

@@ -1,9 +1,15 @@
 //! The structure of the source tree: modules use only modules on floors below their own, and no modules use each other
-//! in a circle. The floors are those of the table in `src/lib.rs`.
+//! in a circle. The floors are those of the table in `src/lib.rs`. Files are short, and so are lines of comments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Maximum number of lines of a source file.
+const MAX_LINES: usize = 450;
+
+/// Maximum width of a line of comment, in characters.
+const MAX_COMMENT_WIDTH: usize = 120;
 
 /// A module by its path within the crate: `["onnx", "graph"]`.
 type Module = Vec<String>;
@@ -98,6 +104,68 @@ fn the_documents_for_developers_name_files_that_exist() {
             assert!(root().join(path).exists(), "{document} names {path}");
         }
     }
+}
+
+#[test]
+fn files_are_short() {
+    let long = source_files().into_iter().filter_map(|(file, text)| {
+        let count = text.lines().count();
+        (count > MAX_LINES).then(|| format!("{}: {count} lines", file.display()))
+    });
+    let long: Vec<String> = long.collect();
+    assert!(
+        long.is_empty(),
+        "longer than {MAX_LINES} lines:\n{}",
+        long.join("\n")
+    );
+}
+
+#[test]
+fn comments_are_narrow() {
+    let mut wide = Vec::new();
+    for (file, text) in source_files() {
+        let is_python = file.extension().is_some_and(|extension| extension == "py");
+        for (number, line) in text.lines().enumerate() {
+            let code = line.trim_start();
+            let is_comment = if is_python {
+                code.starts_with('#') || line.contains("  # ")
+            } else {
+                code.starts_with("//") || code.starts_with('*') || line.contains(" // ")
+            };
+            if is_comment && line.chars().count() > MAX_COMMENT_WIDTH {
+                wide.push(format!("{}:{}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(
+        wide.is_empty(),
+        "comments wider than {MAX_COMMENT_WIDTH} columns:\n{}",
+        wide.join("\n")
+    );
+}
+
+/// The Rust, JavaScript and Python files of this repository, by their paths in it, with their texts.
+fn source_files() -> Vec<(PathBuf, String)> {
+    let mut folders: Vec<PathBuf> = ["src", "tests", "python", "packaging"]
+        .iter()
+        .map(|folder| root().join(folder))
+        .collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if path.is_dir() {
+                folders.push(path);
+            } else if matches!(extension, Some("rs" | "js" | "py")) {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(files.len() > 500, "only {} source files", files.len());
+    files.sort();
+    files
 }
 
 /// The modules that `start` uses, directly or through others.

@@ -6,11 +6,11 @@
 //!
 //! | method | map |
 //! |---|---|
-//! | CAM (Zhou et al. 2016, equation 2) | `Σ_k (Σ g) A`, which equals `Σ_k w_k A` if only pooling and one linear layer follow |
-//! | Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) | `Σ_k (mean g) A` |
-//! | Grad-CAM++ (Chattopadhay et al. 2018, equations 5, 11 and 19) | `Σ_k (Σ α ReLU(g)) A`, `α = g² / (2 g² + (Σ A) g³)` |
-//! | LayerCAM (Jiang et al. 2021, equations 4 and 5) | `Σ_k ReLU(g) A` |
-//! | HiResCAM (Draelos and Carin 2020, equation 4) | `Σ_k g A` |
+//! | CAM (Zhou et al. 2016, eq. 2) | `Σ_k (Σ g) A`; `Σ_k w_k A` if only pooling and one linear layer follow |
+//! | Grad-CAM (Selvaraju et al. 2017, eq. 1, 2) | `Σ_k (mean g) A` |
+//! | Grad-CAM++ (Chattopadhay et al. 2018, eq. 5, 11, 19) | `Σ_k (Σ α ReLU(g)) A`, `α = g² / (2 g² + (Σ A) g³)` |
+//! | LayerCAM (Jiang et al. 2021, eq. 4, 5) | `Σ_k ReLU(g) A` |
+//! | HiResCAM (Draelos and Carin 2020, eq. 4) | `Σ_k g A` |
 //!
 //! Negative values of each map are set to 0.
 

@@ -51,7 +51,8 @@ pub(super) fn enlarged(state: StateTensors, octave: Octave) -> StateTensors {
     }
 }
 
-/// The state when settings change. Masks are kept if the run had one before, and are ones otherwise.
+/// The state when settings change, with the same canvases and velocities. A run keeps its mask if its former settings
+/// used one or its settings stay the same; other masks are ones.
 pub(super) fn with_new_settings(
     state: StateTensors,
     before: &[&Settings],

@@ -155,7 +155,8 @@ impl PhotoMap {
         resized
     }
 
-    /// The map at each pixel of the photo, (height, width), divided by its maximum; zero if nothing supports the target.
+    /// The map at each pixel of the photo, (height, width), divided by its maximum; zero if nothing
+    /// supports the target.
     pub fn scaled(&self) -> Array2<f32> {
         let mut scaled = Array2::zeros((self.height as usize, self.width as usize));
         for (y, mut line) in (0..self.height).zip(scaled.rows_mut()) {

@@ -14,9 +14,10 @@ pub(super) struct Scored {
     pub gradient: String,
 }
 
-/// Appends the score of a target, of a class its logit, and its gradient with respect to `source`, to the graph of
-/// `network`. `units` is a value of int64 (N, 2): class or channel, and the flat position in a channel; for a class, the
-/// second column may be missing. `shapes` are the types of all values; those of emitted values are added.
+/// Appends the score of a target, of a class its logit, and its gradient with respect to `source`,
+/// to the graph of `network`. `units` is a value of int64 (N, 2): class or channel, and the flat
+/// position in a channel; for a class, the second column may be missing. `shapes` are the types of
+/// all values; those of emitted values are added.
 ///
 /// # Errors
 /// [`Error::NotDifferentiable`], or [`Error::Graph`] if the target's value is unknown.

@@ -50,9 +50,9 @@ impl Batch<'_> {
     }
 }
 
-/// Adds a gate to every residual branch with a batch axis that `value` depends on. Adds the types of the new values to
-/// `shapes`, which is for that batch. Existing values keep their names and, if all gates are 1, their contents. The form of
-/// a gate depends on `device`.
+/// Adds a gate to every residual branch with a batch axis that `value` depends on. Adds the types
+/// of the new values to `shapes`, which is for that batch. Existing values keep their names and, if
+/// all gates are 1, their contents. The form of a gate depends on `device`.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the name of a new value is taken.
@@ -121,8 +121,9 @@ pub(super) fn gate(
     })
 }
 
-/// Whether a value is computed by a convolution to fewer channels, as at the end of an inverted residual block. A gate of
-/// its size then costs less than to reorder it; for the wide ends of other blocks, broadcasting is as fast.
+/// Whether a value is computed by a convolution to fewer channels, as at the end of an inverted
+/// residual block. A gate of its size then costs less than to reorder it; for the wide ends of
+/// other blocks, broadcasting is as fast.
 fn ends_narrowly(graph: &Graph, value: &str) -> bool {
     let node = graph.producer(value).map(|node| &graph.nodes()[node]);
     let weight = node

@@ -1,4 +1,4 @@
-//! A layer without the rectifier (ReLU) before it.
+//! A layer without the rectifier before it: a ReLU, or a Clip such as ReLU6.
 //!
 //! An inactive channel has a gradient of 0 after its rectifier, but not before it. Between the rectifier and the layer
 //! there may be operators that only move, average or scale values, such as pooling: they are repeated on the input of
@@ -34,7 +34,7 @@ const PASSING: &[&str] = &[
 ];
 
 /// Maximum number of operators between the rectifier and the layer.
-const DEPTH: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// Emits `value` without its rectifier, and returns the name of the result; `None` if there is no rectifier.
 ///
@@ -62,20 +62,23 @@ pub(super) fn emit(
 
 /// The operators from the input of a rectifier to the layer.
 struct Path {
+    /// The input of the rectifier.
     before: String,
     /// The operators in between, in reverse order.
     nodes: Vec<Step>,
 }
 
+/// An operator between the rectifier and the layer.
 struct Step {
     node: NodeProto,
     /// The index of its input that comes from the rectifier.
     place: usize,
 }
 
+/// The path from a rectifier to `value`; `None` if there is no rectifier, or another operator lies between.
 fn path(graph: &Graph, shapes: &Types, value: &str) -> Option<Path> {
     let (mut at, mut nodes) = (value.to_string(), Vec::new());
-    while nodes.len() <= DEPTH {
+    while nodes.len() <= MAX_DEPTH {
         let node = &graph.nodes()[graph.producer(&at)?];
         if node.is_op("Relu") || node.is_op("Clip") {
             let before = node.input_at(0)?;

@@ -9,8 +9,8 @@
 //! randomized-smoothing classifier (Cohen, Rosenfeld and Kolter 2019), whose gradients are perceptually aligned (Kaur,
 //! Cohen and Lipton 2019). The amount of noise depends on the network's response: see `run`.
 //!
-//! Along each axis a view has three parameters, [`AxisView`], from which the step graph computes a resampling matrix (see
-//! [`super::step_graph`]); [`AxisView::matrix`] is the reference.
+//! Along each axis a view has three parameters, [`AxisView`], from which the step graph computes a
+//! resampling matrix (see [`super::step_graph`]); [`AxisView::matrix`] is the reference.
 
 use super::random::Random;
 use super::settings::Settings;

@@ -248,7 +248,8 @@ impl Context<'_> {
 struct Evaluation<'a, 'b> {
     cx: &'a mut Context<'b>,
     elem: Option<ElementType>,
-    /// The values of the terms so far, by address. The formula keeps the terms alive.
+    /// The values of the terms so far, by address. Each entry keeps its term alive, so that no other term gets its
+    /// address.
     values: HashMap<*const Term, (Expr, String)>,
 }
 

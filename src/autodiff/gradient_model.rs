@@ -17,17 +17,17 @@ use std::num::NonZeroUsize;
 /// Prefix of the names of new nodes and values.
 const PREFIX: &str = "gradient/";
 
-/// Three batch sizes for which the gradient must be the same graph. They are prime and uncommon, so that no other dimension
-/// is mistaken for the batch.
+/// Three batch sizes for which the gradient must be the same graph. They are prime and uncommon, so
+/// that no other dimension is mistaken for the batch.
 pub(crate) const BATCHES: [usize; 3] = [19, 23, 29];
 
 /// Which gradient [`gradient_model`] adds to a model.
 #[derive(Debug, Clone, Default)]
 pub struct GradientRequest {
-    /// The values that are differentiated: outputs or intermediate values. None: every output of floating-point type.
+    /// The values that are differentiated: outputs or intermediate values. Empty: every output of floating-point type.
     pub of: Vec<String>,
-    /// The values with respect to which they are differentiated: inputs, initializers or intermediate values. None: every
-    /// input of floating-point type.
+    /// The values with respect to which they are differentiated: inputs, initializers or
+    /// intermediate values. Empty: every input of floating-point type.
     pub wrt: Vec<String>,
     /// Whether each of `of` gets an input `seed/OF` of its type that weights its elements (the vector of the
     /// vector-Jacobian product). Otherwise all weights are 1: the gradient is that of the sum of all elements.
@@ -46,13 +46,13 @@ pub struct GradientRequest {
 pub struct GradientModel {
     /// The model. It has the inputs and outputs of the original one, the seeds and the gradients.
     pub model: ModelProto,
-    /// The output with each gradient, in the order of [`GradientRequest::wrt`]: `grad/WRT`, or `grad2/WRT` and so on if the
-    /// model has a value of that name. Its type is that of the value.
+    /// The output with each gradient, in the order of [`GradientRequest::wrt`]: `grad/WRT`, or
+    /// `grad2/WRT` and so on if the model has a value of that name. Its type is that of the value.
     pub gradients: Vec<String>,
-    /// The input with each seed, in the order of [`GradientRequest::of`], if there are any: `seed/OF`, or `seed2/OF` and so
-    /// on.
+    /// The input with each seed, in the order of [`GradientRequest::of`], if there are any:
+    /// `seed/OF`, or `seed2/OF` and so on.
     pub seeds: Vec<String>,
-    /// In what the interface of the original model was not kept, one line each.
+    /// How the interface differs from that of the original model, one line each.
     pub notes: Vec<String>,
 }
 
@@ -113,13 +113,15 @@ impl<E: std::error::Error> From<crate::onnx::Error> for GradientError<E> {
 
 /// Adds to a model the gradient of its outputs with respect to its inputs, as outputs.
 ///
-/// The gradient with respect to a value is the sum over all elements of [`GradientRequest::of`], weighted by the seeds, of
-/// the derivative with respect to that value. Entries of a batch that do not influence each other thus get each its own gradient.
+/// The gradient with respect to a value is the sum over all elements of [`GradientRequest::of`],
+/// weighted by the seeds, of the derivative with respect to that value. Entries of a batch that do
+/// not influence each other thus get each its own gradient.
 ///
-/// The result has opset 18 or newer and computes in float32; names, other opset imports and metadata are those of the
-/// original. Operators are standard ones, except where the model itself has others that cannot be replaced. The batch size
-/// stays open if the gradient is the same graph for every batch size; otherwise it is 1, or as requested, and
-/// [`GradientModel::notes`] says so. The result can be differentiated again.
+/// The result has opset 18 or newer and computes in float32; names, other opset imports and
+/// metadata are those of the original. Operators are standard ones, except where the model itself
+/// has others that cannot be replaced. The batch size stays open if the gradient is the same graph
+/// for every batch size; otherwise it is 1, or as requested, and [`GradientModel::notes`] says so.
+/// The result can be differentiated again.
 ///
 /// ```
 /// use ziggurat::autodiff::{GradientRequest, gradient_model};

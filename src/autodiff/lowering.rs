@@ -1,9 +1,10 @@
 //! Choices between forms that compute the same: which one is fast depends on the device and the element type.
 //!
-//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels as long as only certain operators
-//! touch them (see [`blocked`]). `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a
-//! scalar are not. So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but
-//! those within 2^-100 of the bound.
+//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels as long as
+//! only certain operators touch them (see [`blocked`]). `HardSigmoid` and `Mul` are among them;
+//! comparisons, `Where`, `Sub` and additions of a scalar are not. So masks are steep hard sigmoids
+//! there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but those within 2^-100
+//! of the bound.
 
 pub mod basic;
 pub mod blocked;
@@ -97,8 +98,8 @@ fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Resu
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
     }
     let bound = cx.scalar(elem, bound)?;
-    let flags = cx.emit(op, &[value, &bound], &[]);
-    Ok(cx.emit("Cast", &[&flags], &[("to", i64::from(elem.code()).into())]))
+    let flags = cx.op(op, &[value, &bound]);
+    Ok(cx.cast(&flags, elem))
 }
 
 /// `1 - value` for a value between 0 and 1, of the type `elem`.
@@ -108,7 +109,7 @@ pub(super) fn one_minus(cx: &mut Context, value: &str, elem: ElementType) -> Res
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
     }
     let one = cx.scalar(elem, 1.0)?;
-    Ok(cx.emit("Sub", &[&one, value], &[]))
+    Ok(cx.op("Sub", &[&one, value]))
 }
 
 /// `mask · factor` for a mask of the type `elem`, whose elements are 0 and 1, and a factor between 0 and 1.

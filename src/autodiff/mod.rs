@@ -10,9 +10,10 @@
 //!
 //! - [`gradient_model()`] adds gradients to a model as outputs: the entry point for most uses.
 //! - [`gradient`] is the backward pass. It visits only nodes on a path from a source to a seeded value.
-//! - [`rules`] is one table from operator to gradient rule. A rule receives a [`Context`] (node, constants, shapes, the
-//!   gradient of each output, helpers that emit nodes) and returns the gradients of the requested inputs. Most rules are
-//!   one formula, written as such (see `formula`).
+//! - [`rules`] is one table from operator to gradient rule. A rule receives a [`Context`] (node,
+//!   constants, shapes, the gradient of each output, helpers that emit nodes) and returns the
+//!   gradients of the requested inputs. Most rules are one formula, written as such (see
+//!   `formula`).
 //! - [`lowering`] holds every choice between equivalent forms that depends on the device.
 //! - [`differentiability`] finds which values can be differentiated with respect to an input, and which node blocks the
 //!   others.

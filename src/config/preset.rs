@@ -149,7 +149,7 @@ fn change(
     };
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let _turn = files::turn(folder);
+    let _lock = files::lock_folder(folder);
     let document = Document::read(&file).map_err(SaveError::Broken)?;
     let text = document.as_ref().map_or("", Document::text);
     let mut edited: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {

@@ -88,7 +88,7 @@ fn kind(found: &fs::Metadata) -> &'static str {
 
 /// Locks `folder` until the result is dropped, so that no write of two concurrent ones is lost. Folders that
 /// cannot be locked (some network drives) are written without a lock; each file is still complete.
-pub(crate) fn turn(folder: &Path) -> Option<File> {
+pub(crate) fn lock_folder(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     folder.lock().ok()?;
     Some(folder)

@@ -194,12 +194,12 @@ impl Interface {
         let mut scope = NameScope::from_graph(graph);
         scope.extend(self.names());
         for (op, what, attribute) in steps {
-            let made = scope.fresh(name, what);
+            let output = scope.fresh(name, what);
             result.insert_node(NodeProto {
-                name: made.clone(),
+                name: output.clone(),
                 op_type: op.into(),
-                input: vec![mem::replace(&mut value, made.clone())],
-                output: vec![made],
+                input: vec![mem::replace(&mut value, output.clone())],
+                output: vec![output],
                 attribute: vec![attribute],
                 ..Default::default()
             })?;

@@ -96,12 +96,14 @@ impl<'a> LayerFilter<'a> {
     /// Whether the output `name` of node `index` is a layer. `layout` is its layout.
     pub fn contains(&self, index: usize, name: &str, layout: Layout) -> bool {
         let node = &self.graph().nodes()[index];
-        let whole = self.network.fused_ops.producing(name);
-        let op = whole.map_or(&node.op_type, |whole| &whole.op).as_str();
+        let fused_op = self.network.fused_ops.producing(name);
+        let op = fused_op
+            .map_or(&node.op_type, |fused_op| &fused_op.op)
+            .as_str();
         if self.is_attention(op, layout)
             || REARRANGING.contains(&op)
             || self.input_scaling.contains(name)
-            || (whole.is_none() && self.is_statistic(node, layout))
+            || (fused_op.is_none() && self.is_statistic(node, layout))
             || self.bias_of(index).is_some()
         {
             return false;
@@ -131,13 +133,13 @@ impl<'a> LayerFilter<'a> {
     /// input of a pool is a layer.
     fn is_step(&self, node: &NodeProto) -> bool {
         let layout = |name: &String| self.network.layout(name);
-        let read = node.input.first().and_then(layout);
-        let made = node.output.first().and_then(layout);
+        let input = node.input.first().and_then(layout);
+        let output = node.output.first().and_then(layout);
         let is_step = is_one_of(node, ARITHMETIC) || node.is_op("Softmax");
-        match (read, made) {
-            (Some(read), Some(made)) if is_one_of(node, MEANS) => {
-                let pools = made.channels == read.channels;
-                is_statistic(read, made) || (is_step && !pools)
+        match (input, output) {
+            (Some(input), Some(output)) if is_one_of(node, MEANS) => {
+                let pools = output.channels == input.channels;
+                is_statistic(input, output) || (is_step && !pools)
             }
             _ => is_step,
         }
@@ -145,8 +147,8 @@ impl<'a> LayerFilter<'a> {
 
     /// Whether a node reduces the channels of each position to one number: the mean or variance of a normalization.
     fn is_statistic(&self, node: &NodeProto, layout: Layout) -> bool {
-        let read = node.input_at(0).and_then(|name| self.network.layout(name));
-        is_one_of(node, MEANS) && read.is_some_and(|read| is_statistic(read, layout))
+        let input = node.input_at(0).and_then(|name| self.network.layout(name));
+        is_one_of(node, MEANS) && input.is_some_and(|input| is_statistic(input, layout))
     }
 
     /// Whether a value belongs to attention: it has another aspect ratio than the picture, or is (tokens, tokens).
@@ -201,9 +203,9 @@ fn is_of_a_transformer(layout: Layout) -> bool {
 }
 
 /// Whether a value has one number per position of another, for all of its channels.
-fn is_statistic(read: Layout, made: Layout) -> bool {
-    let same_places = (read.rows, read.columns) == (made.rows, made.columns);
-    made.channels == 1 && read.channels > 1 && same_places
+fn is_statistic(input: Layout, output: Layout) -> bool {
+    let same_places = (input.rows, input.columns) == (output.rows, output.columns);
+    output.channels == 1 && input.channels > 1 && same_places
 }
 
 fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {

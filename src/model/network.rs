@@ -89,17 +89,17 @@ impl Network {
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
         let hints = ExporterMetadata::of(&model, &file.path);
         let declared = declared_types(&model);
-        let whole = passes.normalize(model)?;
-        let content = content_hash(file, &whole)?;
-        let sources = class_scores::sources(&whole);
-        let graph = class_scores::reduced(whole.clone(), &sources, file)?;
+        let full = passes.normalize(model)?;
+        let content = content_hash(file, &full)?;
+        let sources = class_scores::sources(&full);
+        let graph = class_scores::reduced(full.clone(), &sources, file)?;
         let size = hints.size.as_ref().map(|hint| hint.value);
         let picture = ImageInput::find(&graph, file, size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
         let parts = Parts {
             content,
             declared,
-            whole: &whole,
+            full: &full,
             reduced: &graph,
             sources: &sources,
         };
@@ -168,7 +168,7 @@ impl Network {
             Origin::Card => hints.unmet,
             _ => hints.remarks(classes.len()),
         };
-        let interface = Interface::new(&parts.declared, parts.whole, &graph, &picture);
+        let interface = Interface::new(&parts.declared, parts.full, &graph, &picture);
         let hash = network_hash(parts.content, &input, size, &preprocessing);
         let sides = (size.height as usize, size.width as usize);
         let grids = LayoutMap::of(&graph, &shapes, &input, sides);
@@ -304,7 +304,7 @@ struct Parts<'a> {
     /// See [`declared_types`].
     declared: Vec<(String, i32)>,
     /// The graph with all outputs, and pruned to class scores.
-    whole: &'a Graph,
+    full: &'a Graph,
     reduced: &'a Graph,
     sources: &'a [class_scores::ScoreSource],
 }

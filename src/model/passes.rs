@@ -1,6 +1,7 @@
-//! The pass pipeline of [`crate::onnx::passes`] for a model with an image input, and its fallback if ONNX Runtime rejects
-//! the result. The responsible pass is skipped and reported; the model then works with fewer differentiable layers. A model
-//! is only at fault if ONNX Runtime rejects the unchanged file.
+//! The pass pipeline of [`crate::onnx::passes`] for a model with an image input, and its fallback
+//! if ONNX Runtime rejects the result. The responsible pass is skipped and reported; the model then
+//! works with fewer differentiable layers. A model is only at fault if ONNX Runtime rejects the
+//! unchanged file.
 
 use super::{Error, InputSize};
 use crate::onnx::passes::{PASSES, Pass, Passes, constant_folding};
@@ -76,36 +77,36 @@ pub fn fewest_left_out<T>(
     opens: impl FnOnce() -> bool,
 ) -> Result<(T, Vec<LeftOut>), Error> {
     let problem = match attempt(Passes::ALL) {
-        Ok(made) => return Ok((made, Vec::new())),
+        Ok(result) => return Ok((result, Vec::new())),
         Err(problem) if problem.is_refusal() && opens() => problem,
         Err(problem) => return Err(problem),
     };
     let optional = || PASSES.iter().filter(|entry| entry.is_optional);
     let mut without: Vec<Pass> = optional().map(|entry| entry.pass).collect();
-    let mut made = match attempt(Passes::without(&without)) {
+    let mut result = match attempt(Passes::without(&without)) {
         // No optional pass is responsible.
         Err(all) if all.is_refusal() => return Err(Error::of_passes(problem)),
-        made => made.ok(),
+        result => result.ok(),
     };
     // Some passes may need others, so the optional ones are added back one by one, or skipped individually.
-    if made.is_some() {
+    if result.is_some() {
         for entry in optional() {
             let fewer = without.iter().filter(|pass| **pass != entry.pass);
             let fewer: Vec<Pass> = fewer.copied().collect();
             if let Ok(better) = attempt(Passes::without(&fewer)) {
-                (made, without) = (Some(better), fewer);
+                (result, without) = (Some(better), fewer);
             }
         }
     } else {
         for entry in optional().rev() {
             without = vec![entry.pass];
-            made = attempt(Passes::without(&without)).ok();
-            if made.is_some() {
+            result = attempt(Passes::without(&without)).ok();
+            if result.is_some() {
                 break;
             }
         }
     }
-    let Some(made) = made else {
+    let Some(result) = result else {
         return Err(Error::of_passes(problem));
     };
     let why = problem.refusal();
@@ -115,7 +116,7 @@ pub fn fewest_left_out<T>(
         what: entry.what,
         why: why.clone(),
     });
-    Ok((made, left_out.collect()))
+    Ok((result, left_out.collect()))
 }
 
 #[cfg(test)]

@@ -152,6 +152,7 @@ impl TryFrom<Keys> for Preprocessing {
 /// Minimum standard deviation; with less, pixels have values of millions or are not finite.
 const MIN_STD: f32 = 1e-6;
 
+/// The numbers of a key per colour: three, or one for all colours.
 fn three(key: &str, values: &[f32]) -> Result<[f32; 3], String> {
     if values
         .iter()

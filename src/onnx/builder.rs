@@ -1,20 +1,69 @@
-//! Adds nodes to a graph: fresh names, typed attributes, shared constants.
+//! Emits nodes into a graph, or into a patch of one: fresh names, typed attributes, shared constants.
 //!
 //! Nodes are emitted in the form of opset [`OPSET`] or newer; [`super::passes::upgrade_opset`] converts older graphs
 //! first.
 
 use super::proto::{Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
-use super::{Attribute, ElementType, Error, Graph, NameScope, names};
+use super::{Attribute, ElementType, Error, Graph, NameScope, Patch, names};
 use bytes::Bytes;
 use std::collections::HashMap;
 
 /// The oldest opset in which emitted nodes are valid (axes as inputs, reductions in scatters, `num_outputs`).
 pub const OPSET: i64 = 18;
 
-/// A graph under construction. Values are referred to by name.
+/// What takes the nodes and constants of a [`Builder`].
+pub trait NodeSink {
+    /// Whether a name is known to be taken.
+    fn is_taken(&self, name: &str) -> bool;
+
+    /// Adds a node.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it is known to read a value that does not exist or to produce one that does.
+    fn add_node(&mut self, node: NodeProto) -> Result<(), Error>;
+
+    /// Adds a constant.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if its name is known to be taken.
+    fn add_constant(&mut self, tensor: TensorProto) -> Result<(), Error>;
+}
+
+impl NodeSink for Graph {
+    fn is_taken(&self, name: &str) -> bool {
+        self.contains(name)
+    }
+
+    fn add_node(&mut self, node: NodeProto) -> Result<(), Error> {
+        self.insert_node(node)
+    }
+
+    fn add_constant(&mut self, tensor: TensorProto) -> Result<(), Error> {
+        self.insert_constant(tensor)
+    }
+}
+
+/// A patch does not know the values of its graph: [`Patch::insert_into`] checks names.
+impl NodeSink for Patch {
+    fn is_taken(&self, _: &str) -> bool {
+        false
+    }
+
+    fn add_node(&mut self, node: NodeProto) -> Result<(), Error> {
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    fn add_constant(&mut self, tensor: TensorProto) -> Result<(), Error> {
+        self.constants.push(tensor);
+        Ok(())
+    }
+}
+
+/// A graph, or a patch of one, under construction. Values are referred to by name.
 #[derive(Debug, Clone)]
-pub struct Builder {
-    graph: Graph,
+pub struct Builder<T = Graph> {
+    sink: T,
     prefix: String,
     fresh: usize,
     /// Names that are taken besides those of the graph's values: those within subgraphs, and reserved ones.
@@ -28,11 +77,8 @@ impl Builder {
         let mut taken = NameScope::default();
         taken.insert_inner(graph.nodes());
         Self {
-            graph,
-            prefix: prefix.into(),
-            fresh: 0,
             taken,
-            shared: HashMap::new(),
+            ..Self::new(graph, prefix)
         }
     }
 
@@ -54,17 +100,71 @@ impl Builder {
 
     /// The graph so far.
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        &self.sink
     }
 
     /// The finished graph.
     pub fn into_graph(self) -> Graph {
-        self.graph
+        self.sink
     }
 
-    /// Changes the prefix of the names of new nodes and values.
-    pub fn set_prefix(&mut self, prefix: &str) {
-        self.prefix = prefix.into();
+    /// Declares an input and returns its name.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the name is taken.
+    pub fn input(&mut self, name: &str, elem: ElementType, dims: &[Dim]) -> Result<String, Error> {
+        self.sink
+            .insert_input(super::types::value_info(name, elem, dims))?;
+        Ok(name.into())
+    }
+
+    /// Adds the constants and nodes of `graph`, with its input `input` replaced by `value`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if one of its names is taken, or it has other inputs that do not exist here.
+    pub fn append_graph(&mut self, graph: &Graph, input: &str, value: &str) -> Result<(), Error> {
+        for constant in graph.constants() {
+            self.sink.add_constant(constant.clone())?;
+        }
+        self.taken.insert_inner(graph.nodes());
+        for node in graph.nodes() {
+            let mut node = node.clone();
+            node.input
+                .iter_mut()
+                .filter(|name| *name == input)
+                .for_each(|name| *name = value.into());
+            self.sink.add_node(node)?;
+        }
+        Ok(())
+    }
+}
+
+impl Builder<Patch> {
+    /// Begins a patch; names of new nodes and values begin with `prefix`, which no other name of its graph does.
+    pub fn patch(prefix: &str) -> Self {
+        Self::new(Patch::default(), prefix)
+    }
+
+    /// The node emitted last.
+    pub fn last_node(&mut self) -> Option<&mut NodeProto> {
+        self.sink.nodes.last_mut()
+    }
+
+    /// The finished patch.
+    pub fn into_patch(self) -> Patch {
+        self.sink
+    }
+}
+
+impl<T: NodeSink> Builder<T> {
+    fn new(sink: T, prefix: &str) -> Self {
+        Self {
+            sink,
+            prefix: prefix.into(),
+            fresh: 0,
+            taken: NameScope::default(),
+            shared: HashMap::new(),
+        }
     }
 
     /// Keeps names free of new nodes and values: those of values that are added to the graph later.
@@ -74,17 +174,12 @@ impl Builder {
 
     /// Whether a value or a constant has this name, also one within a subgraph, or it is reserved.
     pub fn is_taken(&self, name: &str) -> bool {
-        self.graph.contains(name) || self.taken.contains(name)
+        self.sink.is_taken(name) || self.taken.contains(name)
     }
 
-    /// Declares an input and returns its name.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] if the name is taken.
-    pub fn input(&mut self, name: &str, elem: ElementType, dims: &[Dim]) -> Result<String, Error> {
-        self.graph
-            .insert_input(super::types::value_info(name, elem, dims))?;
-        Ok(name.into())
+    /// Changes the prefix of the names of new nodes and values.
+    pub fn set_prefix(&mut self, prefix: &str) {
+        self.prefix = prefix.into();
     }
 
     /// Adds a node with one output and returns the output's name. An empty input name omits that input.
@@ -115,8 +210,8 @@ impl Builder {
         let name = self.fresh_name(op, values_of);
         let values = values_of(&name);
         let node = NodeProto::new(op, inputs, &values).with_name(&name);
-        self.graph
-            .insert_node(node.attrs(attributes))
+        self.sink
+            .add_node(node.attrs(attributes))
             .expect("emitted nodes read existing values and produce fresh ones");
         values
     }
@@ -133,7 +228,7 @@ impl Builder {
         attributes: &[(&str, Attribute)],
     ) -> Result<String, Error> {
         let node = NodeProto::new(op, inputs, &[name]).with_name(name);
-        self.graph.insert_node(node.attrs(attributes))?;
+        self.sink.add_node(node.attrs(attributes))?;
         Ok(name.into())
     }
 
@@ -146,7 +241,7 @@ impl Builder {
         self.taken.insert_inner(std::slice::from_ref(&node));
         node.name.clone_from(&name);
         node.output = vec![name.clone()];
-        self.graph.insert_node(node)?;
+        self.sink.add_node(node)?;
         Ok(name)
     }
 
@@ -156,27 +251,7 @@ impl Builder {
     /// [`Error::Corrupt`] if it reads a value that does not exist or produces one that does.
     pub fn append(&mut self, node: NodeProto) -> Result<(), Error> {
         self.taken.insert_inner(std::slice::from_ref(&node));
-        self.graph.insert_node(node)
-    }
-
-    /// Adds the constants and nodes of `graph`, with its input `input` replaced by `value`.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] if one of its names is taken, or it has other inputs that do not exist here.
-    pub fn append_graph(&mut self, graph: &Graph, input: &str, value: &str) -> Result<(), Error> {
-        for constant in graph.constants() {
-            self.graph.insert_constant(constant.clone())?;
-        }
-        self.taken.insert_inner(graph.nodes());
-        for node in graph.nodes() {
-            let mut node = node.clone();
-            node.input
-                .iter_mut()
-                .filter(|name| *name == input)
-                .for_each(|name| *name = value.into());
-            self.graph.insert_node(node)?;
-        }
-        Ok(())
+        self.sink.add_node(node)
     }
 
     /// Adds a constant under a fresh name, or reuses an equal one, and returns its name.
@@ -188,9 +263,7 @@ impl Builder {
         }
         tensor.name = self.fresh_name("constant", one);
         let name = tensor.name.clone();
-        self.graph
-            .insert_constant(tensor)
-            .expect("the name is fresh");
+        self.sink.add_constant(tensor).expect("the name is fresh");
         self.shared.insert(key, name.clone());
         name
     }
@@ -201,7 +274,7 @@ impl Builder {
     /// [`Error::Corrupt`] if the name is taken.
     pub fn constant_named(&mut self, tensor: TensorProto) -> Result<String, Error> {
         let name = tensor.name.clone();
-        self.graph.insert_constant(tensor)?;
+        self.sink.add_constant(tensor)?;
         Ok(name)
     }
 

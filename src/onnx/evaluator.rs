@@ -1,4 +1,5 @@
-//! What passes need of a runtime. This module and `autodiff` only describe computations; an [`Evaluator`] carries them out.
+//! What passes need of a runtime. This module and `autodiff` only describe computations; an
+//! [`Evaluator`] carries them out.
 
 use super::proto::TensorProto;
 use super::{Error, Graph, Types};

@@ -25,7 +25,7 @@ pub mod types;
 mod validate;
 
 pub use attribute::Attribute;
-pub use builder::Builder;
+pub use builder::{Builder, NodeSink};
 pub use element_type::ElementType;
 pub use evaluator::{Dims, Evaluator};
 pub use graph::Graph;
@@ -33,8 +33,9 @@ pub use names::NameScope;
 pub use patch::Patch;
 pub use types::{Types, ValueType};
 
-/// Prefix of the names of values that passes add to a model. Explorers of a graph may hide such values. A model that uses
-/// the prefix itself is read as any other: new names avoid those in use, or the pass reports the conflict.
+/// Prefix of the names of values that passes add to a model. Explorers of a graph may hide such
+/// values. A model that uses the prefix itself is read as any other: new names avoid those in use,
+/// or the pass reports the conflict.
 pub const INTERNAL_PREFIX: &str = "ziggurat/";
 
 /// A problem with an ONNX file or graph.

@@ -1,5 +1,5 @@
-//! Names of values: fresh ones, and renaming of nodes that are inlined elsewhere: a function body, a branch, an iteration
-//! of a loop.
+//! Names of values: fresh ones, and renaming of nodes that are inlined elsewhere: a function body,
+//! a branch, an iteration of a loop.
 
 use crate::onnx::Graph;
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto};

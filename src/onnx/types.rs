@@ -97,8 +97,8 @@ pub fn fixed_dims(dims: &[usize]) -> Vec<Dim> {
     dims.iter().map(|&dim| Dim::DimValue(dim as i64)).collect()
 }
 
-/// An axis of a value of rank `length`, or an index along an axis of that size; negative ones count from the end. `None`
-/// if it is out of range.
+/// An axis of a value of rank `length`, or an index along an axis of that size; negative ones count
+/// from the end. `None` if it is out of range.
 pub fn resolve_index(index: i64, length: usize) -> Option<usize> {
     let resolved = usize::try_from(from_front(index, length)).ok();
     resolved.filter(|&resolved| resolved < length)

@@ -1,11 +1,11 @@
-//! The driver of runs: from a batch to finished runs, the same for the command line and the explorer's
-//! [worker](super::worker).
+//! The driver of runs: takes a batch to finished runs. The command line and the explorer's [worker](super::worker)
+//! share it.
 //!
-//! Both look runs up in the history ([`find_stored`]), take the steps of a batch ([`drive`]), let judges see the
-//! pictures ([`judge`]) and decide what to try after a failure ([`retry`]). An [`Observer`] is what they differ in: the
-//! command line shows a progress bar and ends the runs early on Ctrl-C; the worker obeys commands between the steps,
-//! sends pictures and writes checkpoints. Which runs go into one batch is theirs, too: a queue keeps its order, a
-//! command line does not.
+//! Both look runs up in the history ([`find_stored`]), take the steps of a batch ([`drive`]), let judges classify the
+//! pictures ([`judge`]) and decide what to try after a failure ([`retry`]). They differ in their [`Observer`]: the
+//! command line shows a progress bar and ends the runs early on Ctrl-C; the worker handles commands between the steps,
+//! sends pictures and writes checkpoints. They also choose differently which runs form a batch: a queue keeps its
+//! order, a command line does not.
 
 use super::batch::{Batch, EndedRun};
 use super::judging::{Case, Judges};
@@ -16,9 +16,9 @@ use crate::runtime;
 use image::RgbImage;
 use std::path::PathBuf;
 
-/// Takes part in the steps of a batch.
+/// Follows the steps of a batch and decides how it continues.
 pub trait Observer {
-    /// Called before every step, and whenever the device was interrupted: what is to be done next.
+    /// Called before every step, and after an interruption of the device. Returns what to do next.
     ///
     /// # Errors
     /// Any error ends the batch.
@@ -31,7 +31,7 @@ pub trait Observer {
     fn after_step(&mut self, batch: &Batch, report: &ascent::StepReport) -> Result<(), Error>;
 }
 
-/// What is to be done with a batch.
+/// How a batch continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Take the next step.
@@ -54,7 +54,7 @@ pub fn drive(
     let ended = loop {
         match observer.before_step(batch)? {
             Next::Step => {}
-            // All steps are taken: what was to be ended is finished.
+            // All steps are taken: the runs are finished, not stopped.
             Next::End if batch.ascent().step_count() == batch.ascent().steps() => {
                 break EndReason::Finished;
             }
@@ -83,13 +83,14 @@ pub fn drive(
 /// What may help after a batch failed.
 #[derive(Debug)]
 pub enum Retry<'e> {
-    /// At most so many runs at a time: the device's memory was too small for all, or one of them diverged.
+    /// At most this many runs at a time: the device's memory was too small for all, or one of them diverged.
     Fewer(usize),
     /// Another device, if there is one: this one failed before it had taken a step.
     Elsewhere(&'e runtime::Error),
 }
 
-/// What may help after a batch of so many runs failed; `None` if nothing does.
+/// What may help after a batch of `runs` runs failed; `None` if nothing does. `is_first_step` tells that it had not
+/// completed a step.
 pub fn retry(problem: &Error, runs: usize, is_first_step: bool) -> Option<Retry<'_>> {
     let fewer = problem.fewer_that_may_succeed(runs).map(Retry::Fewer);
     let elsewhere = || {
@@ -112,7 +113,7 @@ pub struct StoredRun {
     pub image: PathBuf,
 }
 
-/// The finished run of a spec on a provider, if the history has it and its picture can be read.
+/// The finished run of a spec on a provider, if it is in the history and its picture can be read.
 pub fn find_stored(home: &Home, spec: &Spec, provider: &str) -> Option<StoredRun> {
     let (record, image) = history::find(home, spec, provider)?;
     match picture_file::read_picture(&image) {
@@ -128,8 +129,8 @@ pub fn find_stored(home: &Home, spec: &Spec, provider: &str) -> Option<StoredRun
     }
 }
 
-/// Lets the judges see the pictures of finished runs and adds their verdicts; returns whether there are new ones.
-/// `goes_on` is asked before every picture; a judge that cannot be opened is named once with `warn`.
+/// Adds the verdicts of judges on the pictures of finished runs, and returns whether any is new. `goes_on` is called
+/// before every picture and tells whether to continue; `warn` is called once for each judge that cannot be opened.
 pub fn judge(
     home: &Home,
     judges: &mut Judges,

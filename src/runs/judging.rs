@@ -363,7 +363,7 @@ mod tests {
         let models = ["none.onnx", "efficientnet-lite1", "none.onnx"].map(String::from);
         let mut judges = Judges::new(models);
         let (record, picture) = (record(1), picture());
-        let mut said = Vec::new();
+        let mut warnings = Vec::new();
         for _ in 0..2 {
             let mut verdicts = Vec::new();
             let mut cases = [Case {
@@ -371,14 +371,17 @@ mod tests {
                 picture: &picture,
                 verdicts: &mut verdicts,
             }];
-            let mut warn = |text| said.push(text);
+            let mut warn = |text| warnings.push(text);
             judges.judge(&desk.home, &mut cases, &mut || true, &mut warn);
             assert!(verdicts.is_empty());
         }
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].starts_with("none.onnx cannot judge: "), "{said:?}");
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(
+            warnings[0].starts_with("none.onnx cannot judge: "),
+            "{warnings:?}"
+        );
         assert_eq!(
-            said[1],
+            warnings[1],
             "efficientnet-lite1 cannot judge: `ziggurat setup efficientnet-lite1` fetches it first"
         );
         assert!(!judges.is_wanted(&record.spec, &[]));

@@ -114,8 +114,9 @@ impl Error {
         }
     }
 
-    /// How many of `runs` that stepped together may succeed: half of them if the device's memory was too small for all, one
-    /// if a run diverged, which fails the others with it. `None` for other errors, or if there was one run.
+    /// How many of `runs` that stepped together may succeed: half of them if the device's memory
+    /// was too small for all, one if a run diverged, which fails the others with it. `None` for
+    /// other errors, or if there was one run.
     pub fn fewer_that_may_succeed(&self, runs: usize) -> Option<usize> {
         let fewer = match (self, self.of_runtime()) {
             (_, Some(crate::runtime::Error::NoMemory { .. })) => runs / 2,

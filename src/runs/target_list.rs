@@ -105,8 +105,8 @@ pub fn line(scope: &TargetScope, target: &Target) -> Option<String> {
 /// All channels of a layer.
 ///
 /// # Errors
-/// As [`TargetScope::read`], [`TargetError::Part`] if `layer` names a channel or a neuron, and [`TargetError::TooMany`] for
-/// more than [`MAX_TARGETS`].
+/// As [`TargetScope::read`], [`TargetError::Part`] if `layer` names a channel or a neuron, and
+/// [`TargetError::TooMany`] for more than [`MAX_TARGETS`].
 pub fn channels(scope: &TargetScope, layer: &str) -> Result<Vec<Target>, TargetError> {
     let text = if layer.starts_with("layer:") {
         layer.to_string()

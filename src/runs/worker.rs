@@ -1,9 +1,9 @@
 //! The thread that makes runs: it owns the open networks and their sessions, takes [`WorkerCommand`]s, and posts
 //! [`WorkerEvent`]s.
 //!
-//! Neither side waits for the other: commands go through a channel, events through a mailbox in which a newer picture
-//! or number replaces an unread one. For the explorer; the command line
-//! uses the [driver](super::driver) without a thread.
+//! The explorer and this thread never wait for each other: commands go through a channel, events through a mailbox in
+//! which a newer picture or number replaces an unread one. The command line uses the [driver](super::driver) without a
+//! thread.
 
 mod autosave;
 mod live_classifier;

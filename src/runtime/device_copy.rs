@@ -1,5 +1,6 @@
-//! Copies between the host and a device. For CUDA's built-in provider the `ort` crate copies, by running a small model; a
-//! plugin copies by its own function, which that crate does not offer, so part of this file is unsafe code.
+//! Copies between the host and a device. For CUDA's built-in provider the `ort` crate copies, by
+//! running a small model; a plugin copies by its own function, which that crate does not offer, so
+//! part of this file is unsafe code.
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator};
@@ -37,8 +38,8 @@ fn by_the_plugin(source: &DynTensor, target: &mut DynTensor) -> ort::Result<()> 
     let library = Library::loaded().map_err(|error| ort::Error::new(error.to_string()))?;
     let sources = [source.ptr()];
     let mut targets = [target.ptr()];
-    // SAFETY: both lists hold one live tensor, the environment lives as long as the process, and without a stream the call
-    // returns when it is done.
+    // SAFETY: both lists hold one live tensor, the environment lives as long as the process, and
+    // without a stream the call returns when it is done.
     unsafe {
         ort::Error::result_from_status((ort::api().CopyTensors)(
             library.environment().ptr().cast_mut(),

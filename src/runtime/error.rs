@@ -202,17 +202,17 @@ impl Error {
 
     /// ONNX Runtime's message about a model, on one line.
     pub(super) fn model(error: impl std::fmt::Display) -> Self {
-        let said = one_line(&error.to_string());
+        let message = one_line(&error.to_string());
         Self::Model {
-            reason: of_a_node(&said).unwrap_or(said),
+            reason: of_a_node(&message).unwrap_or(message),
         }
     }
 }
 
 /// ONNX Runtime's message about one node, `… In Node, ("NAME", OP, …) : (inputs) -> (outputs) , Error WHY`, without the
 /// types of its inputs and outputs.
-fn of_a_node(said: &str) -> Option<String> {
-    let (_, node) = said.split_once("In Node, (\"")?;
+fn of_a_node(message: &str) -> Option<String> {
+    let (_, node) = message.split_once("In Node, (\"")?;
     let (name, rest) = node.split_once("\", ")?;
     let (op, rest) = rest.split_once(',')?;
     let (_, why) = rest.rsplit_once(", Error ")?;
@@ -233,8 +233,8 @@ mod tests {
 
     #[test]
     fn a_message_about_a_node_names_it_and_the_reason() {
-        let said = "This is an invalid model. In Node, (\"a/Call\", Call, \"\", -1) : (\"x\": tensor(float),) -> (\"y\",) , Error";
-        let model = |why| Error::model(format!("{said} {why}")).to_string();
+        let message = "This is an invalid model. In Node, (\"a/Call\", Call, \"\", -1) : (\"x\": tensor(float),) -> (\"y\",) , Error";
+        let model = |why| Error::model(format!("{message} {why}")).to_string();
         assert_eq!(
             model("No Op registered for Call with domain_version of 18"),
             "ONNX Runtime refuses the model: node \"a/Call\" (Call): the model's opset has no such operator; \

@@ -53,9 +53,10 @@ impl Weights {
             .map_err(Error::model)?;
             let shape = Shape::new(tensor.dims.iter().copied());
             let name = CString::new(tensor.name.as_str()).map_err(Error::model)?;
-            // SAFETY: the bytes are aligned and as many as the dimensions say (see `is_detachable`), and the owner of the
-            // session holds `self`; ONNX Runtime only reads constants. The session's options share
-            // ownership of the value, so that it may go out of scope, and copy the name.
+            // SAFETY: the bytes are aligned and as many as the dimensions say (see
+            // `is_detachable`), and the owner of the session holds `self`; ONNX Runtime only reads
+            // constants. The session's options share ownership of the value, so that it may go out
+            // of scope, and copy the name.
             unsafe {
                 let data = raw.as_ptr().cast_mut().cast();
                 let value: TensorRefMut<'_, f32> =

@@ -21,11 +21,11 @@ impl Error {
     }
 
     /// A session could not be opened on a device, with this message of ONNX Runtime.
-    pub(super) fn opening(device: Device, said: &str) -> Self {
-        if device == Device::Cpu || is_about_the_model(said) {
-            return Self::model(said);
+    pub(super) fn opening(device: Device, message: &str) -> Self {
+        if device == Device::Cpu || is_about_the_model(message) {
+            return Self::model(message);
         }
-        match Self::on(device, said) {
+        match Self::on(device, message) {
             Self::OnDevice { device, reason } => Self::Provider {
                 device,
                 why: reason,
@@ -37,36 +37,36 @@ impl Error {
 
 impl Device {
     /// ONNX Runtime's message on one line, or a better one: the file that is missing and the package that contains it.
-    pub(super) fn explain(self, said: &str) -> String {
-        let said = one_line(said);
+    pub(super) fn explain(self, message: &str) -> String {
+        let message = one_line(message);
         if let Self::Cpu | Self::Plugin(_) = self {
-            return said;
+            return message;
         }
-        if said.contains("no kernel image") {
+        if message.contains("no kernel image") {
             return format!(
-                "this ONNX Runtime has no code for the GPU ({said}); `ziggurat setup --gpu` downloads the build that suits it"
+                "this ONNX Runtime has no code for the GPU ({message}); `ziggurat setup --gpu` downloads the build that suits it"
             );
         }
         // Only a message about a library can mean a missing file.
         let about_files = [
             ".so", "dlopen", "cudnn", "CUDNN", "cublas", "CUBLAS", "nvrtc",
         ];
-        if !about_files.iter().any(|word| said.contains(word)) {
-            return said;
+        if !about_files.iter().any(|word| message.contains(word)) {
+            return message;
         }
         let Ok(library) = Library::loaded() else {
-            return said;
+            return message;
         };
         let mut located = library.nvidia_libraries();
         if let Self::TensorRt(_) = self {
             located.extend(library.tensorrt_libraries());
         }
-        files::complaint(&located).unwrap_or(said)
+        files::complaint(&located).unwrap_or(message)
     }
 }
 
 /// Whether ONNX Runtime rejects the model itself, on whatever device.
-fn is_about_the_model(said: &str) -> bool {
+fn is_about_the_model(message: &str) -> bool {
     let of_files = [
         "This is an invalid model",
         "Protobuf parsing failed",
@@ -76,11 +76,11 @@ fn is_about_the_model(said: &str) -> bool {
         "ShapeInferenceError",
         "NOT_IMPLEMENTED",
     ];
-    of_files.iter().any(|words| said.contains(words))
+    of_files.iter().any(|words| message.contains(words))
 }
 
 /// Whether a message of ONNX Runtime, CUDA, cuDNN, cuBLAS or Vulkan reports that memory is exhausted.
-fn is_about_memory(said: &str) -> bool {
+fn is_about_memory(message: &str) -> bool {
     [
         "out of memory",
         "Out of memory",
@@ -92,7 +92,7 @@ fn is_about_memory(said: &str) -> bool {
         "CUDA failure 2:",
     ]
     .iter()
-    .any(|words| said.contains(words))
+    .any(|words| message.contains(words))
 }
 
 #[cfg(test)]
@@ -101,14 +101,14 @@ mod tests {
 
     #[test]
     fn a_failure_is_classified_by_its_remedy() {
-        let on = |said: &str| Error::on(Device::Cuda(1), said);
-        for said in [
+        let on = |message: &str| Error::on(Device::Cuda(1), message);
+        for message in [
             "CUDA failure 2: out of memory ; GPU=0",
             "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 4",
             "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
             "std::bad_alloc",
         ] {
-            assert!(matches!(on(said), Error::NoMemory { .. }), "{said}");
+            assert!(matches!(on(message), Error::NoMemory { .. }), "{message}");
         }
         let error = on("CUDNN_STATUS_NOT_SUPPORTED\nin Conv");
         assert!(error.is_of_device());

@@ -18,7 +18,8 @@ struct StateBuffers {
     buffers: [DynTensor; 2],
 }
 
-/// A step graph being run again and again. Its state lives in pairs of device tensors that swap roles from step to step.
+/// A step graph being run again and again. Its state lives in pairs of device tensors that swap
+/// roles from step to step.
 #[derive(Debug)]
 pub struct DeviceLoop {
     carried: Vec<StateBuffers>,
@@ -98,8 +99,8 @@ impl DeviceLoop {
         Ok(())
     }
 
-    /// Runs one step on the state and `inputs`, and returns the outputs that `read` names, in that order. If it fails or
-    /// is stopped, the state is as before.
+    /// Runs one step on the state and `inputs`, and returns the outputs that `read` names, in that
+    /// order. If it fails or is stopped, the state is as before.
     ///
     /// # Errors
     /// As [`Session::run`].

@@ -4,7 +4,8 @@
 //! - [`library`]: finds or downloads the shared library, and loads it once per process
 //! - [`device`]: what sessions run on
 //! - [`registration`]: registers the provider of a device with a session
-//! - [`providers`]: resolves `--provider` to a device, with the reason if it does not work; `trial` runs a small model there
+//! - [`providers`]: resolves `--provider` to a device, with the reason if it does not work; `trial`
+//!   runs a small model there
 //! - [`nvidia`]: CUDA on this machine: the driver, NVIDIA's libraries, the build that suits them
 //! - `shared_library`: checks a library before the system's loader maps it
 //! - [`plugin`]: providers that are libraries of their own, such as WebGPU

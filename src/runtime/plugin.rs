@@ -1,5 +1,5 @@
-//! Providers that are libraries of their own (ONNX Runtime's plugin interface): WebGPU, which runs on Vulkan, D3D12 or Metal,
-//! and, experimentally, any other.
+//! Providers that are libraries of their own (ONNX Runtime's plugin interface): WebGPU, which runs
+//! on Vulkan, D3D12 or Metal, and, experimentally, any other.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

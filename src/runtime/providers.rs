@@ -1,4 +1,5 @@
-//! Resolves the provider that the user asks for to a device that works, or to the reason why it does not and the remedy.
+//! Resolves the provider that the user asks for to a device that works, or to the reason why it
+//! does not and the remedy.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,8 +28,8 @@ pub enum Provider {
 pub struct ResolvedProvider {
     /// The device.
     pub device: Device,
-    /// Why `auto` chose it although another device could be expected: the CPU on a machine with an NVIDIA GPU, or the next
-    /// device after one that failed.
+    /// Why `auto` chose it although another device could be expected: the CPU on a machine with an
+    /// NVIDIA GPU, or the next device after one that failed.
     pub why: Option<String>,
     /// Whether another device may be used if this one fails: the user did not name it.
     pub may_change: bool,
@@ -122,8 +123,9 @@ impl Provider {
     }
 }
 
-/// What `auto` resolves to. A GPU that was chosen once stays the choice of this process as long as it works: checkpoints
-/// and the history tell GPUs apart, and the process' own memory would make another one the freest.
+/// What `auto` resolves to. A GPU that was chosen once stays the choice of this process as long as
+/// it works: checkpoints and the history tell GPUs apart, and the process' own memory would make
+/// another one the freest.
 fn best(library: &'static Library) -> ResolvedProvider {
     static CHOSEN: Mutex<Option<Device>> = Mutex::new(None);
     // Without an NVIDIA GPU, nobody expects CUDA.
@@ -195,9 +197,9 @@ impl ResolvedProvider {
         })
     }
 
-    /// The device to restart on when a run fails at its first step: the next GPU that works, otherwise the CPU. `None` if
-    /// the user named the device, or the error does not concern the device. The failed device is not used again in this
-    /// process.
+    /// The device to restart on when a run fails at its first step: the next GPU that works,
+    /// otherwise the CPU. `None` if the user named the device, or the error does not concern the
+    /// device. The failed device is not used again in this process.
     pub fn after(&self, problem: &Error) -> Option<Self> {
         if !self.may_change || !problem.is_of_device() {
             return None;

@@ -52,8 +52,8 @@ pub struct Options {
     pub record_placement: bool,
     /// The folder of the model's external data, if it has any.
     pub folder: Option<PathBuf>,
-    /// Use TF32 on NVIDIA GPUs (10 bits of mantissa for the factors of products): several times faster, but the relative
-    /// error of a gradient is some 17 %.
+    /// Use TF32 on NVIDIA GPUs (10 bits of mantissa for the factors of products): several times
+    /// faster, but the relative error of a gradient is some 17 %.
     pub tf32: bool,
     /// Where to write the optimized graph.
     pub optimised: Option<PathBuf>,
@@ -310,11 +310,11 @@ fn open_on(
         )
     })?;
     let session = opened.map_err(|error| {
-        let said = error.to_string();
+        let message = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
         } else {
-            Error::opening(device, &said)
+            Error::opening(device, &message)
         }
     })?;
     Ok((session, weights))

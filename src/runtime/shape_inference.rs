@@ -1,5 +1,5 @@
-//! Shape inference: the static dimensions of every value of a graph, by ONNX Runtime's own implementation. Nothing is run,
-//! and large weights are not loaded.
+//! Shape inference: the static dimensions of every value of a graph, by ONNX Runtime's own
+//! implementation. Nothing is run, and large weights are not loaded.
 
 mod guard;
 
@@ -19,8 +19,8 @@ const MAX_VALUE_ELEMENTS: usize = 1 << 40;
 /// than those, and values that no memory can hold, are left out.
 ///
 /// # Errors
-/// [`Error::Graph`] if the graph is damaged, [`Error::NegativeSize`] if a dimension would be negative, [`Error::Model`] if
-/// ONNX Runtime refuses the graph.
+/// [`Error::Graph`] if the graph is damaged, [`Error::NegativeSize`] if a dimension would be
+/// negative, [`Error::Model`] if ONNX Runtime refuses the graph.
 pub fn infer_types(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error> {
     let mut probe = graph.clone();
     for &(name, dims) in inputs {
@@ -64,8 +64,9 @@ pub fn infer_types(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, 
     }
     proto.initializer = kept;
     guard::insert_guards(graph, proto);
-    // Dimensions that the graph computes from other dimensions are constants, which basic optimization folds. Without it, a
-    // chain of them (the windows of one block after another) would need one session per link.
+    // Dimensions that the graph computes from other dimensions are constants, which basic
+    // optimization folds. Without it, a chain of them (the windows of one block after another)
+    // would need one session per link.
     let options = Options {
         optimisation: Optimisation::Basic,
         threads: Some(1),

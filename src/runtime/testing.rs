@@ -27,8 +27,8 @@ pub fn library() -> &'static Library {
 /// The devices that must work: `1` for any, or names as for `--provider`, between commas.
 const REQUIRE: &str = "ZIGGURAT_REQUIRE_GPU";
 
-/// The devices beside the CPU that work here: CUDA on the first GPU, and WebGPU, whose plugin is downloaded where there is
-/// Vulkan. The reason why one does not work is printed.
+/// The devices beside the CPU that work here: CUDA on the first GPU, and WebGPU, whose plugin is
+/// downloaded where there is Vulkan. The reason why one does not work is printed.
 ///
 /// # Panics
 /// If a device that `ZIGGURAT_REQUIRE_GPU` names does not work: skipped tests would look like passed ones.

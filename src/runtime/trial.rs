@@ -1,5 +1,6 @@
-//! Tests whether a device works: runs a small model on it and compares the result with the CPU's. Opening a session is not
-//! enough: libraries are loaded, and kernels chosen, only when a node runs.
+//! Tests whether a device works: runs a small model on it and compares the result with the CPU's.
+//! Opening a session is not enough: libraries are loaded, and kernels chosen, only when a node
+//! runs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

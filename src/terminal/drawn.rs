@@ -5,7 +5,7 @@ use super::evidence::Evidence;
 use super::version::is_at_least;
 
 /// Terminals that draw block characters themselves rather than by a font, as they name themselves, the first version
-/// that does, and the finest such characters. Where it is said:
+/// that does, and the finest such characters. The sources:
 /// - foot: its author in notcurses' pull request 2846
 /// - ghostty: its pull requests 5433 (octants) and 7761 (what octants share with others), both before 1.2.0
 /// - kitty and VTE (GNOME Terminal and others; 0.78 calls itself 7800): breferrari/vigia's issue 324

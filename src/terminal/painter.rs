@@ -422,14 +422,14 @@ impl Painter {
 
     /// Writes everything at once, as a synchronized update if possible, and restores the cursor.
     fn write(&mut self, out: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
-        let whole = [b"\x1b7", bytes, b"\x1b8"].concat();
-        let whole = self.encoder.update(&whole);
+        let update = [b"\x1b7", bytes, b"\x1b8"].concat();
+        let update = self.encoder.update(&update);
         let start = Instant::now();
-        out.write_all(&whole)?;
+        out.write_all(&update)?;
         out.flush()?;
         let now = Instant::now();
-        self.bandwidth.record(whole.len(), now - start, now);
-        Ok(whole.len())
+        self.bandwidth.record(update.len(), now - start, now);
+        Ok(update.len())
     }
 }
 

@@ -195,7 +195,7 @@ impl Album {
     }
 
     /// Switches to the next sort order.
-    pub fn turn_order(&mut self) {
+    pub fn cycle_order(&mut self) {
         self.order = self.order.next();
         self.arrange();
     }

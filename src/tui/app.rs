@@ -296,8 +296,8 @@ impl App {
                 let replay = self.replay.as_ref();
                 let frame = replay.and_then(|replay| replay.frame(self.now));
                 let heat = self.heat.as_ref().and_then(|heat| heat.picture.as_ref());
-                let whole = || self.pictures.get(id, picture_cache::Size::Full);
-                frame.or(heat).or_else(whole)
+                let full = || self.pictures.get(id, picture_cache::Size::Full);
+                frame.or(heat).or_else(full)
             }
             Showing::Nothing | Showing::Batch(_) => None,
         }

@@ -129,7 +129,7 @@ impl NextRun {
             return false;
         };
         let set = self.settings.set(knob.key, moved);
-        debug_assert!(set.is_ok(), "a knob turns within what it may be set to");
+        debug_assert!(set.is_ok(), "a knob changes within its range");
         true
     }
 }

@@ -296,9 +296,9 @@ fn the_network_sees_the_view_and_nothing_but_grey_beyond_the_canvas() {
                 noisy(channels, height, width),
             );
             for step in [&plain, &noisy] {
-                let said = step.run();
+                let report = step.run();
                 for run in 0..step.views.len() {
-                    let (found, expected) = (said.score[run], step.score(run));
+                    let (found, expected) = (report.score[run], step.score(run));
                     assert!(
                         (found - expected).abs() < 1e-4,
                         "{channels} channels, {height} × {width}, view {run}: {found}, not {expected}"
@@ -336,7 +336,7 @@ fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
                 clip: 5.0,
                 ..step(1, height, width)
             };
-            let said = step.run();
+            let report = step.run();
             let at = [
                 (0, 0),
                 (0, width - 1),
@@ -345,7 +345,7 @@ fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
                 (height / 2, width / 2),
             ];
             for run in 0..step.views.len() {
-                assert!((said.score[run] - step.score(run)).abs() < 1e-4);
+                assert!((report.score[run] - step.score(run)).abs() < 1e-4);
                 for (row, column) in at {
                     let mut score = |change: f32| {
                         step.canvas[(run, 0, row, column)] += change;
@@ -357,10 +357,10 @@ fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
                     // A class is climbed by the direction of its log-odds: the slope is that times `1 - p`.
                     let factor = match class {
                         (ClassScore::Logit, _) | (_, Activation::None) => 1.0,
-                        _ => 1.0 - f64::from(said.score[run]).exp(),
+                        _ => 1.0 - f64::from(report.score[run]).exp(),
                     };
-                    let size = factor * f64::from(said.rms[run]);
-                    let found = size * f64::from(said.gradient[(run, 0, row, column)]);
+                    let size = factor * f64::from(report.rms[run]);
+                    let found = size * f64::from(report.gradient[(run, 0, row, column)]);
                     assert!(
                         (found - expected).abs() < 1e-2 * expected.abs() + 2e-2 * size,
                         "{class:?}, {height} × {width}, view {run}, {row},{column}: {found}, not {expected}"

@@ -44,16 +44,16 @@ fn what_is_no_regular_file_is_named_and_not_waited_for() {
         ],
         &["layers", &pipe],
     ] {
-        let said = complaint(arguments);
+        let message = complaint(arguments);
         assert!(
-            said.contains("a pipe, not a regular file") && said.contains(&pipe),
-            "{said}"
+            message.contains("a pipe, not a regular file") && message.contains(&pipe),
+            "{message}"
         );
     }
-    let said = complaint(&["classify", &model, "/dev/zero"]);
+    let message = complaint(&["classify", &model, "/dev/zero"]);
     assert!(
-        said.contains("/dev/zero: a device, not a regular file"),
-        "{said}"
+        message.contains("/dev/zero: a device, not a regular file"),
+        "{message}"
     );
 }
 
@@ -86,8 +86,11 @@ fn no_file_name_controls_the_terminal_and_every_file_is_found() {
     assert_eq!(line["image"], path.as_str());
     printed(&["cam", &model, &path, "--target", "0", "--out", &out]);
     fs::remove_file(&path).unwrap();
-    let said = complaint(&["classify", &model, &path]);
-    assert!(harmless(&said) && said.contains("No such file"), "{said}");
+    let message = complaint(&["classify", &model, &path]);
+    assert!(
+        harmless(&message) && message.contains("No such file"),
+        "{message}"
+    );
 
     let name = std::ffi::OsStr::from_bytes(b"caf\xe9.png");
     let path = Path::new(&sandbox.path("")).join(name);
@@ -117,10 +120,10 @@ fn what_is_empty_or_slightly_wrong_on_the_command_line_is_named() {
         &["classify", "", &photo],
         &["cam", &model, &photo, "--target", "", "--out", &photo],
     ] {
-        let said = complaint(arguments);
+        let message = complaint(arguments);
         assert!(
-            said.contains("a value is required for"),
-            "{arguments:?}: {said}"
+            message.contains("a value is required for"),
+            "{arguments:?}: {message}"
         );
     }
 }

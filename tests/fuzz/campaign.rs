@@ -195,7 +195,7 @@ impl Reader {
         }
     }
 
-    /// How the process ended, and what it said of that.
+    /// How the process ended, and its last message.
     fn last_words(&mut self) -> String {
         let status = self
             .process

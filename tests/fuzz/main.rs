@@ -1,10 +1,12 @@
 //! Hostile models: whatever a file says, the program answers with a gradient or a message. It does not panic, end,
 //! hang, or take memory beyond a multiple of the file.
 //!
-//! `cargo test --test fuzz` tries a few thousand models, always the same. `ZIGGURAT_FUZZ_MINUTES=30 cargo test --release
-//! --test fuzz hostile -- --nocapture` tries every extreme of every model (a quarter of an hour), then others at random
-//! for half an hour, and writes those that show something into a folder that it names. `ZIGGURAT_FUZZ_STEP=20` tries
-//! every 20th extreme only; `ZIGGURAT_FUZZ_SEED` repeats a campaign. Past findings are in `regressions`.
+//! `cargo test --test fuzz` tries a few thousand models, always the same.
+//! `ZIGGURAT_FUZZ_MINUTES=30 cargo test --release --test fuzz hostile -- --nocapture` tries every
+//! extreme of every model (a quarter of an hour), then others at random for half an hour, and
+//! writes those that show something into a folder that it names. `ZIGGURAT_FUZZ_STEP=20` tries
+//! every 20th extreme only; `ZIGGURAT_FUZZ_SEED` repeats a campaign. Past findings are in
+//! `regressions`.
 
 mod campaign;
 #[path = "../gradients/cases/mod.rs"]

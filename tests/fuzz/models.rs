@@ -1,4 +1,4 @@
-//! The valid models that mutation starts from: every operator that has a rule or is taken apart as the middle of a
+//! The valid models that mutation starts from: every operator that has a rule or is decomposed as the middle of a
 //! small classifier, and models made of functions, branches, loops, half precision and bytes.
 
 mod structured;

@@ -131,8 +131,8 @@ fn differentiate(
     file::encode(&model).map_err(message).map(drop)
 }
 
-/// Does what `ziggurat layers`, `ziggurat gradient`, `ziggurat cam` and the first step of `ziggurat run` do with the model
-/// in `folder`.
+/// Does what `ziggurat layers`, `ziggurat gradient`, `ziggurat cam` and the first step of
+/// `ziggurat run` do with the model in `folder`.
 pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
     let path = folder.join("model.onnx");
     let home = runtime::testing::home();

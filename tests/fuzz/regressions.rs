@@ -373,7 +373,7 @@ fn products_over_what_is_too_long_of_nothing() {
     );
 }
 
-/// Turns within turns took a thousand times the file's memory.
+/// Nested loops took a thousand times the file's memory.
 #[test]
 fn loops_that_become_too_many_nodes() {
     let bytes = prost::Message::encode_to_vec(&models::nested_loops(1 << 16));

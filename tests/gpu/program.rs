@@ -32,8 +32,8 @@ fn the_script_that_checks_a_gpu_passes_on_the_cpu() {
         .output()
         .unwrap();
     let report = String::from_utf8_lossy(&done.stdout);
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{report}\n{said}");
+    let message = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{report}\n{message}");
     assert!(!report.contains("FAIL"), "{report}");
     let checks = report
         .lines()

@@ -178,8 +178,8 @@ fn compile(library: &Path, arguments: &[&str]) {
         .args(arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{said}");
+    let message = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{message}");
 }
 
 #[test]
@@ -284,9 +284,9 @@ fn auto_runs_on_the_cpu_and_says_why() {
     let done = machine.ziggurat(&[&arguments[..], &out].concat());
     let done = { done }.assert().success();
     let output = done.get_output();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let message = String::from_utf8_lossy(&output.stderr);
     let line = format!("running on the CPU: cuda:0: {why}");
-    assert_eq!(said.matches(&line).count(), 1, "{said}");
+    assert_eq!(message.matches(&line).count(), 1, "{message}");
     let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(record["provider"], "cpu");
     assert!(picture.is_file());
@@ -295,9 +295,9 @@ fn auto_runs_on_the_cpu_and_says_why() {
     let strict = ["--provider", "cuda:0", "--again"];
     let done = machine.ziggurat(&[&arguments[..], &out, &strict].concat());
     let done = { done }.assert().code(1);
-    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    let message = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
     assert!(
-        said.contains(&format!("cuda:0 cannot start: {why}")),
-        "{said}"
+        message.contains(&format!("cuda:0 cannot start: {why}")),
+        "{message}"
     );
 }

@@ -87,9 +87,9 @@ pub fn model(
     }
 }
 
-/// The model without control flow, if it still computes the same: differences of the model as it was against the gradient of
-/// what became of it.
-pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
+/// The model without control flow, if it still computes the same: differences of the model as it
+/// was against the gradient of what became of it.
+pub fn decomposed(model: ModelProto, outputs: &[&str]) -> Graph {
     testing::library();
     let problem = |graph: Graph| Problem {
         graph,
@@ -210,7 +210,7 @@ fn functions_are_taken_apart_with_their_attributes_and_those_they_call() {
         &["y"],
     );
     model.functions = vec![block, share];
-    let graph = taken_apart(model, &["y"]);
+    let graph = decomposed(model, &["y"]);
     assert!(graph.nodes().iter().all(|node| node.domain.is_empty()));
     for value in ["wave", "first", "second", "copied", "passed", "y"] {
         assert!(graph.contains(value), "{value}");
@@ -338,7 +338,7 @@ fn branches_that_dimensions_decide_are_taken_also_within_branches() {
         vec![two],
         &["y", "z"],
     );
-    let graph = taken_apart(model, &["y", "z"]);
+    let graph = decomposed(model, &["y", "z"]);
     assert_eq!(ops(&graph), ["Sin", "Mul", "Identity"]);
     assert_eq!(made(&graph), ["waved", "y", "z"]);
 }
@@ -394,7 +394,7 @@ fn looping(count: i64, outputs: &[&str]) -> ModelProto {
 #[test]
 fn loops_of_a_constant_number_of_turns_are_unrolled() {
     let outputs = ["last", "all"];
-    let graph = taken_apart(looping(3, &outputs), &outputs);
+    let graph = decomposed(looping(3, &outputs), &outputs);
     let mut expected = vec!["Tanh"];
     expected.extend(["Mul", "Add", "Sin"].repeat(3));
     expected.extend(["Unsqueeze"; 3]);
@@ -427,6 +427,6 @@ fn a_loop_of_no_turns_passes_on_what_it_was_given() {
             vec![subgraph("body", body)],
         ),
     ];
-    let graph = taken_apart(model(18, nodes, vec![turns, start], &["last"]), &["last"]);
+    let graph = decomposed(model(18, nodes, vec![turns, start], &["last"]), &["last"]);
     assert_eq!(ops(&graph), ["Tanh", "Identity"]);
 }

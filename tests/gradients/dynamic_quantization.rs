@@ -19,8 +19,7 @@ fn weights(b: &mut Builder, dims: &[i64]) -> String {
     b.emit("Reshape", &[&name, &dims], &[])
 }
 
-/// The numbers of [`weights`], of which every position of the last axis has a scale and a zero point of its own by
-/// turns.
+/// The numbers of [`weights`]; scales and zero points alternate along the last axis.
 fn numbers(b: &mut Builder, dims: &[i64], scales: &[f32], zero_points: &[i8]) -> String {
     let count = dims.iter().product::<i64>() as usize;
     let number = |place: usize| {

@@ -1,4 +1,4 @@
-//! Taking fused operators apart changes no value, and says why where it cannot be done.
+//! Decomposing fused operators changes no value; where it is impossible, there is a reason.
 
 use crate::cases;
 use crate::central_differences::{DEVICES, Fill, Numeric, Problem, differentiable, gradients, run};

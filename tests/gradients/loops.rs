@@ -1,6 +1,6 @@
-//! Loops whose condition counts, and what is said of those that cannot be counted.
+//! Loops whose condition counts, and the messages about those whose trip count is unknown.
 
-use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, decomposed, model, node, ops, subgraph};
 use std::time::{Duration, Instant};
 use ziggurat::autodiff::differentiability::analyze;
 use ziggurat::onnx::passes::control_flow;
@@ -89,11 +89,11 @@ fn waves(graph: &Graph) -> usize {
 fn loops_are_unrolled_that_a_counter_ends() {
     let outputs = ["last", "all"];
     // 2, 4 and 6 are below 7; with 8 the loop ends.
-    let graph = taken_apart(counting(16, "seven"), &outputs);
+    let graph = decomposed(counting(16, "seven"), &outputs);
     assert_eq!(waves(&graph), 4);
     assert!(!ops(&graph).contains(&"Loop"));
     // Its own limit comes first.
-    assert_eq!(waves(&taken_apart(counting(3, "seven"), &outputs)), 3);
+    assert_eq!(waves(&decomposed(counting(3, "seven"), &outputs)), 3);
 }
 
 fn refusal(model: ModelProto) -> String {
@@ -106,9 +106,9 @@ fn refusal(model: ModelProto) -> String {
     let why = control_flow::SkipReasons::of(&graph, &Types::default())
         .find(node)
         .unwrap();
-    let told = analyze(&graph, &Types::default(), "x")["last"].to_string();
+    let message = analyze(&graph, &Types::default(), "x")["last"].to_string();
     let title = "node \"node of end\" (\"Loop\") cannot be differentiated";
-    assert_eq!(told, format!("{title}: {why}"));
+    assert_eq!(message, format!("{title}: {why}"));
     why
 }
 
@@ -120,8 +120,8 @@ fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
     graph.node.last_mut().unwrap().input[3] = "still".into();
     let still = TensorProto::from_floats("still", &[2, 3], ElementType::F64, &[0.5; 6]).unwrap();
     graph.initializer.push(still);
-    let told = analyze(&Graph::new(model).unwrap(), &Types::default(), "x")["last"].to_string();
-    assert!(told.contains("its condition depends on"), "{told}");
+    let message = analyze(&Graph::new(model).unwrap(), &Types::default(), "x")["last"].to_string();
+    assert!(message.contains("its condition depends on"), "{message}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn weights(b: &mut Builder, dims: &[i64]) -> String {
     b.emit("Reshape", &[&name, &dims], &[])
 }
 
-/// The numbers of [`weights`], `scales` by turns along the last axis or in blocks along the first.
+/// The numbers of [`weights`], `scales` alternating along the last axis or in blocks along the first.
 fn plain_weights(b: &mut Builder, dims: &[i64], scale: impl Fn(usize) -> f32) -> String {
     let count = dims.iter().product::<i64>() as usize;
     let values = WEIGHTS[..count].iter().enumerate();

@@ -1,6 +1,6 @@
 //! Scans: what comes out of them is the same before and after they are written out, and can be differentiated.
 
-use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, decomposed, model, node, ops, subgraph};
 use ziggurat::onnx::passes::constant_folding;
 use ziggurat::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto};
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
@@ -62,14 +62,14 @@ fn list(name: &str, values: &[i64]) -> AttributeProto {
 fn scans_are_written_out_along_any_axis_and_either_way() {
     let outputs = ["last", "products", "all"];
     for opset in [11, 18] {
-        taken_apart(scanning(opset, 0, vec![]), &outputs);
+        decomposed(scanning(opset, 0, vec![]), &outputs);
         let turned = vec![
             list("scan_input_axes", &[1, -1]),
             list("scan_input_directions", &[0, 1]),
             list("scan_output_axes", &[-1, 1]),
             list("scan_output_directions", &[1, 0]),
         ];
-        let graph = taken_apart(scanning(opset, 1, turned), &outputs);
+        let graph = decomposed(scanning(opset, 1, turned), &outputs);
         assert!(!ops(&graph).contains(&"Scan"));
         let turns = graph
             .nodes()

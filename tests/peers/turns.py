@@ -23,7 +23,8 @@ class Others:
         rows = [line.split() for line in pathlib.Path("/proc/stat").read_text().splitlines()]
         # All but idle and waiting; guests are in user.
         ticks = sum(sum(map(int, row[1:4] + row[6:9])) for row in rows if row[0] in self.names)
-        return time.perf_counter(), ticks / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])  # its children too, once they have ended
+        # The process' own time includes that of its children, once they have ended.
+        return time.perf_counter(), ticks / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])
 
     def share(self):
         wall, busy, ours = (now - then for now, then in zip(self.now(), self.start, strict=True))
@@ -31,7 +32,7 @@ class Others:
 
 
 class Timed:
-    """Something to time: `once` is called `passes` times a turn, fewer if that takes long. `clock` tells seconds."""
+    """Something to time: `once` is called `passes` times per turn, fewer if that takes long. `clock` tells seconds."""
 
     def __init__(self, once, passes, clock=time.perf_counter):
         self.once, self.passes, self.clock, self.seconds = once, passes, clock, []

@@ -250,7 +250,7 @@ impl Emulator {
         }
     }
 
-    /// The text on the screen, a line a row.
+    /// The text on the screen, one line per row.
     pub fn text(&self) -> String {
         text(&self.lock())
     }

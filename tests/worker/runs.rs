@@ -108,14 +108,14 @@ fn failed_runs_and_models_are_errors_of_one_line_and_the_worker_continues() {
         "{why}"
     );
     // What the command line says of a model's inputs and outputs holds for this model, and for no other.
-    let told = |model: &str| OpenOptions {
+    let options = |model: &str| OpenOptions {
         model: model.into(),
         ports: ModelOverrides {
             scores_output: Some("nowhere".into()),
             ..ModelOverrides::default()
         },
     };
-    let mut misled = worker_with(&sandbox, told("efficientnet-lite0"));
+    let mut misled = worker_with(&sandbox, options("efficientnet-lite0"));
     misled.send(WorkerCommand::Open(None));
     let why = loop {
         if let WorkerEvent::OpenFailed { why, .. } = misled.next() {
@@ -123,7 +123,7 @@ fn failed_runs_and_models_are_errors_of_one_line_and_the_worker_continues() {
         }
     };
     assert!(why.contains("nowhere"), "{why}");
-    worker_with(&sandbox, told("another.onnx")).open();
+    worker_with(&sandbox, options("another.onnx")).open();
     let garbage = PathBuf::from(sandbox.path("garbage.onnx"));
     std::fs::write(&garbage, "no model").unwrap();
     let opened = seat.open();

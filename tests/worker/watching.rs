@@ -49,7 +49,7 @@ fn a_paused_worker_takes_no_step_but_shows_every_overlay() {
     seat.stepped(steps.into_iter().next().unwrap() + 1);
 }
 
-/// The gradient that the overlays show is told by two velocities; the first step's velocity tells it directly.
+/// Overlays compute the gradient from two velocities; the first step's velocity is the gradient itself.
 #[test]
 fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
     testing::library();

@@ -3,11 +3,15 @@
 //! | kind | score | its gradient with respect to the value |
 //! |---|---|---|
 //! | class | the logit `x_c` | 1 at `c` |
-//! | class | the log-probability: `log softmax(x)_c`, or `log σ(x_c)` of independent classes | `(1 - p) (1_c - q)`, with `p` the probability and `q` the softmax without `c`; or `1 - p` at `c` |
-//! | not a class | minus the logit, or the log-probability of all other classes `log (1 - p)` | -1 at `c`, or `-p (1_c - q)` |
+//! | class | the log-probability `log softmax(x)_c` | `(1 - p) (1_c - q)` |
+//! | class, independent of the others | the log-probability `log σ(x_c)` | `1 - p` at `c` |
+//! | not a class | minus the logit | -1 at `c` |
+//! | not a class | the log-probability `log (1 - p)` of all other classes | `-p (1_c - q)` |
 //! | channel | the mean over its positions | 1 / positions |
 //! | neuron | one position of a channel | 1 there |
 //! | layer | the mean square of all elements | 2 `x` / count |
+//!
+//! Here `p` is the probability of the class and `q` the softmax without it.
 //!
 //! An ascent normalizes gradients, so factors per picture (`p` and `1 - p`) are omitted: see the module `class`.
 

@@ -237,8 +237,9 @@ impl Knob {
         }
     }
 
-    /// The next value above or below `value`: for numbers the next multiple of their step, within their range, and a usual
-    /// value above the automatic choice; names in order. `None` for layers.
+    /// The next value above or below `value`: for numbers the next multiple of their step, within
+    /// their range, and a usual value above the automatic choice; names in order. `None` for
+    /// layers.
     pub fn turned(&self, value: &SettingValue, up: bool) -> Option<SettingValue> {
         match (self.domain, value) {
             (

@@ -1,8 +1,9 @@
 //! One graph for any batch size, from graphs for three batch sizes.
 //!
-//! The nodes of the three must be equal. Constants that differ must be integers that are linear in the batch size, or equal
-//! elements in dimensions that are; two batch sizes determine the line, the third one confirms it. They are replaced by
-//! nodes that compute them from the dimensions of an input.
+//! The nodes of the three must be equal. Constants that differ must be integers that are linear in
+//! the batch size, or equal elements in dimensions that are; two batch sizes determine the line,
+//! the third one confirms it. They are replaced by nodes that compute them from the dimensions of
+//! an input.
 
 use crate::onnx::graph::declared_dims_mut;
 use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};

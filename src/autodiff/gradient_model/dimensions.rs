@@ -156,7 +156,8 @@ impl Dimensions {
         }
     }
 
-    /// The declaration of a value whose types for the first two compared batch sizes are these, see [`batch::declared`].
+    /// The declaration of a value whose types for the first two compared batch sizes are these, see
+    /// [`batch::declared`].
     pub fn declared(&self, name: &str, types: [&Types; 2]) -> Option<ValueInfoProto> {
         let batch = self.batch_name.clone().map(Dim::DimParam);
         batch::declared(name, types, batch.as_ref())

@@ -1,5 +1,5 @@
-//! Decomposes rare operators into common ones, for providers that would leave them to the CPU (with copies there and back)
-//! or compute them wrongly.
+//! Decomposes rare operators into common ones, for providers that would leave them to the CPU (with
+//! copies there and back) or compute them wrongly.
 
 mod einsum;
 
@@ -54,8 +54,9 @@ fn sum(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Where the last axis, counted from 0, is the index, the second of the two values, elsewhere the first. Indices and counts
-/// are compared as float32: there are fewer classes than these hold exactly.
+/// Where the last axis, counted from 0, is the index, the second of the two values, elsewhere the
+/// first. Indices and counts are compared as float32: there are fewer classes than these hold
+/// exactly.
 fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     const MAX_DEPTH: f64 = 16_777_216.0; // 2^24
     let (Some(indices), Some(depth), Some(values)) =

@@ -1,11 +1,13 @@
 //! Forms that keep feature maps in blocked channels (NCHWc): the layout in which ONNX Runtime's CPU provider computes
 //! two-dimensional convolutional networks.
 //!
-//! The provider chooses the layout when it opens a model. Convolutions and pools of channels that fill blocks are blocked,
-//! and so is what follows them, as long as it is an activation, a concatenation of channels, a nearest-neighbour `Resize`
-//! by whole factors, or a sum or product of blocked tensors of equal dimensions. Other operators get their operands
-//! reordered, before and after, which costs more than the operator itself. In particular, nothing may be broadcast to a
-//! blocked tensor: what is multiplied with feature maps is first repeated to their dimensions, in a blocked form.
+//! The provider chooses the layout when it opens a model. Convolutions and pools of channels that
+//! fill blocks are blocked, and so is what follows them, as long as it is an activation, a
+//! concatenation of channels, a nearest-neighbour `Resize` by whole factors, or a sum or product of
+//! blocked tensors of equal dimensions. Other operators get their operands reordered, before and
+//! after, which costs more than the operator itself. In particular, nothing may be broadcast to a
+//! blocked tensor: what is multiplied with feature maps is first repeated to their dimensions, in a
+//! blocked form.
 
 use super::Device;
 use crate::onnx::proto::TensorProto;
@@ -14,7 +16,8 @@ use crate::onnx::{Builder, ElementType};
 /// The provider blocks channels whose number is a multiple of this.
 const ALIGNMENT: usize = 4;
 
-/// Maximum number of channels, rows or columns of these forms. Their constants have at most one element for each.
+/// Maximum number of channels, rows or columns of these forms. Their constants have one element per channel, or two per
+/// row or column.
 const MAX_LINE: usize = 1 << 16;
 
 /// Feature maps (N, C, H, W) that can be blocked.
@@ -75,10 +78,11 @@ impl FeatureMaps {
         self.scaled(builder, &mean, (self.height * self.width) as f64)
     }
 
-    /// A zero after every row and every column of `value`, which are these maps: (N, C, 2H, 2W). What is infinite becomes
-    /// NaN.
+    /// A zero after every row and every column of `value`, which are these maps: (N, C, 2H, 2W).
+    /// What is infinite becomes NaN.
     ///
-    /// Each element is repeated over a square of 2 × 2, which is multiplied by 1 at its first place and by 0 at the others.
+    /// Each element is repeated over a square of 2 × 2, which is multiplied by 1 at its first place
+    /// and by 0 at the others.
     pub(in crate::autodiff) fn insert_zeros(&self, builder: &mut Builder, value: &str) -> String {
         let repeated = enlarged(builder, value, [2, 2]);
         let rows = every_second(builder, self.height);
@@ -124,8 +128,9 @@ fn enlarged(builder: &mut Builder, value: &str, [rows, columns]: [usize; 2]) -> 
 
 /// `1, 0` for each of `rows`, as float32 (1, 1, 2 · rows, 1).
 ///
-/// ONNX Runtime would compute what depends on constants alone when it opens the model, and store it unblocked. It leaves
-/// `DequantizeLinear` to be fused with its neighbours; so this is not a constant to it.
+/// ONNX Runtime would compute what depends on constants alone when it opens the model, and store it
+/// unblocked. It leaves `DequantizeLinear` to be fused with its neighbours; so this is not a
+/// constant to it.
 fn every_second(builder: &mut Builder, rows: usize) -> String {
     let levels = [1u8, 0].repeat(rows);
     let levels = builder.constant(TensorProto {

@@ -69,8 +69,9 @@ pub fn mul(cx: &mut Context) -> Result<Gradients, Error> {
     })
 }
 
-/// The feature maps (N, C, H, W) that input `index` of a product, (N, C, 1, 1), scales per channel, depending on the source
-/// (squeeze and excitation); `None` if it is anything else, or they cannot be blocked.
+/// The feature maps (N, C, H, W) that input `index` of a product, (N, C, 1, 1), scales per channel,
+/// depending on the source (squeeze and excitation); `None` if it is anything else, or they cannot
+/// be blocked.
 fn scaled_maps(cx: &Context, index: usize) -> Result<Option<FeatureMaps>, Error> {
     if !cx.needs_input_grad(index) {
         return Ok(None);

@@ -54,26 +54,12 @@ pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// Training mode: normalized over all axes but the channels. The given statistics only affect the running averages.
 fn of_batch(cx: &mut Context, column: &[usize], epsilon: f64) -> Result<Gradients, Error> {
-    let (gradient, input, scale) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
-    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let statistics = Statistics {
-        axes: (0..dims.len()).filter(|&axis| axis != 1).collect(),
+        axes: (0..column.len()).filter(|&axis| axis != 1).collect(),
         centred: true,
         epsilon,
     };
-    let normalised = statistics.normalise(cx, &input, elem)?;
-    let g = Expr::from(gradient.as_str());
-    let h = &g * cx.reshape(&scale, column);
-    let of_input = cx.eval(statistics.back(&normalised, &h))?;
-    let mut gradients = vec![Some(of_input), None, None];
-    if cx.needs_input_grad(1) {
-        let product = cx.eval(g * &normalised.value)?;
-        gradients[1] = Some(by_channel(cx, &product, &dims));
-    }
-    if cx.needs_input_grad(2) {
-        gradients[2] = Some(by_channel(cx, &gradient, &dims));
-    }
-    Ok(gradients)
+    statistics.of_scaled_channels(cx, column)
 }
 
 /// `scale / √(var + ε)`, shaped to broadcast over the channel axis; a constant if both inputs are.

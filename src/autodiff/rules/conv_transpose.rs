@@ -1,16 +1,21 @@
 //! Transposed convolution: the gradient of its input is a convolution.
 
+use super::conv::Operands;
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients, conv_weights};
 
 /// For the input, the convolution with the same weights, whose dimensions (input, output/group, kernel) are what it
 /// expects.
 pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
-    let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
-    if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
-        return Err(cx.unsupported(&format!("input {dims:?} and weights {filter:?}")));
-    }
+    let Operands {
+        gradient,
+        input,
+        weight,
+        dims,
+        out,
+        filter,
+        group,
+    } = Operands::of(cx)?;
     let rank = dims.len() - 2;
     let list = |name: &str| {
         let values = cx.node.ints(name).map_or(vec![1; rank], <[i64]>::to_vec);
@@ -25,10 +30,10 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
     let mut ends = vec![0; rank];
     for axis in 0..rank {
         let extent = (filter[axis + 2] as i64 - 1) * dilations[axis] + 1;
-        let (size, made) = (dims[axis + 2] as i64, out[axis + 2] as i64);
-        begins[axis] = padding_before(cx, axis, (size - 1) * strides[axis] + extent - made)?;
+        let (size, output) = (dims[axis + 2] as i64, out[axis + 2] as i64);
+        begins[axis] = padding_before(cx, axis, (size - 1) * strides[axis] + extent - output)?;
         // With this padding at the end, the convolution has exactly one window per input element.
-        ends[axis] = (size - 1) * strides[axis] + extent - made - begins[axis];
+        ends[axis] = (size - 1) * strides[axis] + extent - output - begins[axis];
     }
     // Negative padding crops rows that a convolution would skip, or one row too many.
     let cut: Vec<i64> = ends.iter().map(|end| (*end).min(0)).collect();
@@ -47,13 +52,12 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
         pads_begin: begins,
         pads_end: ends.iter().map(|end| (*end).max(0)).collect(),
     };
-    let group = cx.node.int("group").unwrap_or(1).max(1);
     let attributes = [
         ("kernel_shape", window.kernel.clone().into()),
         ("strides", window.strides.clone().into()),
         ("dilations", window.dilations.clone().into()),
         ("pads", window.pads().into()),
-        ("group", group.into()),
+        ("group", (group as i64).into()),
     ];
     let inner_dims = [&out[..2], &spatial].concat();
     cx.for_each_requested(3, |cx, index| {
@@ -61,7 +65,7 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
             0 => cx.emit("Conv", &[&inner, &weight], &attributes),
             1 => {
                 let (large, small) = ((&*inner, &*inner_dims), (&*input, &*dims));
-                conv_weights::of_weights(cx, large, small, &window, group as usize)
+                conv_weights::of_weights(cx, large, small, &window, group)
             }
             _ => conv_weights::by_channel(cx, &gradient, &out),
         })
@@ -77,14 +81,14 @@ fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
             .and_then(|values| values.get(axis))
             .copied()
     };
-    let whole = (total + at("output_padding").unwrap_or(0)).max(0);
+    let cropped = (total + at("output_padding").unwrap_or(0)).max(0);
     let explicit = at("pads").unwrap_or(0);
     let computed = cx.node.ints("output_shape").is_some();
     let before = match cx.node.string("auto_pad").unwrap_or("NOTSET") {
-        "SAME_UPPER" => whole / 2,
-        "SAME_LOWER" => whole - whole / 2,
+        "SAME_UPPER" => cropped / 2,
+        "SAME_LOWER" => cropped - cropped / 2,
         "VALID" => 0,
-        _ if computed => whole - whole / 2,
+        _ if computed => cropped - cropped / 2,
         _ => explicit,
     };
     if (0..=4096).contains(&before) {

@@ -12,21 +12,20 @@ use super::sliding_window::Window;
 pub fn of_weights(
     cx: &mut Context,
     (large, dims): (&str, &[usize]),
-    (small, made): (&str, &[usize]),
+    (small, small_dims): (&str, &[usize]),
     window: &Window,
     group: usize,
 ) -> String {
     let (batch, channels) = (dims[0], dims[1] / group);
     let area = &dims[2..];
     let rank = area.len();
-    let apart = [&[batch, group, channels], area].concat();
-    let apart = cx.reshape(large, &apart);
+    let grouped = cx.reshape(large, &[&[batch, group, channels], area].concat());
     let order: Vec<usize> = [2, 1, 0].into_iter().chain(3..rank + 3).collect();
-    let turned = cx.transpose(&apart, &order);
-    let turned = cx.reshape(&turned, &[&[channels, group * batch], area].concat());
+    let batch_last = cx.transpose(&grouped, &order);
+    let batch_last = cx.reshape(&batch_last, &[&[channels, group * batch], area].concat());
     let exchanged: Vec<usize> = [1, 0].into_iter().chain(2..rank + 2).collect();
     let kernel = cx.transpose(small, &exchanged);
-    let extents: Vec<i64> = made[2..].iter().map(|&size| size as i64).collect();
+    let extents: Vec<i64> = small_dims[2..].iter().map(|&size| size as i64).collect();
     let attributes = [
         ("kernel_shape", extents.into()),
         ("strides", window.dilations.clone().into()),
@@ -34,7 +33,7 @@ pub fn of_weights(
         ("pads", window.pads().into()),
         ("group", (group as i64).into()),
     ];
-    let sums = cx.emit("Conv", &[&turned, &kernel], &attributes);
+    let sums = cx.emit("Conv", &[&batch_last, &kernel], &attributes);
     // Rows that the stride skips at the end allow more kernel positions than there are.
     let axes: Vec<i64> = (2..rank as i64 + 2).collect();
     let [starts, ends, axes] = [&vec![0; rank], &window.kernel, &axes].map(|list| cx.ints(list));

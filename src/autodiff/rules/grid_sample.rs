@@ -52,21 +52,20 @@ pub fn grid_sample(cx: &mut Context) -> Result<Gradients, Error> {
     let batch = cx.ints(&batch);
     let taps = reading.join(cx, taps_of_axes, &batch);
     let gradient = cx.reshape(&gradient, &[groups, reading.dims[1], 1, places]);
-    let of_input = if cx.needs_input_grad(0) {
-        Some(reading.of_input(cx, &taps, &gradient)?)
-    } else {
-        None
-    };
-    if !cx.needs_input_grad(1) || kernel.len() == 1 {
-        return Ok(vec![of_input, None]);
-    }
-    let mut columns = Vec::with_capacity(axes);
-    let of_coordinates = reading.of_coordinates(cx, &taps, &gradient, &input);
-    for (of_coordinate, reach) in of_coordinates.iter().zip(reaches).rev() {
-        let scaled = cx.scale(of_coordinate, elem, reach)?;
-        columns.push(cx.reshape(&scaled, &[groups, places, 1]));
-    }
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let of_grid = cx.emit("Concat", &columns, &[("axis", 2i64.into())]);
-    Ok(vec![of_input, Some(cx.reshape(&of_grid, &grid_dims))])
+    // The gradient of the grid is zero where the nearest element is taken.
+    let count = if kernel.len() == 1 { 1 } else { 2 };
+    cx.for_each_requested(count, |cx, index| {
+        if index == 0 {
+            return reading.of_input(cx, &taps, &gradient);
+        }
+        let mut columns = Vec::with_capacity(axes);
+        let of_coordinates = reading.of_coordinates(cx, &taps, &gradient, &input);
+        for (of_coordinate, &reach) in of_coordinates.iter().zip(&reaches).rev() {
+            let scaled = cx.scale(of_coordinate, elem, reach)?;
+            columns.push(cx.reshape(&scaled, &[groups, places, 1]));
+        }
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let of_grid = cx.emit("Concat", &columns, &[("axis", 2i64.into())]);
+        Ok(cx.reshape(&of_grid, &grid_dims))
+    })
 }

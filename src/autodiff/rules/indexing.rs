@@ -123,13 +123,9 @@ pub fn gather_nd(cx: &mut Context) -> Result<Gradients, Error> {
         return Err(cx.unsupported(&format!("batch_dims = {batch_rank} of {dims:?}")));
     }
     if batch_rank == 0 {
-        let zeros = cx.zeros(elem, &dims)?;
-        let added = cx.emit(
-            "ScatterND",
-            &[&zeros, &indices, &gradient],
-            &[(ADD.0, ADD.1.into())],
-        );
-        return Ok(vec![Some(added)]);
+        return Ok(vec![Some(scattered_nd(
+            cx, &gradient, &indices, &dims, elem,
+        )?)]);
     }
     cx.check_constant(&dims[..batch_rank])?;
     let batch: usize = dims[..batch_rank].iter().product();
@@ -150,13 +146,21 @@ pub fn gather_nd(cx: &mut Context) -> Result<Gradients, Error> {
     let rest = &dims[batch_rank..];
     let updates = [&[batch], &middle[..], &rest[coordinates.min(rest.len())..]].concat();
     let gradient = cx.reshape(&gradient, &updates);
-    let zeros = cx.zeros(elem, &[&[batch], rest].concat())?;
-    let added = cx.emit(
-        "ScatterND",
-        &[&zeros, &indices, &gradient],
-        &[(ADD.0, ADD.1.into())],
-    );
+    let added = scattered_nd(cx, &gradient, &indices, &[&[batch], rest].concat(), elem)?;
     Ok(vec![Some(cx.reshape(&added, &dims))])
+}
+
+/// `g` added to zeros of the dimensions `dims` at `indices`, one per slice.
+fn scattered_nd(
+    cx: &mut Context,
+    gradient: &str,
+    indices: &str,
+    dims: &[usize],
+    elem: ElementType,
+) -> Result<String, Error> {
+    let zeros = cx.zeros(elem, dims)?;
+    let add = [(ADD.0, ADD.1.into())];
+    Ok(cx.emit("ScatterND", &[&zeros, indices, gradient], &add))
 }
 
 /// For the data, `g` with zeros at the updated positions (with `add`: `g`); for the updates, `g` at their positions.
@@ -180,18 +184,15 @@ fn put(cx: &mut Context, (put, take): (&str, &str), axis: Option<i64>) -> Result
         other => return Err(cx.unsupported(&format!("reduction = {other:?}"))),
     };
     let attributes: Vec<_> = axis.into_iter().map(|axis| ("axis", axis.into())).collect();
-    let of_data = match (cx.needs_input_grad(0), adds) {
-        (false, _) => None,
-        (true, true) => Some(gradient.clone()),
-        (true, false) => {
+    // Input 1, the indices, are integers, which have no gradient.
+    cx.for_each_requested(3, |cx, index| match index {
+        0 if adds => Ok(gradient.clone()),
+        0 => {
             let zeros = cx.zeros(elem, &updates)?;
-            Some(cx.emit(put, &[&gradient, &indices, &zeros], &attributes))
+            Ok(cx.emit(put, &[&gradient, &indices, &zeros], &attributes))
         }
-    };
-    let of_updates = cx
-        .needs_input_grad(2)
-        .then(|| cx.emit(take, &[&gradient, &indices], &attributes));
-    Ok(vec![of_data, None, of_updates])
+        _ => Ok(cx.emit(take, &[&gradient, &indices], &attributes)),
+    })
 }
 
 /// For the values off and on: the sums of `g` over their positions.

@@ -53,16 +53,16 @@ pub fn taps(
     (kernel, padding): (Kernel, Padding),
     elem: ElementType,
 ) -> Result<Vec<Tap>, Error> {
-    let whole = match kernel.len() {
+    let floor = match kernel.len() {
         1 => cx.op("Round", &[coordinate]),
         _ => cx.op("Floor", &[coordinate]),
     };
-    let t = cx.op("Sub", &[coordinate, &whole]);
+    let t = cx.op("Sub", &[coordinate, &floor]);
     let t = (t.as_str(), dims);
     let mut taps = Vec::with_capacity(kernel.len());
     for &(offset, coefficients) in kernel {
         let offset = cx.scalar(elem, offset)?;
-        let place = cx.add(&whole, &offset);
+        let place = cx.add(&floor, &offset);
         let index = padded(cx, &place, size, padding, elem)?;
         let powers = coefficients.iter().enumerate().skip(1);
         let derivative: Vec<f64> = powers.map(|(power, c)| power as f64 * c).collect();
@@ -105,10 +105,10 @@ fn padded(
             };
             let (mirror, period) = (cx.scalar(elem, mirror)?, cx.scalar(elem, period.max(1.0))?);
             let distance = cx.op("Sub", &[place, &mirror]);
-            let turns = cx.op("Div", &[&distance, &period]);
-            let turns = cx.op("Floor", &[&turns]);
-            let turns = cx.mul(&turns, &period);
-            let there = cx.op("Sub", &[&distance, &turns]);
+            let periods = cx.op("Div", &[&distance, &period]);
+            let periods = cx.op("Floor", &[&periods]);
+            let start = cx.mul(&periods, &period);
+            let there = cx.op("Sub", &[&distance, &start]);
             let back = cx.op("Sub", &[&period, &there]);
             let folded = cx.op("Min", &[&there, &back]);
             cx.add(&folded, &mirror)
@@ -251,9 +251,9 @@ impl Sampler {
 
     /// Rows of one number per tap and channel, from (groups, channels, taps, places).
     fn by_channel(&self, cx: &mut Context, value: &str) -> String {
-        let turned = cx.transpose(value, &[1, 0, 2, 3]);
+        let channel_first = cx.transpose(value, &[1, 0, 2, 3]);
         let dims = cx.ints(&[self.dims[1] as i64, -1]);
-        cx.op("Reshape", &[&turned, &dims])
+        cx.op("Reshape", &[&channel_first, &dims])
     }
 
     /// The indices, repeated for each channel.
@@ -275,17 +275,17 @@ impl Sampler {
             &[&zeros, &indices, &updates],
             &attributes,
         );
-        let apart = cx.reshape(&sums, &[channels, batch, self.area()]);
-        let turned = cx.transpose(&apart, &[1, 0, 2]);
-        Ok(cx.reshape(&turned, &self.dims))
+        let channel_first = cx.reshape(&sums, &[channels, batch, self.area()]);
+        let batch_first = cx.transpose(&channel_first, &[1, 0, 2]);
+        Ok(cx.reshape(&batch_first, &self.dims))
     }
 
     /// The elements at the taps, (groups, channels, taps, places).
     fn elements(&self, cx: &mut Context, taps: &Taps, input: &str) -> String {
         let (batch, channels) = (self.dims[0], self.dims[1]);
-        let apart = cx.reshape(input, &[batch, channels, self.area()]);
-        let turned = cx.transpose(&apart, &[1, 0, 2]);
-        let flat = cx.reshape(&turned, &[channels, batch * self.area()]);
+        let batch_first = cx.reshape(input, &[batch, channels, self.area()]);
+        let channel_first = cx.transpose(&batch_first, &[1, 0, 2]);
+        let flat = cx.reshape(&channel_first, &[channels, batch * self.area()]);
         let indices = self.for_channels(cx, &taps.indices);
         let read = cx.emit(
             "GatherElements",

@@ -55,6 +55,30 @@ impl Statistics {
         }
         rest * &normalised.inverse
     }
+
+    /// The gradients of input, scale and bias of a normalization with one scale and bias per channel. `column` are the
+    /// dimensions with which the scale broadcasts to the input.
+    pub fn of_scaled_channels(
+        &self,
+        cx: &mut Context,
+        column: &[usize],
+    ) -> Result<Gradients, Error> {
+        let (gradient, input, scale) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
+        let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+        let normalised = self.normalise(cx, &input, elem)?;
+        let g = Expr::from(gradient.as_str());
+        cx.for_each_requested(3, |cx, index| match index {
+            0 => {
+                let h = &g * cx.reshape(&scale, column);
+                cx.eval(self.back(&normalised, &h))
+            }
+            1 => {
+                let product = cx.eval(&g * &normalised.value)?;
+                Ok(conv_weights::by_channel(cx, &product, &dims))
+            }
+            _ => Ok(conv_weights::by_channel(cx, &gradient, &dims)),
+        })
+    }
 }
 
 /// LayerNormalization: over the last axes, with element-wise scale and bias.
@@ -139,23 +163,15 @@ fn of_normalised(
 
 /// InstanceNormalization: over the spatial axes, with one scale per channel.
 pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, scale) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
-    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let dims = cx.dims(&cx.input(0)?)?;
     let statistics = Statistics {
         axes: (2..dims.len()).collect(),
         centred: true,
         epsilon: f64::from(cx.node.float("epsilon").unwrap_or(1e-5)),
     };
-    let normalised = statistics.normalise(cx, &input, elem)?;
-    let mut by_channel = vec![1; dims.len()];
-    by_channel[1] = dims[1];
-    let g = Expr::from(gradient.as_str());
-    let h = &g * cx.reshape(&scale, &by_channel);
-    let of_input = cx.eval(statistics.back(&normalised, &h))?;
-    let product = cx.eval(g * &normalised.value)?;
-    let [of_scale, of_shift] =
-        [product, gradient].map(|value| conv_weights::by_channel(cx, &value, &dims));
-    Ok([of_input, of_scale, of_shift].map(Some).into())
+    let mut column = vec![1; dims.len()];
+    column[1] = dims[1];
+    statistics.of_scaled_channels(cx, &column)
 }
 
 /// GroupNormalization: over the spatial axes and groups of channels, with one scale per channel (opset 18: per group).
@@ -172,32 +188,39 @@ pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
         )));
     };
     let area: usize = dims[2..].iter().product();
-    let apart = [dims[0], groups, dims[1] / groups, area];
+    let grouped = [dims[0], groups, dims[1] / groups, area];
     let scales: usize = cx.dims(&scale)?.iter().product();
     let scale = cx.reshape(&scale, &[1, groups, scales / groups, 1]);
-    let gradient = cx.reshape(&gradient, &apart);
+    let gradient = cx.reshape(&gradient, &grouped);
     let g = Expr::from(gradient.as_str());
     let h = &g * scale;
-    let input = cx.reshape(&input, &apart);
+    let input = cx.reshape(&input, &grouped);
     let statistics = Statistics {
         axes: vec![2, 3],
         centred: true,
         epsilon: f64::from(cx.node.float("epsilon").unwrap_or(1e-5)),
     };
     let normalised = statistics.normalise(cx, &input, elem)?;
-    let of_input = cx.eval(statistics.back(&normalised, &h))?;
-    let of_input = cx.reshape(&of_input, &dims);
-    let product = cx.eval(g * &normalised.value)?;
     let others: &[usize] = if scales == groups {
         &[0, 2, 3]
     } else {
         &[0, 3]
     };
-    let [of_scale, of_shift] = [product, gradient].map(|value| {
-        let sums = cx.sum_over(&value, others);
+    let per_scale = |cx: &mut Context, value: &str| {
+        let sums = cx.sum_over(value, others);
         cx.reshape(&sums, &[scales])
-    });
-    Ok([of_input, of_scale, of_shift].map(Some).into())
+    };
+    cx.for_each_requested(3, |cx, index| match index {
+        0 => {
+            let of_groups = cx.eval(statistics.back(&normalised, &h))?;
+            Ok(cx.reshape(&of_groups, &dims))
+        }
+        1 => {
+            let product = cx.eval(&g * &normalised.value)?;
+            Ok(per_scale(cx, &product))
+        }
+        _ => Ok(per_scale(cx, &gradient)),
+    })
 }
 
 /// MeanVarianceNormalization: over the given axes, without scale.

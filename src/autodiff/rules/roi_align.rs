@@ -62,10 +62,10 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     let batch = cx.input(2)?;
     let taps = reading.join(cx, axes, &batch);
     let spread = cx.reshape(&gradient, &[groups, channels, 1, rows, 1, columns, 1]);
-    let apart = [rows, down.most(), columns, across.most()];
+    let bins = [rows, down.most(), columns, across.most()];
     let spread = if largest {
         let weighed = reading.weighed(cx, &taps, &input);
-        let weighed = cx.reshape(&weighed, &[&[groups, channels, 4], &apart[..]].concat());
+        let weighed = cx.reshape(&weighed, &[&[groups, channels, 4], &bins[..]].concat());
         let shares = shares_of_largest(cx, &weighed, &[2, 4, 6], elem);
         let spread = cx.mul(&spread, &shares);
         cx.reshape(&spread, &[groups, channels, 4, places])

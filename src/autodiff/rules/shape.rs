@@ -110,13 +110,13 @@ pub fn tile(cx: &mut Context) -> Result<Gradients, Error> {
     if out == dims || dims.contains(&0) {
         return Ok(vec![Some(gradient)]);
     }
-    let apart: Vec<usize> = out
+    let split: Vec<usize> = out
         .iter()
         .zip(&dims)
         .flat_map(|(&out, &size)| [out / size, size])
         .collect();
     let copies: Vec<usize> = (0..dims.len()).map(|axis| 2 * axis).collect();
-    let gradient = cx.reshape(&gradient, &apart);
+    let gradient = cx.reshape(&gradient, &split);
     let summed = cx.sum_over(&gradient, &copies);
     Ok(vec![Some(cx.reshape(&summed, &dims))])
 }

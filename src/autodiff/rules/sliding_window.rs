@@ -94,9 +94,10 @@ impl Window {
 
     /// Whether the windows cover the input without gap, overlap or padding.
     pub fn tiles(&self, input: &[usize], output: &[usize]) -> bool {
-        let whole = |axis: usize| output[axis] as i64 * self.kernel[axis] == input[axis] as i64;
-        let apart = self.kernel == self.strides && self.dilations.iter().all(|&step| step == 1);
-        apart && self.pads().iter().all(|&pad| pad == 0) && (0..input.len()).all(whole)
+        let fills = |axis: usize| output[axis] as i64 * self.kernel[axis] == input[axis] as i64;
+        let is_disjoint =
+            self.kernel == self.strides && self.dilations.iter().all(|&step| step == 1);
+        is_disjoint && self.pads().iter().all(|&pad| pad == 0) && (0..input.len()).all(fills)
     }
 
     /// Both paddings as ONNX lists them.

@@ -271,11 +271,11 @@ fn by_trial_of(
 ) -> Result<Option<Tail>, Error> {
     let known = shapes.get(output)?.clone();
     let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
-    let made = make(&mut builder, known.elem)?;
+    let scores = make(&mut builder, known.elem)?;
     let mut shapes = shapes.clone();
-    shapes.insert(&made, known);
+    shapes.insert(&scores, known);
     let mut changed = builder.into_graph();
-    let found = by_trial(&mut changed, &shapes, &made, trial)?;
+    let found = by_trial(&mut changed, &shapes, &scores, trial)?;
     if found.is_some() {
         *graph = changed;
     }

@@ -31,8 +31,8 @@ pub fn propagate_axes(graph: &Graph, shapes: &Types, input: &str) -> HashMap<Str
     let dependent = graph.descendants([input]);
     let mut pieces = Pieces::default();
     for node in graph.nodes() {
-        let made = node.output.iter().enumerate();
-        for (index, name) in made.filter(|(_, name)| dependent.contains(name.as_str())) {
+        let outputs = node.output.iter().enumerate();
+        for (index, name) in outputs.filter(|(_, name)| dependent.contains(name.as_str())) {
             let Some(dims) = dims(shapes, name) else {
                 continue;
             };

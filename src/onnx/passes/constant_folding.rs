@@ -1,8 +1,9 @@
-//! Constant folding: computes in advance what does not depend on the inputs' elements. Exported networks contain much of it: shape
-//! computations, ranges, masks, tables of positions. A gradient can pass through what remains.
+//! Constant folding: computes in advance what does not depend on the inputs' elements. Exported
+//! networks contain much of it: shape computations, ranges, masks, tables of positions. A gradient
+//! can pass through what remains.
 //!
-//! An [`Evaluator`] computes the constants; remaining values keep their names. For a network with a variable batch size, only
-//! what is equal for every batch size is folded.
+//! An [`Evaluator`] computes the constants; remaining values keep their names. For a network with a
+//! variable batch size, only what is equal for every batch size is folded.
 
 use super::{control_flow, sequences};
 use crate::onnx::evaluator::{Dims, Evaluator};
@@ -60,8 +61,8 @@ impl Parts {
         }
     }
 
-    /// The graph without the control flow, nested or not, that can be resolved without evaluating anything: ONNX Runtime
-    /// takes long to load deeply nested subgraphs.
+    /// The graph without the control flow, nested or not, that can be resolved without evaluating
+    /// anything: ONNX Runtime takes long to load deeply nested subgraphs.
     fn resolve_control_flow(self, mut graph: Graph) -> Result<Graph, Error> {
         while let Some(next) = self
             .control
@@ -90,8 +91,8 @@ impl Parts {
     }
 }
 
-/// The graph with every value folded that is equal for all `choices` of its inputs' dimensions, and with the control flow
-/// and the sequences removed that become constant by it.
+/// The graph with every value folded that is equal for all `choices` of its inputs' dimensions, and
+/// with the control flow and the sequences removed that become constant by it.
 ///
 /// # Errors
 /// As [`fold_parts`].
@@ -142,8 +143,9 @@ fn fold_common<E: Evaluator + ?Sized>(
     Ok((remove_folded(graph, alike.unwrap_or_default())?, all))
 }
 
-/// The types of all values of `graph` for the dimensions given for its inputs, also where dimensions are computed on the
-/// way. Values whose dimensions depend on the inputs' elements are left out.
+/// The types of all values of `graph` for the dimensions given for its inputs, also where
+/// dimensions are computed on the way. Values whose dimensions depend on the inputs' elements are
+/// left out.
 ///
 /// # Errors
 /// As [`fold`].
@@ -158,9 +160,9 @@ pub fn shapes<E: Evaluator + ?Sized>(
 /// Constants by name.
 type Constants = HashMap<String, TensorProto>;
 
-/// The constants of `graph` for given input dimensions, and the types of all values. Constants make dimensions known, which
-/// make more constants: repeats until no node disappears, or the evaluator rejects the rest of the graph (which is reported
-/// when the graph is used, not here).
+/// The constants of `graph` for given input dimensions, and the types of all values. Constants make
+/// dimensions known, which make more constants: repeats until no node disappears, or the evaluator
+/// rejects the rest of the graph (which is reported when the graph is used, not here).
 fn fold_to_fixpoint<E: Evaluator + ?Sized>(
     evaluator: &E,
     graph: &Graph,
@@ -297,14 +299,14 @@ fn alias(graph: &Graph, node: &NodeProto) -> Option<TensorProto> {
     })
 }
 
-/// The graph with the `known` values as constants, without the nodes that compute nothing else and without constants that
-/// nothing reads any more.
+/// The graph with the `known` values as constants, without the nodes that compute nothing else and
+/// without constants that nothing reads any more.
 fn remove_folded(graph: &Graph, mut known: Constants) -> Result<Graph, Error> {
-    let made = |node: &NodeProto| {
+    let is_known = |node: &NodeProto| {
         let mut outputs = node.output.iter().filter(|output| !output.is_empty());
         outputs.all(|output| known.contains_key(output))
     };
-    let kept: Vec<bool> = graph.nodes().iter().map(|node| !made(node)).collect();
+    let kept: Vec<bool> = graph.nodes().iter().map(|node| !is_known(node)).collect();
     let nodes = graph.nodes().iter().zip(&kept);
     let nodes: Vec<&NodeProto> = nodes
         .filter(|(_, kept)| **kept)

@@ -1,9 +1,10 @@
 //! Graph passes that prepare a model for differentiation, and the pipeline of them.
 //!
-//! [`normalize`] works on the model: [`to_float32`], [`upgrade_opset`], [`polyfill`], [`inline_functions`]. [`specialize`]
-//! works on its graph, once the dimensions of the inputs are known: [`decompose`] (fused operators), [`constant_folding`],
-//! [`control_flow`] (`If`, `Loop`, `Scan`), [`sequences`]. It needs an [`Evaluator`](super::Evaluator). [`fuse_batch_norm`]
-//! is an optimization.
+//! [`normalize`] works on the model: [`to_float32`], [`upgrade_opset`], [`polyfill`],
+//! [`inline_functions`]. [`specialize`] works on its graph, once the dimensions of the inputs are
+//! known: [`decompose`] (fused operators), [`constant_folding`], [`control_flow`] (`If`, `Loop`,
+//! `Scan`), [`sequences`]. It needs an [`Evaluator`](super::Evaluator). [`fuse_batch_norm`] is an
+//! optimization.
 
 pub mod constant_folding;
 pub mod control_flow;

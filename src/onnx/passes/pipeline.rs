@@ -15,9 +15,10 @@ pub fn normalize(model: ModelProto) -> Result<Graph, Error> {
     Passes::ALL.normalize(model)
 }
 
-/// The graph for each of `choices` of its inputs' dimensions: fused operators decomposed, constants folded, control flow
-/// and sequences resolved. What differs between the choices stays computed. The first choice must be one for which the
-/// dimensions of fused operators' inputs can be inferred.
+/// The graph for each of `choices` of its inputs' dimensions: fused operators decomposed, constants
+/// folded, control flow and sequences resolved. What differs between the choices stays computed.
+/// The first choice must be one for which the dimensions of fused operators' inputs can be
+/// inferred.
 ///
 /// # Errors
 /// If the evaluator rejects the graph for one of the choices, or the result of a pass.

@@ -125,7 +125,7 @@ fn properties_of_some_runs_are_in_their_captions() {
     let first = "method 6 · seed 0 | stopped after 3 steps · 25.0 %";
     assert_eq!(caption(&found, 0), first);
     assert_eq!(caption(&found, 1), "method 3 · seed 1 | ");
-    // Nothing is said of settings whose meaning is not today's.
+    // Settings with another meaning today are not compared.
     assert_eq!(
         found.summary(),
         "flamingo · m · score 1.00; different: method, seed"

@@ -1,8 +1,9 @@
-//! Claims: a process claims the runs that it is making, so that others that share the history make other ones meanwhile.
+//! Claims: a process claims the runs that it is making, so that others that share the history make
+//! other ones meanwhile.
 //!
-//! A claim is a lock on the file `.claims/<id>`. It ends with its process, however that ends. Where a file system has no
-//! locks, every claim succeeds: then two processes may make the same run, and the history holds the one saved last,
-//! complete and with the same picture.
+//! A claim is a lock on the file `.claims/<id>`. It ends with its process, however that ends. Where
+//! a file system has no locks, every claim succeeds: then two processes may make the same run, and
+//! the history holds the one saved last, complete and with the same picture.
 
 use super::paths::{self, CLAIMS};
 use crate::home::Home;
@@ -40,7 +41,8 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if let Some((_file, path)) = &self.lock {
-            // Before the lock ends, so that a process that waits for this file notices. A file that stays is swept later.
+            // Before the lock ends, so that a process that waits for this file notices. A file that
+            // stays is swept later.
             let _ = fs::remove_file(path);
         }
     }

@@ -53,7 +53,7 @@ pub fn restore(home: &Home, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Restores the runs that were removed last together, and returns their ids. Those that were made again since are left
+/// Restores the runs that were removed last together, and returns their ids. Those that were repeated since are left
 /// as they are.
 ///
 /// # Errors
@@ -78,7 +78,7 @@ pub fn undo(home: &Home) -> Result<Vec<String>, Error> {
     }
 }
 
-/// The ids of all removed runs, those removed last first. One that was removed, made again and removed again is there
+/// The ids of all removed runs, those removed last first. A run that was removed, repeated and removed again is listed
 /// twice.
 ///
 /// # Errors

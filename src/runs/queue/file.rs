@@ -177,8 +177,8 @@ impl Orphan {
     }
 }
 
-/// The queues that processes left behind, oldest first, and what is to be said of them and of those that cannot be
-/// read. Together they hold no more than one queue takes: others are left for the next process.
+/// The queues that processes left behind, oldest first, and the problems of these and of those that cannot be read.
+/// Together they hold no more jobs than one queue: the others are left for the next process.
 ///
 /// # Errors
 /// [`Error::File`] if the folder cannot be listed.

@@ -189,13 +189,13 @@ fn a_file_with_too_many_jobs_is_an_error_and_is_kept() {
     drop((file, other));
 
     let (mut found, problems) = orphans(&home).unwrap();
-    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!((found.len(), said.len()), (1, 2), "{said:?}");
-    let is_about = |what: &str| said.iter().any(|text| text.contains(what));
+    let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!((found.len(), messages.len()), (1, 2), "{messages:?}");
+    let is_about = |what: &str| messages.iter().any(|text| text.contains(what));
     // Whichever of the two came first: the other one has no room.
     let orphan = found.remove(0);
     if orphan.queue.jobs().len() == 1 {
-        assert!(is_about("10000 runs exceed the queue"), "{said:?}");
+        assert!(is_about("10000 runs exceed the queue"), "{messages:?}");
         orphan.remove().unwrap();
         let (mut found, problems) = orphans(&home).unwrap();
         assert!(
@@ -205,8 +205,8 @@ fn a_file_with_too_many_jobs_is_an_error_and_is_kept() {
         );
         found.remove(0).remove().unwrap();
     } else {
-        assert!(is_about("holds 3 runs more than the 10000"), "{said:?}");
-        assert!(is_about("1 runs exceed the queue"), "{said:?}");
+        assert!(is_about("holds 3 runs more than the 10000"), "{messages:?}");
+        assert!(is_about("1 runs exceed the queue"), "{messages:?}");
         orphan.remove().unwrap();
         let (mut found, problems) = orphans(&home).unwrap();
         assert!(problems.is_empty() && found[0].queue.jobs().len() == 1);

@@ -1,6 +1,6 @@
-//! Branches: a run that continues another one from some step with other settings.
+//! Branches: runs that continue another run from one of its steps with other settings.
 //!
-//! A branch carries the settings of all its steps, so that it can be made from the beginning, without the other run.
+//! A branch holds the settings of all its steps, so that it can be repeated from the first step, without the other run.
 
 use super::{Spec, has_known_settings, known};
 use crate::ascent::{Settings, Stage, fixed_difference, why_fixed};
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Most changes of the settings of one run.
+/// Maximum number of changes of the settings within a run.
 const MAX_STAGES: usize = 64;
 
 /// Why a run cannot continue with other settings: one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BranchError {
-    /// A setting that must stay as it is.
+    /// A setting that cannot change within a run.
     #[error("{key} cannot change from {from} to {to} within a run: {why}")]
     Fixed {
         key: &'static str,
@@ -25,16 +25,16 @@ pub enum BranchError {
         to: String,
         why: &'static str,
     },
-    /// No step that has steps before and behind it.
+    /// Not a step that has steps before and after it.
     #[error("step {step}: settings can change after step 1 to {last} of this run")]
     NoStep { step: usize, last: usize },
-    /// It would come before a change that there is.
+    /// An earlier step than that of a change of settings that the run already has.
     #[error("step {step}: the settings of this run change after step {before} already")]
     Earlier { step: usize, before: usize },
-    /// More than `MAX_STAGES`.
+    /// More than `MAX_STAGES` changes.
     #[error("the settings of one run can change {MAX_STAGES} times at most")]
     TooMany,
-    /// Its settings have another meaning today.
+    /// The run is of an earlier version, in which settings had another meaning.
     #[error("method {0} of an earlier version made this run: it cannot be branched")]
     Former(u32),
 }
@@ -48,7 +48,7 @@ pub struct BranchPoint {
     pub step: usize,
 }
 
-/// `from 8835a6f0 at step 120`: as many digits of the id as are enough to find it.
+/// `from 8835a6f0 at step 120`: the first digits of the id, which suffice to find the run.
 impl fmt::Display for BranchPoint {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let id: String = self.id.chars().take(8).collect();
@@ -66,8 +66,8 @@ pub(super) struct Written {
 }
 
 impl Spec {
-    /// The run that goes on after `step` steps of this one with other settings. If this run is itself a branch that
-    /// begins there, it has had no step of its own, and the result is a branch of the run before.
+    /// The run that continues this one after `step` steps with other settings. If this run is itself a branch that
+    /// begins there, it has no step of its own, and the result is a branch of its parent.
     ///
     /// # Errors
     /// [`BranchError`].
@@ -110,7 +110,7 @@ impl Spec {
         Ok(branch)
     }
 
-    /// Other settings of its first steps, in their order; empty unless it is a branch.
+    /// The stages before the branch, with their settings, in order; empty unless it is a branch.
     pub fn earlier(&self) -> &[Stage] {
         &self.earlier
     }
@@ -133,13 +133,13 @@ impl Spec {
         })
     }
 
-    /// What of the settings is another than before the branch: keys, values before and values since, safe to show.
+    /// The settings that the branch changed: keys, values before and values since, safe to show.
     pub fn changes_at_branch(&self) -> Vec<(&'static str, String, String)> {
         let before = self.earlier.last().map(|stage| &stage.settings);
         before.map_or_else(Vec::new, |before| changed(before, &self.settings))
     }
 
-    /// The same run with the earlier settings of another one, whose settings its own go on from.
+    /// This run as the last stage of another one: with its earlier stages.
     ///
     /// # Errors
     /// [`BranchError`].
@@ -180,7 +180,7 @@ impl Spec {
             return Ok(self);
         }
         if !has_known_settings(self.method) || stages.len() > MAX_STAGES {
-            return Err("branched_from: this is no run that can be branched so".into());
+            return Err("branched_from: this run cannot be a branch".into());
         }
         let last = std::mem::take(&mut self.settings);
         let mut ends = Vec::new();
@@ -214,7 +214,7 @@ impl Spec {
     }
 }
 
-/// The settings that differ: keys, values before and since, safe to show.
+/// The settings that differ: keys, values before and values since, safe to show.
 pub fn changed(before: &Settings, since: &Settings) -> Vec<(&'static str, String, String)> {
     let knobs = crate::ascent::settings::KNOBS.iter();
     let pairs = knobs.filter_map(|knob| {

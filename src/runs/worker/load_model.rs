@@ -87,7 +87,8 @@ impl LoadedModel {
         active.unwrap_or_else(PoisonError::into_inner).device
     }
 
-    /// Runs it on another device from now on, if this one failed and the user left it to `auto`; one line about the change.
+    /// Runs it on another device from now on, if this one failed and the user left it to `auto`;
+    /// one line about the change.
     pub fn go_on_after(&self, problem: &crate::runtime::Error) -> Option<String> {
         let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
         *active = active.after(problem)?;
@@ -111,8 +112,9 @@ pub struct OpenOptions {
 impl OpenOptions {
     /// Whether `asked` names the same model.
     fn apply_to(&self, asked: &str) -> bool {
-        let whole = |path: &str| std::path::absolute(path).ok();
-        self.model == asked || whole(&self.model).is_some_and(|path| Some(path) == whole(asked))
+        let absolute = |path: &str| std::path::absolute(path).ok();
+        self.model == asked
+            || absolute(&self.model).is_some_and(|path| Some(path) == absolute(asked))
     }
 }
 

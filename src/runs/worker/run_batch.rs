@@ -84,7 +84,7 @@ impl WorkerThread {
         let driven = driver::drive(&mut batch, &mut steps);
         // Until the runs are stored.
         let (mut autosave, _claims) = (steps.autosave, steps.claims);
-        let made = match driven {
+        let result = match driven {
             Ok(Some(endings)) => Ok(self.finish(endings, &members)),
             Ok(None) => Ok(Stored::All),
             Err(problem) => {
@@ -97,7 +97,7 @@ impl WorkerThread {
                 Err(problem.to_string())
             }
         };
-        match made {
+        match result {
             Ok(Stored::All) if self.is_left() && !self.current.is_empty() => {
                 if let Err(problem) = autosave.write_now(&batch) {
                     tracing::warn!(%problem, "no checkpoint could be written on leaving");
@@ -112,7 +112,7 @@ impl WorkerThread {
             }
             Ok(Stored::All) | Err(_) => autosave.discard(&batch),
         }
-        made.map(drop)
+        result.map(drop)
     }
 
     /// Whether failed jobs are retried, fewer at once or on another device; posts a notice.

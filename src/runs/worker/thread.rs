@@ -129,9 +129,9 @@ impl WorkerThread {
     fn run_jobs(&mut self, jobs: Vec<Job>) {
         self.is_set_aside = false;
         self.current = jobs.iter().map(|job| job.id).collect();
-        let made = catch(|| self.try_run_batch(jobs));
+        let result = catch(|| self.try_run_batch(jobs));
         let left = std::mem::take(&mut self.current);
-        if let Err(why) = made {
+        if let Err(why) = result {
             for job in left {
                 let why = why.clone();
                 self.mailbox.post(WorkerEvent::Failed { job, why });

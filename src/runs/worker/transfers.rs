@@ -1,4 +1,4 @@
-//! Runs that are to be made in another model: it is opened, behind whatever runs, and what they climb is looked up in
+//! Runs to repeat in another model: the model is opened while other runs continue, and their targets are looked up in
 //! it.
 
 use super::load_model::LoadedModel;
@@ -55,7 +55,7 @@ impl Transfers {
     }
 }
 
-/// The same runs in another model, and the problems of those that cannot be made in it.
+/// The same runs in another model, and the problems of those that are impossible in it.
 fn look_up(home: &Home, runs: &[Origin], loaded: &LoadedModel) -> (Vec<Spec>, Vec<String>) {
     let opened = &loaded.opened;
     let parts = TargetScope {

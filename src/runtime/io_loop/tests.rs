@@ -1,9 +1,10 @@
-use ndarray::{Array1, arr1};
+//! Step graphs that run again and again, of a small recurrence.
 
 use super::*;
 use crate::onnx::ElementType;
 use crate::runtime::test_models::model;
 use crate::runtime::{Options, Provider, testing};
+use ndarray::{Array1, arr1};
 
 /// One step of a small recurrence over vectors of 4: `position' = position + speed`, `speed' = speed * drag + push`,
 /// and `total`, the sum of the new positions (a product with ones).
@@ -171,7 +172,7 @@ fn a_replaced_state_is_what_the_next_step_reads() {
 }
 
 #[test]
-fn a_lasting_input_can_be_changed() {
+fn a_constant_input_can_be_changed() {
     let mut session = recurrence();
     let mut looped = looped(&session);
     looped.set(&session, "push", &push(0)).unwrap();

@@ -1,5 +1,5 @@
-//! The pinned builds of ONNX Runtime for NVIDIA GPUs: the GPUs that each has code for, NVIDIA's libraries that it needs, and
-//! the build that suits a machine.
+//! The pinned builds of ONNX Runtime for NVIDIA GPUs: the GPUs that each has code for, NVIDIA's
+//! libraries that it needs, and the build that suits a machine.
 
 use super::driver::{Driver, Gpu};
 use crate::runtime::Package;
@@ -128,7 +128,8 @@ pub static CUDA_13: Cuda = Cuda {
     ],
 };
 
-/// CUDA 12, for older drivers and for GPUs that the CUDA 13 build does not support. This cuDNN is the last one for Volta.
+/// CUDA 12, for older drivers and for GPUs that the CUDA 13 build does not support. This cuDNN is
+/// the last one for Volta.
 pub static CUDA_12: Cuda = Cuda {
     major: 12,
     driver: 525,
@@ -243,7 +244,8 @@ impl Cuda {
 }
 
 impl Build {
-    /// Whether it has code for a GPU. Machine code for 8.0 also runs on 8.6, but not on 9.0; PTX runs on every later GPU.
+    /// Whether it has code for a GPU. Machine code for 8.0 also runs on 8.6, but not on 9.0; PTX
+    /// runs on every later GPU.
     pub fn has_code_for(&self, gpu: &Gpu) -> bool {
         let (major, minor) = gpu.capability;
         let runs = |&(its_major, its_minor): &(u32, u32)| its_major == major && its_minor <= minor;

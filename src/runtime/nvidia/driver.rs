@@ -1,5 +1,5 @@
-//! Queries NVIDIA's driver: its version, the GPUs, and their free memory. Its libraries are opened by name at run time and
-//! called through their C interfaces, so this file is unsafe code.
+//! Queries NVIDIA's driver: its version, the GPUs, and their free memory. Its libraries are opened
+//! by name at run time and called through their C interfaces, so this file is unsafe code.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 

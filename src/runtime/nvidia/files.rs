@@ -1,5 +1,6 @@
-//! Finds NVIDIA's libraries on this machine. A server may have them in many places, often in none that the loader knows:
-//! each is searched separately and loaded by its absolute path, after those that it links to.
+//! Finds NVIDIA's libraries on this machine. A server may have them in many places, often in none
+//! that the loader knows: each is searched separately and loaded by its absolute path, after those
+//! that it links to.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -149,9 +150,9 @@ impl Surroundings {
     }
 }
 
-/// Whether the libraries of a folder are for this CUDA version, as far as that can be known: by the folder's name
-/// (`nvidia/cu13/lib`), by the package that it is part of, or by the cuBLAS next to them. Some files have the same name for
-/// every version.
+/// Whether the libraries of a folder are for this CUDA version, as far as that can be known: by the
+/// folder's name (`nvidia/cu13/lib`), by the package that it is part of, or by the cuBLAS next to
+/// them. Some files have the same name for every version.
 fn is_for(folder: &Path, major: u32) -> bool {
     let name_of = |folder: Option<&Path>| -> String {
         let name = folder.and_then(Path::file_name).and_then(OsStr::to_str);
@@ -225,7 +226,8 @@ fn answer(command: &mut Command, patience: Duration) -> Option<String> {
     output.status.success().then_some(text)
 }
 
-/// Finds and loads the libraries that a CUDA version needs, once per process; `data` is the folder of downloaded libraries.
+/// Finds and loads the libraries that a CUDA version needs, once per process; `data` is the folder
+/// of downloaded libraries.
 pub fn load(cuda: &'static Cuda, data: &Path) -> Vec<Located> {
     static LOADED: Mutex<Vec<(u32, Vec<Located>)>> = Mutex::new(Vec::new());
     once_per_version(&LOADED, cuda, || {
@@ -374,8 +376,8 @@ pub fn keep(entry: &str) -> Option<PathBuf> {
     (library || licence).then(|| name.into())
 }
 
-/// The CUDA that a provider library is built for, by the runtime that it links to: `libcudart.so.13`. `None` if it is no
-/// such library.
+/// The CUDA that a provider library is built for, by the runtime that it links to:
+/// `libcudart.so.13`. `None` if it is no such library.
 pub fn cuda_of(provider: &Path) -> Option<u32> {
     const MARK: &[u8] = b"libcudart.so.";
     let strings = dynamic_strings(provider)?;

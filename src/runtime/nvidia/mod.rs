@@ -1,5 +1,5 @@
-//! CUDA on this machine: the driver and its GPUs, NVIDIA's libraries, the build of ONNX Runtime that suits them, and one line
-//! with a remedy for everything that can be missing.
+//! CUDA on this machine: the driver and its GPUs, NVIDIA's libraries, the build of ONNX Runtime
+//! that suits them, and one line with a remedy for everything that can be missing.
 //!
 //! - [`mod@driver`]: queries the driver
 //! - [`builds`]: the pinned builds, and which one suits a machine
@@ -24,8 +24,8 @@ const CONTAINER_FILES: [&str; 3] = [".dockerenv", "run/.containerenv", ".singula
 /// NVIDIA's PCI vendor number, as Linux writes it.
 const PCI_VENDOR: &str = "0x10de";
 
-/// Whether CUDA can be expected on this machine: it has an NVIDIA device, with or without a driver, or a driver that shows a
-/// GPU.
+/// Whether CUDA can be expected on this machine: it has an NVIDIA device, with or without a driver,
+/// or a driver that shows a GPU.
 pub fn is_expected() -> bool {
     has_device() || driver().is_ok_and(|driver| !driver.gpus.is_empty())
 }
@@ -139,7 +139,8 @@ pub struct Built {
     pub is_named: bool,
 }
 
-/// The remedy for a build that does not suit: downloading another one, which `ORT_DYLIB_PATH` would prevent from being used.
+/// The remedy for a build that does not suit: downloading another one, which `ORT_DYLIB_PATH` would
+/// prevent from being used.
 pub fn setup_remedy(is_named: bool, brings: &str) -> String {
     if is_named {
         format!("unset ORT_DYLIB_PATH and run `ziggurat setup --gpu`, which downloads {brings}")
@@ -148,7 +149,8 @@ pub fn setup_remedy(is_named: bool, brings: &str) -> String {
     }
 }
 
-/// Why a build cannot run on the GPU of this number, on one line with the remedy; `None` if nothing is known against it.
+/// Why a build cannot run on the GPU of this number, on one line with the remedy; `None` if nothing
+/// is known against it.
 pub fn refusal(driver: &Driver, built: Built, number: u32) -> Option<String> {
     let suited = builds::choose(Some(driver));
     let brings = |build: &Build| format!("the build for CUDA {}", build.cuda.major);

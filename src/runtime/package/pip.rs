@@ -105,8 +105,8 @@ impl Pip {
 
         let status = watch(&mut child, package, &[&wheels, &temporary], progress)?;
         if !status.success() {
-            let said = messages.and_then(|thread| thread.join().ok());
-            return Err(explain(package, part, &said.unwrap_or_default()));
+            let message = messages.and_then(|thread| thread.join().ok());
+            return Err(explain(package, part, &message.unwrap_or_default()));
         }
         only_wheel(&wheels).ok_or_else(|| Error::Pip {
             package: package.to_string(),
@@ -153,13 +153,14 @@ fn watch(
     }
 }
 
-/// Pip's messages, up to a length that no sensible message has; the rest is read and dropped, so that pip does not block.
+/// Pip's messages, up to a length that no sensible message has; the rest is read and dropped, so
+/// that pip does not block.
 fn listen(mut pipe: ChildStderr) -> String {
     const ENOUGH: u64 = 1 << 20;
-    let mut said = Vec::new();
-    let _ = (&mut pipe).take(ENOUGH).read_to_end(&mut said);
+    let mut message = Vec::new();
+    let _ = (&mut pipe).take(ENOUGH).read_to_end(&mut message);
     let _ = io::copy(&mut pipe, &mut io::sink());
-    String::from_utf8_lossy(&said).into_owned()
+    String::from_utf8_lossy(&message).into_owned()
 }
 
 /// The wheel that pip left.
@@ -187,9 +188,14 @@ fn size_of(folder: &Path) -> u64 {
 
 /// pip's failure as an error. Its last line is rarely the reason: when the index cannot be reached, it complains at the
 /// end of a package that does not exist, and the reason stands in the warnings before.
-fn explain(package: &Package, part: &Path, said: &str) -> Error {
+fn explain(package: &Package, part: &Path, message: &str) -> Error {
     let package = package.to_string();
-    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = || {
+        message
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+    };
     if let Some(full) = lines().find(|line| line.contains("No space left on device")) {
         return Error::File {
             doing: "write to",
@@ -203,7 +209,7 @@ fn explain(package: &Package, part: &Path, said: &str) -> Error {
         .find(|line| unreachable.iter().any(|words| line.contains(words)))
         .map(innermost);
     // An index that answers knows some version of everything that is asked of it here.
-    let knows_none = said.contains("(from versions: none)").then(|| {
+    let knows_none = message.contains("(from versions: none)").then(|| {
         let warning = lines()
             .rev()
             .find_map(|line| line.strip_prefix("WARNING: "));
@@ -249,19 +255,19 @@ mod tests {
         platform: None,
     };
 
-    fn explained(said: &str) -> String {
-        explain(&PACKAGE, Path::new("/home/a/data/.x"), said).to_string()
+    fn explained(message: &str) -> String {
+        explain(&PACKAGE, Path::new("/home/a/data/.x"), message).to_string()
     }
 
     #[test]
     fn an_index_that_cannot_be_reached_is_named_though_pip_ends_with_another_complaint() {
-        let said = "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by \
+        let message = "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by \
             'NewConnectionError('<pip._vendor.HTTPSConnection object at 0x7f>: Failed to establish a new connection: \
             [Errno 111] Connection refused')': /simple/thing/\n\
             ERROR: Could not find a version that satisfies the requirement thing==1.0 (from versions: none)\n\
             ERROR: No matching distribution found for thing==1.0\n";
         assert_eq!(
-            explained(said),
+            explained(message),
             "thing==1.0 cannot be downloaded: the package index does not answer (Failed to establish a new connection: \
              [Errno 111] Connection refused); check the network, or the index and proxy that `pip config list` shows"
         );
@@ -269,23 +275,23 @@ mod tests {
 
     #[test]
     fn an_index_that_is_ignored_is_told_by_pips_warning() {
-        let said = "WARNING: The repository located at a.b is not a trusted or secure host and is being ignored.\n\
+        let message = "WARNING: The repository located at a.b is not a trusted or secure host and is being ignored.\n\
             ERROR: Could not find a version that satisfies the requirement thing==1.0 (from versions: none)\n\
             ERROR: No matching distribution found for thing==1.0\n";
-        assert!(explained(said).contains("(The repository located at a.b is not a trusted"));
+        assert!(explained(message).contains("(The repository located at a.b is not a trusted"));
     }
 
     #[test]
     fn a_missing_version_is_told_in_pips_words() {
-        let said = "ERROR: Could not find a version that satisfies the requirement thing==1.0 (from versions: 2.0)\n\
+        let message = "ERROR: Could not find a version that satisfies the requirement thing==1.0 (from versions: 2.0)\n\
             ERROR: No matching distribution found for thing==1.0\n";
-        assert!(explained(said).contains("pip says: Could not find a version that satisfies"));
+        assert!(explained(message).contains("pip says: Could not find a version that satisfies"));
     }
 
     #[test]
     fn a_full_disk_names_the_folder_and_the_remedy() {
-        let said = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n";
-        let reported = explained(said);
+        let message = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n";
+        let reported = explained(message);
         assert!(
             reported.starts_with("cannot write to /home/a/data: "),
             "{reported}"

@@ -40,8 +40,8 @@ impl Bench {
         ])
     }
 
-    /// A pip that answers `--version` and otherwise does what the shell script says; `$dest` is where wheels go, `$bench`
-    /// the bench's folder.
+    /// A pip that answers `--version` and otherwise does what the shell script says; `$dest` is
+    /// where wheels go, `$bench` the bench's folder.
     fn pip(&self, script: &str) -> Pip {
         let bench = self.folder.path().display();
         let path = self.folder.path().join("pip");

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use ort::session::RunOptions;
 use ort::session::builder::LoadCanceler;
 
-/// Stops sessions: a run in progress ends within milliseconds (at the next node), the opening of a session is aborted, and
-/// both return [`super::Error::Stopped`], as does every later call until [`CancelHandle::reset`]. Clones share one state.
+/// Stops sessions: a run in progress ends within milliseconds (at the next node), the opening of a
+/// session is aborted, and both return [`super::Error::Stopped`], as does every later call until
+/// [`CancelHandle::reset`]. Clones share one state.
 #[derive(Clone, Default)]
 pub struct CancelHandle(Arc<Mutex<Watched>>);
 

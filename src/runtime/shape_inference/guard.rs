@@ -1,5 +1,6 @@
-//! Negative dimensions. ONNX Runtime infers them where a window is larger than its input, and aborts the process when such a
-//! value is sliced (`Slice`). Guard nodes make it reject the model instead.
+//! Negative dimensions. ONNX Runtime infers them where a window is larger than its input, and
+//! aborts the process when such a value is sliced (`Slice`). Guard nodes make it reject the model
+//! instead.
 
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
@@ -15,8 +16,8 @@ const COMPLAINT: &str = "Axis has less than the requested k elements";
 /// At most as many axes of a value are guarded.
 const MAX_AXES: usize = 8;
 
-/// Makes ONNX Runtime reject `model`, which has the nodes of `graph`, where it would abort the process. Values keep their
-/// names and dimensions.
+/// Makes ONNX Runtime reject `model`, which has the nodes of `graph`, where it would abort the
+/// process. Values keep their names and dimensions.
 ///
 /// A guard is a `TopK` of 0 elements, which is rejected only along an axis of negative size. Its empty output is
 /// concatenated to the value, which does not change it, so that the guard is checked before the value's consumers.
@@ -27,8 +28,8 @@ pub fn insert_guards(graph: &Graph, model: &mut GraphProto) {
     let needed = graph.ancestors(parted.flat_map(NodeProto::reads));
     let places = graph.nodes().iter().enumerate().zip(needed);
     let places = places.filter_map(|((index, node), needed)| {
-        let (is_watched, made) = (needed, node.output.first()?.as_str());
-        (is_watched || holds_graphs(node)).then_some((made, Place { index, is_watched }))
+        let (is_watched, output) = (needed, node.output.first()?.as_str());
+        (is_watched || holds_graphs(node)).then_some((output, Place { index, is_watched }))
     });
     let places: HashMap<&str, Place> = places.collect();
     if places.is_empty() {
@@ -114,14 +115,14 @@ impl Guards<'_> {
         axes: &[i64],
         nodes: &mut Vec<NodeProto>,
     ) {
-        let made = node.output.first_mut().filter(|made| !made.is_empty());
-        let Some(made) = made.filter(|_| !axes.is_empty()) else {
+        let output = node.output.first_mut().filter(|output| !output.is_empty());
+        let Some(output) = output.filter(|_| !axes.is_empty()) else {
             nodes.push(node);
             return;
         };
         self.is_any_inserted = true;
         let mut value = self.scope.fresh(GUARD, "value");
-        let called = std::mem::replace(made, value.clone());
+        let called = std::mem::replace(output, value.clone());
         nodes.push(node);
         for &axis in axes {
             // The error names the graph's node, wherever inside it the guard is.

@@ -38,7 +38,7 @@ fn every_order_lists_unknown_photos_last_and_keeps_the_cursor() {
     ] {
         assert_eq!((album.order(), listed(&album)), (order, expected.into()));
         assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
-        album.turn_order();
+        album.cycle_order();
     }
     assert_eq!(album.order(), Order::Opened);
 }

@@ -29,7 +29,7 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
         return (saved, None);
     }
     // Another explorer may be about to rename it.
-    let _turn = path.parent().map(files::turn);
+    let _lock = path.parent().map(files::lock_folder);
     match read_or_set_aside(&path) {
         Ok(read) => read,
         Err(problem) => {
@@ -84,7 +84,7 @@ pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     let path = home.explorer();
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let _turn = files::turn(folder);
+    let _lock = files::lock_folder(folder);
     let (mut saved, problem) = read_or_set_aside(&path)?;
     saved.put(model.clone());
     let mut text = written(&saved);

@@ -112,8 +112,8 @@ fn distance(wanted: [u8; 3], offered: [u8; 3], gamut: Gamut) -> f32 {
     // Among sixteen colours, the nearest to a pastel is a grey, which would lose the meaning of its hue.
     if gamut == Gamut::Palette16 && from.chroma >= COLOURFUL {
         let grey = to.chroma < COLOURFUL;
-        let turn = (from.get_hue() - to.get_hue()).into_radians().abs();
-        return turn + (from.l - to.l).abs() / 2.0 + if grey { 10.0 } else { 0.0 };
+        let hue = (from.get_hue() - to.get_hue()).into_radians().abs();
+        return hue + (from.l - to.l).abs() / 2.0 + if grey { 10.0 } else { 0.0 };
     }
     wanted.distance(offered)
 }

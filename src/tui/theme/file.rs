@@ -69,7 +69,7 @@ pub(super) fn read_folder(folder: &Path, built_in: &[Theme]) -> (Vec<Theme>, Vec
             .collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            problems.push(whole(folder, error.to_string()));
+            problems.push(file_problem(folder, error.to_string()));
             Vec::new()
         }
     };
@@ -79,7 +79,7 @@ pub(super) fn read_folder(folder: &Path, built_in: &[Theme]) -> (Vec<Theme>, Vec
             "of {} themes only the first {MAX_THEMES} are read",
             paths.len()
         );
-        problems.push(whole(folder, why));
+        problems.push(file_problem(folder, why));
         paths.truncate(MAX_THEMES);
     }
     let mut themes = Vec::new();
@@ -95,7 +95,7 @@ pub(super) fn read_folder(folder: &Path, built_in: &[Theme]) -> (Vec<Theme>, Vec
     (themes, problems)
 }
 
-fn whole(path: &Path, why: String) -> Problem {
+fn file_problem(path: &Path, why: String) -> Problem {
     Problem {
         file: path.into(),
         line: None,
@@ -116,11 +116,14 @@ fn read_file(path: &Path, built_in: &[Theme]) -> Result<(Theme, Vec<Problem>), P
         let why = format!(
             "a theme's file is named with at most {MAX_NAME} letters, digits, spaces, `.`, `-` or `_`"
         );
-        return Err(whole(path, why));
+        return Err(file_problem(path, why));
     };
     match Document::read(path)? {
         Some(document) => Ok(read(name, &document, built_in)),
-        None => Err(whole(path, "the file is gone, or a broken link".into())),
+        None => Err(file_problem(
+            path,
+            "the file is gone, or a broken link".into(),
+        )),
     }
 }
 

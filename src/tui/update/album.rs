@@ -35,7 +35,7 @@ pub fn show(app: &mut App) {
 
 /// Sorts the list by the next order.
 pub fn sort(app: &mut App) {
-    app.photos.turn_order();
+    app.photos.cycle_order();
     let text = format!("sorted {}", app.photos.order().title());
     app.messages.say(Level::Note, text, app.now);
 }

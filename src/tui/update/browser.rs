@@ -147,7 +147,7 @@ pub fn right(app: &mut App) {
 
 /// Shows the list as a full-screen grid of pictures, or as rows among the panels again. In the tree of layers, the
 /// grid shows the channels of the selected layer, or of a scope's last layer.
-pub fn turn_grid(app: &mut App) {
+pub fn toggle_grid(app: &mut App) {
     app.zoomed = false;
     app.focus = Panel::Browser;
     if app.is_grid() {
@@ -266,7 +266,7 @@ pub fn show_tab(app: &mut App, tab: Tab) {
 }
 
 /// Shows the tab at distance `by`.
-pub fn turn_tab(app: &mut App, by: usize) {
+pub fn cycle_tab(app: &mut App, by: usize) {
     let next = (app.browser.tab as usize + by) % Tab::ALL.len();
     show_tab(app, Tab::ALL[next]);
 }

@@ -37,8 +37,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::TabClasses => browser::show_tab(app, Tab::Classes),
         Command::TabHistory => browser::show_tab(app, Tab::History),
         Command::TabFavourites => browser::show_tab(app, Tab::Favourites),
-        Command::NextTab => browser::turn_tab(app, 1),
-        Command::PreviousTab => browser::turn_tab(app, Tab::ALL.len() - 1),
+        Command::NextTab => browser::cycle_tab(app, 1),
+        Command::PreviousTab => browser::cycle_tab(app, Tab::ALL.len() - 1),
         Command::Search
             if matches!(
                 app.popups.last(),
@@ -72,14 +72,14 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ResetSeed => settings::set_seed(app, 0),
         Command::Sweep => app.prompt = Some(Prompt::new(PromptKind::Sweep, "")),
 
-        Command::NextOverlay => overlay::turn(app, true, effects),
-        Command::PreviousOverlay => overlay::turn(app, false, effects),
+        Command::NextOverlay => overlay::cycle(app, true, effects),
+        Command::PreviousOverlay => overlay::cycle(app, false, effects),
         Command::Zoom => {
             app.zoomed = !app.zoomed;
             app.lens = Lens::default();
         }
         Command::Replay => history::replay(app, effects),
-        Command::Grid => browser::turn_grid(app),
+        Command::Grid => browser::toggle_grid(app),
         Command::Larger => browser::resize(app, true),
         Command::Smaller => browser::resize(app, false),
         Command::Pause if app.awaiting_confirmation => queue::go_on(app),
@@ -164,12 +164,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
 
         Command::RunShown => photo::run(app, effects),
         Command::RunShownNeuron => photo::run_neuron(app, effects),
-        Command::NextLayer => photo::turn_layer(app, true, effects),
-        Command::PreviousLayer => photo::turn_layer(app, false, effects),
-        Command::RankShown => photo::turn_rank(app, effects),
+        Command::NextLayer => photo::cycle_layer(app, true, effects),
+        Command::PreviousLayer => photo::cycle_layer(app, false, effects),
+        Command::RankShown => photo::cycle_rank(app, effects),
         Command::ShownMap => photo::next_map(app, effects),
-        Command::NextPhoto => photo::turn(app, true, effects),
-        Command::PreviousPhoto => photo::turn(app, false, effects),
+        Command::NextPhoto => photo::cycle(app, true, effects),
+        Command::PreviousPhoto => photo::cycle(app, false, effects),
         Command::ListPhotos => album::show(app),
 
         Command::ShowPhoto => photos::open_selected(app, effects),

@@ -11,10 +11,10 @@ use crate::tui::messages::Level;
 use crate::tui::showing::{Heat, Showing};
 
 /// Shows the next overlay, or the previous one.
-pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+pub fn cycle(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     match app.shown {
-        Showing::Finished(_) => turn_heat(app, effects),
-        _ => turn_live(app, forward),
+        Showing::Finished(_) => cycle_heat(app, effects),
+        _ => cycle_live(app, forward),
     }
 }
 
@@ -32,7 +32,7 @@ fn overlays(has_map: bool, bands: u32) -> Vec<Overlay> {
         .collect()
 }
 
-fn turn_live(app: &mut App, forward: bool) {
+fn cycle_live(app: &mut App, forward: bool) {
     // The runs of a batch have the same overlays.
     let live = app.watched().or(app.running.first());
     let (has_map, bands) = live.map_or((false, 1), |live| (live.has_map, live.bands));
@@ -47,7 +47,7 @@ fn turn_live(app: &mut App, forward: bool) {
 }
 
 /// Overlays the class activation map on the finished picture, once the worker has computed it, or removes it.
-fn turn_heat(app: &mut App, effects: &mut Vec<Effect>) {
+fn cycle_heat(app: &mut App, effects: &mut Vec<Effect>) {
     if app.heat.take().is_some() {
         return;
     }

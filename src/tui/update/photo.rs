@@ -189,7 +189,7 @@ pub fn close(app: &mut App) {
 }
 
 /// Shows the channels of the next or the previous layer.
-pub fn turn_layer(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+pub fn cycle_layer(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return;
     };
@@ -227,7 +227,7 @@ pub fn go_to_layer(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Resu
 }
 
 /// Ranks the channels by their maximum instead of their mean, or vice versa.
-pub fn turn_rank(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn cycle_rank(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(photo) = open_photo(app) {
         photo.rank = match photo.rank {
             Rank::Mean => Rank::Maximum,
@@ -257,7 +257,7 @@ pub fn next_map(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 /// Shows the photo opened after or before this one.
-pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+pub fn cycle(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Some(path) = open_photo(app).map(|photo| photo.path.clone()) else {
         return;
     };

@@ -113,8 +113,8 @@ fn targets(opened: &ModelInfo, text: &str) -> Vec<(String, String)> {
             (layer.name.clone(), help)
         }));
     }
-    let whole = |(word, help): (String, String)| (format!("{prefix}{word}"), help);
-    found.into_iter().map(whole).collect()
+    let completed = |(word, help): (String, String)| (format!("{prefix}{word}"), help);
+    found.into_iter().map(completed).collect()
 }
 
 /// Matching classes; a class that shares its name is completed by its index, after `number`.
@@ -179,6 +179,6 @@ fn values(app: &App, knob: &Knob, text: &str) -> Vec<(String, String)> {
         }
         Domain::Number { .. } => Vec::new(),
     };
-    let whole = |(value, help)| (format!("{}={value}", knob.key), help);
-    found.into_iter().map(whole).collect()
+    let completed = |(value, help)| (format!("{}={value}", knob.key), help);
+    found.into_iter().map(completed).collect()
 }

@@ -37,9 +37,9 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     let runs = compare.ids[..seen].iter();
     let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.history.find(id)).collect();
     let comparison = Comparison::new(&runs);
-    let turn = (app.now.as_millis() / BLINK) as usize % seen.max(1);
+    let shown = (app.now.as_millis() / BLINK) as usize % seen.max(1);
     let title = if compare.blink {
-        format!("blink {} of {seen}", turn + 1)
+        format!("blink {} of {seen}", shown + 1)
     } else {
         format!("compare {} runs", runs.len())
     };
@@ -47,10 +47,10 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     if !compare.blink {
         return side_by_side(app, frame, area, &runs, &comparison.captions);
     }
-    if let (Some(run), Some(caption)) = (runs.get(turn), comparison.captions.get(turn)) {
+    if let (Some(run), Some(caption)) = (runs.get(shown), comparison.captions.get(shown)) {
         let mut caption = caption.clone();
-        caption.asked.insert(0, format!("{} of {seen}", turn + 1));
-        let lines = (whole(&caption, area.width).len() as u16).min(area.height / 2);
+        caption.asked.insert(0, format!("{} of {seen}", shown + 1));
+        let lines = (unlimited(&caption, area.width).len() as u16).min(area.height / 2);
         one(app, frame, (area, lines), run, (&caption, 0));
     }
 }
@@ -90,7 +90,9 @@ fn side_by_side(
     captions: &[Caption],
 ) {
     let lines = |width: u16| {
-        let each = captions.iter().map(|caption| whole(caption, width).len());
+        let each = captions
+            .iter()
+            .map(|caption| unlimited(caption, width).len());
         each.max().unwrap_or(0) as u16
     };
     let (columns, rows) = grid(runs.len(), area, lines);
@@ -158,14 +160,14 @@ fn one(
 }
 
 /// The lines of a caption.
-fn whole(caption: &Caption, width: u16) -> Vec<String> {
+fn unlimited(caption: &Caption, width: u16) -> Vec<String> {
     let all = [&caption.asked[..], &caption.results].concat();
     joined(&all, width.into())
 }
 
 /// At most this many lines of a caption. Results stay; settings give way.
 fn lines_of(caption: &Caption, width: u16, most: usize) -> Vec<String> {
-    let all = whole(caption, width);
+    let all = unlimited(caption, width);
     if all.len() <= most {
         return all;
     }

@@ -12,7 +12,8 @@ pub fn wave(index: usize) -> f32 {
     ((index * index + 3 * index) as f32 * 0.7).sin()
 }
 
-/// A network whose class scores are linear in its input (N, C, 8, 12): pooled to [`CELLS`](super::CELLS), averaged, weighed.
+/// A network whose class scores are linear in its input (N, C, 8, 12): pooled to
+/// [`CELLS`](super::CELLS), averaged, weighed.
 pub fn network(runs: usize, channels: usize) -> (Graph, Types) {
     testing::library();
     let mut b = Builder::empty(18, "");

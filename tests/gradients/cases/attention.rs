@@ -1,4 +1,4 @@
-//! Attention in all its forms, and the positions that it is told.
+//! Attention in all its forms, with given positions.
 
 use super::fusions::microsoft;
 use super::*;

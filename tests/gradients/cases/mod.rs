@@ -57,7 +57,7 @@ enum Operand {
     /// Float32 numbers whatever the element type of the others.
     Floats(Vec<usize>, Vec<f32>),
     Flag(bool),
-    /// Truth values of the dimensions given, true and false by turns.
+    /// Truth values of the dimensions given, alternately true and false.
     Flags(Vec<usize>),
     /// Bytes of the dimensions given, all different as far as they go.
     Bytes(Vec<usize>),

@@ -1,8 +1,8 @@
-//! `Einsum` of two operands as `MatMul`, or as products and a sum. WebGPU's `Einsum` gives wrong results where the batch
-//! dimensions of the operands differ.
+//! `Einsum` of two operands as `MatMul`, or as products and a sum. WebGPU's `Einsum` gives wrong
+//! results where the batch dimensions of the operands differ.
 //!
-//! Only ranks are known here, no dimensions. So equations with an ellipsis are decomposed only where the matrices are the last
-//! two axes already, as in `...ij,...jk->...ik`.
+//! Only ranks are known here, no dimensions. So equations with an ellipsis are decomposed only
+//! where the matrices are the last two axes already, as in `...ij,...jk->...ik`.
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Attribute, Builder, Error};

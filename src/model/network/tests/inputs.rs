@@ -215,10 +215,18 @@ fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
         let [height, width] = expected;
         assert_eq!(network.input_dims(1), [1, 3, height, width], "{declared:?}");
         assert_eq!(network.size_origin, origin, "{declared:?}");
-        let said = network.assumptions().join("\n");
+        let message = network.assumptions().join("\n");
         let assumed = format!("assuming {height} × {width} pixels (--input-size");
-        assert_eq!(said.contains(&assumed), origin == Origin::Assumed, "{said}");
-        assert_eq!(said.contains("ImageNet's mean"), card.is_empty(), "{said}");
+        assert_eq!(
+            message.contains(&assumed),
+            origin == Origin::Assumed,
+            "{message}"
+        );
+        assert_eq!(
+            message.contains("ImageNet's mean"),
+            card.is_empty(),
+            "{message}"
+        );
     }
     let problem = sized(CARD, [5, 8]).unwrap_err().to_string();
     assert!(
@@ -345,8 +353,8 @@ fn metadata_of_exporters_is_used_unless_the_card_overrides_it() {
         "model.toml",
         "[input]\nsize = [4, 6]\n[preprocessing]\nmean = [0]\nstd = [1]\n[classes]\nnames = ['w', 'x', 'y', 'z']",
     );
-    let said = open();
-    assert_eq!(said.classes.name(2), Some("y"));
-    assert_eq!(said.input_dims(1), [1, 3, 4, 6]);
-    assert_eq!(said.preprocessing_origin, Origin::Card);
+    let message = open();
+    assert_eq!(message.classes.name(2), Some("y"));
+    assert_eq!(message.input_dims(1), [1, 3, 4, 6]);
+    assert_eq!(message.preprocessing_origin, Origin::Card);
 }

@@ -94,10 +94,10 @@ fn a_cut_jpeg_says_how_many_rows_could_be_read() {
         before = rows;
     }
     assert!(before > 60);
-    let said = complaint(&jpeg[..head / 2]);
+    let message = complaint(&jpeg[..head / 2]);
     assert!(
-        said.contains("the file ends early, before its picture"),
-        "{said}"
+        message.contains("the file ends early, before its picture"),
+        "{message}"
     );
 }
 
@@ -137,10 +137,10 @@ fn data_that_no_decoder_takes_is_damage() {
     for pair in jpeg[middle..middle + 20].chunks_mut(2) {
         pair.copy_from_slice(b"\xff\0");
     }
-    let said = complaint(&jpeg);
+    let message = complaint(&jpeg);
     assert!(
-        said.contains("the picture is damaged: ") && said.contains(" of 80 rows"),
-        "{said}"
+        message.contains("the picture is damaged: ") && message.contains(" of 80 rows"),
+        "{message}"
     );
 }
 
@@ -151,8 +151,8 @@ fn a_cut_progressive_jpeg_says_that_it_would_be_finer() {
     let markers = Markers::of(&jpeg);
     assert!(markers.is_complete && markers.is_progressive && markers.scans > 4);
     for part in 8..20 {
-        let said = complaint(&jpeg[..jpeg.len() * part / 20]);
-        assert!(said.contains("the file ends early"), "{part}: {said}");
+        let message = complaint(&jpeg[..jpeg.len() * part / 20]);
+        assert!(message.contains("the file ends early"), "{part}: {message}");
     }
 }
 
@@ -168,10 +168,10 @@ fn a_cut_png_says_how_many_rows_could_be_read() {
     assert!(before > 40);
     let mut damaged = png.clone();
     damaged[png.len() / 2] ^= 0x55;
-    let said = complaint(&damaged);
+    let message = complaint(&damaged);
     assert!(
-        said.contains("the picture is damaged: ") && said.contains(" of 80 rows"),
-        "{said}"
+        message.contains("the picture is damaged: ") && message.contains(" of 80 rows"),
+        "{message}"
     );
 }
 
@@ -181,12 +181,12 @@ fn a_cut_webp_says_how_much_is_there() {
         assert!(read_bytes(&webp).is_ok());
         for part in 1..20 {
             let cut = (webp.len() * part / 20).max(20);
-            let said = complaint(&webp[..cut]);
+            let message = complaint(&webp[..cut]);
             let expected = format!(
                 "the file ends early: {cut} of {} bytes are there",
                 webp.len()
             );
-            assert!(said.contains(&expected), "{said}");
+            assert!(message.contains(&expected), "{message}");
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::onnx::types::untyped_value;
 use crate::onnx::{Builder, ElementType};
 use crate::runtime::{OnnxRuntime, Options, Provider, Session, Tensor, testing};
 
-/// x (N, 2, 3, 4) is flattened to the dimensions that are computed from its shape, and a table is added that a chain of ranges,
-/// comparisons and selections makes.
+/// x (N, 2, 3, 4) is flattened to the dimensions that are computed from its shape, and a table is
+/// added that a chain of ranges, comparisons and selections makes.
 fn chain(batch: Dim) -> Graph {
     let mut b = Builder::empty(18, "g/");
     let dims = [batch, Dim::DimValue(2), Dim::DimValue(3), Dim::DimValue(4)];

@@ -1,50 +1,49 @@
 //! Operators that correspond to one or two standard ones.
 
-use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
+use crate::onnx::passes::decompose::context::{Context, Skipped};
 use crate::onnx::{Attribute, ElementType};
 
 /// The opset in which the modes of GridSample were renamed.
 const RENAMED_MODES: i64 = 20;
 
 /// The standard operator of the same name.
-pub fn identical(e: &mut Emitter) -> Result<(), Skipped> {
-    let inputs = e.node.input.iter().map(String::as_str);
+pub fn identical(cx: &mut Context) -> Result<(), Skipped> {
+    let inputs = cx.node.input.iter().map(String::as_str);
     let inputs: Vec<&str> = inputs.collect();
-    e.emit_output(&e.node.op_type, &inputs, &[]);
-    e.add_attributes(e.attributes_except(&[]));
+    cx.emit_output(&cx.node.op_type, &inputs, &[])?;
+    cx.add_attributes(cx.attributes_except(&[]));
     Ok(())
 }
 
 /// GridSample with the modes of its opset.
-pub fn grid_sample(e: &mut Emitter) -> Result<(), Skipped> {
-    let mode = match e.node.string("mode").unwrap_or("bilinear") {
-        "bilinear" if e.opset() >= RENAMED_MODES => "linear",
-        "bicubic" if e.opset() >= RENAMED_MODES => "cubic",
+pub fn grid_sample(cx: &mut Context) -> Result<(), Skipped> {
+    let mode = match cx.node.string("mode").unwrap_or("bilinear") {
+        "bilinear" if cx.opset() >= RENAMED_MODES => "linear",
+        "bicubic" if cx.opset() >= RENAMED_MODES => "cubic",
         mode => mode,
     };
-    e.emit_output(
+    cx.emit_output(
         "GridSample",
-        &[e.input(0)?, e.input(1)?],
+        &[cx.input(0)?, cx.input(1)?],
         &[("mode", mode.into())],
-    );
-    e.add_attributes(e.attributes_except(&["mode"]));
+    )?;
+    cx.add_attributes(cx.attributes_except(&["mode"]));
     Ok(())
 }
 
 /// Inserts an axis of size 1.
-pub fn expand_dims(e: &mut Emitter) -> Result<(), Skipped> {
+pub fn expand_dims(cx: &mut Context) -> Result<(), Skipped> {
     let to = [("to", i64::from(ElementType::I64.code()).into())];
-    let axis = e.emit("Cast", &[e.input(1)?], &to);
-    let one = e.ints(&[1]);
-    let axes = e.emit("Reshape", &[&axis, &one], &[]);
-    e.emit_output("Unsqueeze", &[e.input(0)?, &axes], &[]);
-    Ok(())
+    let axis = cx.emit("Cast", &[cx.input(1)?], &to);
+    let one = cx.ints(&[1]);
+    let axes = cx.emit("Reshape", &[&axis, &one], &[]);
+    cx.emit_output("Unsqueeze", &[cx.input(0)?, &axes], &[])
 }
 
 /// Crops or zero-pads each axis to the output's size, equally at both ends; an odd element goes to the end.
-pub fn center_crop_pad(e: &mut Emitter) -> Result<(), Skipped> {
-    let input = e.input(0)?;
-    let (from, to) = (e.dims(input)?, e.dims(e.output(0).unwrap_or_default())?);
+pub fn center_crop_pad(cx: &mut Context) -> Result<(), Skipped> {
+    let input = cx.input(0)?;
+    let (from, to) = (cx.dims(input)?, cx.dims(cx.output(0).unwrap_or_default())?);
     if from.len() != to.len() {
         return Err(Skipped(format!(
             "its input has dimensions {from:?}, its output {to:?}"
@@ -68,33 +67,31 @@ pub fn center_crop_pad(e: &mut Emitter) -> Result<(), Skipped> {
     let before = sizes().map(|pair| (added(pair) / 2) as i64);
     let after = sizes().map(|pair| (added(pair) - added(pair) / 2) as i64);
     let pads: Vec<i64> = before.chain(after).collect();
-    let (starts, ends, pads) = (e.ints(&starts), e.ints(&ends), e.ints(&pads));
-    let cropped = e.emit("Slice", &[input, &starts, &ends], &[]);
-    e.emit_output(
+    let (starts, ends, pads) = (cx.ints(&starts), cx.ints(&ends), cx.ints(&pads));
+    let cropped = cx.emit("Slice", &[input, &starts, &ends], &[]);
+    cx.emit_output(
         "Pad",
         &[&cropped, &pads],
         &[("mode", Attribute::from("constant"))],
-    );
-    Ok(())
+    )
 }
 
 /// The slices along an axis, or the elements of the flattened input, where a constant condition holds.
-pub fn compress(e: &mut Emitter) -> Result<(), Skipped> {
-    let condition = e
-        .constant_value(e.input(1)?)
+pub fn compress(cx: &mut Context) -> Result<(), Skipped> {
+    let condition = cx
+        .constant_value(cx.input(1)?)
         .ok_or("its condition is not constant")?;
     let condition = condition.to_f64()?;
     let indices = condition.iter().zip(0i64..);
     let indices = indices.filter(|(holds, _)| **holds != 0.0);
     let indices: Vec<i64> = indices.map(|(_, index)| index).collect();
-    let indices = e.ints(&indices);
-    let (value, axis) = match e.node.int("axis") {
-        Some(axis) => (e.input(0)?.to_owned(), axis),
+    let indices = cx.ints(&indices);
+    let (value, axis) = match cx.node.int("axis") {
+        Some(axis) => (cx.input(0)?.to_owned(), axis),
         None => {
-            let row = e.ints(&[-1]);
-            (e.emit("Reshape", &[e.input(0)?, &row], &[]), 0)
+            let row = cx.ints(&[-1]);
+            (cx.emit("Reshape", &[cx.input(0)?, &row], &[]), 0)
         }
     };
-    e.emit_output("Gather", &[&value, &indices], &[("axis", axis.into())]);
-    Ok(())
+    cx.emit_output("Gather", &[&value, &indices], &[("axis", axis.into())])
 }

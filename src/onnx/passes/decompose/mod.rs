@@ -9,8 +9,8 @@
 
 mod aliases;
 mod attention;
+mod context;
 mod deform_conv;
-mod emitter;
 mod fused_activation;
 mod matmul_nbits;
 mod normalization;
@@ -20,7 +20,7 @@ mod rotary_embedding;
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Error, Graph, Patch, Types};
-use emitter::{Emitter, Skipped, Source};
+use context::{Context, Skipped, Source};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ pub struct Fusion {
 }
 
 /// Emits the nodes that replace a node; the last produces its first output.
-type Decomposition = fn(&mut Emitter) -> Result<(), Skipped>;
+type Decomposition = fn(&mut Context) -> Result<(), Skipped>;
 
 impl Fusion {
     fn matches(&self, node: &NodeProto) -> bool {
@@ -188,9 +188,9 @@ impl<'a> SkipReasons<'a> {
 }
 
 fn emit(fusion: &Fusion, source: Source, node: &NodeProto) -> Result<Patch, Skipped> {
-    let mut emitter = Emitter::new(source, node);
-    (fusion.decompose)(&mut emitter)?;
-    Ok(emitter.patch)
+    let mut cx = Context::new(source, node);
+    (fusion.decompose)(&mut cx)?;
+    Ok(cx.into_patch())
 }
 
 #[cfg(test)]

@@ -75,9 +75,9 @@ fn one(
         Rank::Mean => found.activation.mean,
         Rank::Maximum => found.activation.maximum,
     };
-    let made = made(app, opened, &photo.targets(opened, found));
-    let (title, value) = match &made {
-        Some((target, Made::Growing { step, steps, .. })) => {
+    let latest = latest(app, opened, &photo.targets(opened, found));
+    let (title, value) = match &latest {
+        Some((target, CellState::Running { step, steps, .. })) => {
             (target.title.clone(), format!("{step}/{steps}"))
         }
         Some((target, _)) => (target.title.clone(), format::score(value)),
@@ -115,19 +115,19 @@ fn one(
         }
         None => below,
     };
-    match made.map(|(_, made)| made) {
-        Some(Made::Picture(picture)) => {
+    match latest.map(|(_, state)| state) {
+        Some(CellState::Picture(picture)) => {
             frame.place(slot + 1, &picture, synthetic, false);
         }
-        Some(Made::Growing {
+        Some(CellState::Running {
             picture: Some(picture),
             is_moving,
             ..
         }) => {
             frame.place(slot + 1, &picture, synthetic, is_moving);
         }
-        Some(Made::Growing { picture: None, .. }) => dim(app, frame, synthetic, "…"),
-        Some(Made::Not(text)) => dim(app, frame, synthetic, text),
+        Some(CellState::Running { picture: None, .. }) => dim(app, frame, synthetic, "…"),
+        Some(CellState::Missing(text)) => dim(app, frame, synthetic, text),
         None if is_cursor => {
             let text = format!("{} runs it", app.key(Command::RunShown));
             dim(app, frame, synthetic, &text);
@@ -137,21 +137,21 @@ fn one(
 }
 
 /// The state of a synthetic picture.
-enum Made {
+enum CellState {
     Picture(Arc<RgbImage>),
     /// Its run is active. Before its first picture an earlier one stands in, if there is one.
-    Growing {
+    Running {
         picture: Option<Arc<RgbImage>>,
         is_moving: bool,
         step: usize,
         steps: usize,
     },
     /// Why there is none yet.
-    Not(&'static str),
+    Missing(&'static str),
 }
 
 /// The active one of these targets, or else the latest finished one, or else one that waits or failed.
-fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Made)> {
+fn latest(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, CellState)> {
     let finished = finished(app, opened, targets);
     let running = targets
         .iter()
@@ -159,7 +159,7 @@ fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Ma
     if let Some((target, live)) = running {
         let snapshot = app.snapshot(live.job);
         let before = finished.and_then(|(_, picture)| picture);
-        let made = Made::Growing {
+        let state = CellState::Running {
             is_moving: snapshot.is_some() && !app.paused,
             picture: snapshot
                 .map(|snapshot| &snapshot.picture)
@@ -168,13 +168,13 @@ fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Ma
             step: live.step,
             steps: live.steps,
         };
-        return Some((target.clone(), made));
+        return Some((target.clone(), state));
     }
     if let Some((target, picture)) = finished {
-        let made = picture.map_or(Made::Not("…"), |picture| {
-            Made::Picture(Arc::clone(picture))
+        let state = picture.map_or(CellState::Missing("…"), |picture| {
+            CellState::Picture(Arc::clone(picture))
         });
-        return Some((target.clone(), made));
+        return Some((target.clone(), state));
     }
     let mut queued = targets
         .iter()
@@ -185,7 +185,7 @@ fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Ma
         JobState::Paused(_) => "paused",
         JobState::Waiting | JobState::Running => "waiting",
     };
-    Some((target.clone(), Made::Not(why)))
+    Some((target.clone(), CellState::Missing(why)))
 }
 
 /// The latest finished one of the targets, and its picture if that is in memory.

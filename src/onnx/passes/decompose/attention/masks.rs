@@ -1,7 +1,7 @@
 //! Boolean attention masks (queries, keys), which broadcast to the scores.
 
 use crate::onnx::ElementType;
-use crate::onnx::passes::decompose::attention::{Emitter, Skipped};
+use crate::onnx::passes::decompose::attention::{Context, Skipped};
 use crate::onnx::proto::TensorProto;
 
 /// The score of a masked key.
@@ -13,22 +13,22 @@ pub fn lowest(elem: ElementType) -> f64 {
 }
 
 /// The positions from `first` to `first + count - 1`, (count).
-pub fn positions(e: &mut Emitter, first: usize, count: usize) -> String {
+pub fn positions(cx: &mut Context, first: usize, count: usize) -> String {
     let [start, end, one] = [first, first.saturating_add(count), 1]
-        .map(|number| e.add_constant(TensorProto::from_i64("", &[], &[number as i64])));
-    e.emit("Range", &[&start, &end, &one], &[])
+        .map(|number| cx.constant(TensorProto::from_i64("", &[], &[number as i64])));
+    cx.emit("Range", &[&start, &end, &one], &[])
 }
 
 /// The value with axes of size 1 inserted.
-pub fn unsqueeze(e: &mut Emitter, value: &str, axes: &[i64]) -> String {
-    let axes = e.ints(axes);
-    e.emit("Unsqueeze", &[value, &axes], &[])
+pub fn unsqueeze(cx: &mut Context, value: &str, axes: &[i64]) -> String {
+    let axes = cx.ints(axes);
+    cx.emit("Unsqueeze", &[value, &axes], &[])
 }
 
 /// The conjunction of the masks that are present.
-pub fn and(e: &mut Emitter, a: Option<String>, b: Option<String>) -> Option<String> {
+pub fn and(cx: &mut Context, a: Option<String>, b: Option<String>) -> Option<String> {
     match (a, b) {
-        (Some(a), Some(b)) => Some(e.emit("And", &[&a, &b], &[])),
+        (Some(a), Some(b)) => Some(cx.emit("And", &[&a, &b], &[])),
         (a, b) => a.or(b),
     }
 }
@@ -54,29 +54,29 @@ impl Window {
 
     /// The mask of `count` keys; `None` if it allows everything. `queries` are the positions of the queries, (…,
     /// queries, 1).
-    pub fn allowed(self, e: &mut Emitter, queries: &str, count: usize) -> Option<String> {
-        let keys = positions(e, 0, count);
+    pub fn allowed(self, cx: &mut Context, queries: &str, count: usize) -> Option<String> {
+        let keys = positions(cx, 0, count);
         let mut bound = |distance: Option<i64>, op: &str| {
-            let distance = e.ints(&[distance?]);
-            let end = e.emit("Add", &[queries, &distance], &[]);
-            Some(e.emit(op, &[&keys, &end], &[]))
+            let distance = cx.ints(&[distance?]);
+            let end = cx.emit("Add", &[queries, &distance], &[]);
+            Some(cx.emit(op, &[&keys, &end], &[]))
         };
         let after = bound(self.after, "LessOrEqual");
         let before = bound(self.before.map(|distance| -distance), "GreaterOrEqual");
-        and(e, after, before)
+        and(cx, after, before)
     }
 }
 
 /// The mask of `count` keys that allows positions before `end`, which broadcasts to the scores.
-pub fn before(e: &mut Emitter, end: &str, count: usize) -> String {
-    let keys = positions(e, 0, count);
-    e.emit("Less", &[&keys, end], &[])
+pub fn before(cx: &mut Context, end: &str, count: usize) -> String {
+    let keys = positions(cx, 0, count);
+    cx.emit("Less", &[&keys, end], &[])
 }
 
 /// Casts to int64.
-pub fn to_int64(e: &mut Emitter, value: &str) -> String {
+pub fn to_int64(cx: &mut Context, value: &str) -> String {
     let to = i64::from(ElementType::I64.code());
-    e.emit("Cast", &[value], &[("to", to.into())])
+    cx.emit("Cast", &[value], &[("to", to.into())])
 }
 
 /// The skip reason for an input of unsupported dimensions.

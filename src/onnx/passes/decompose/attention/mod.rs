@@ -11,7 +11,7 @@ pub use contrib::{multi_head, packed, quantized};
 pub use standard::standard;
 
 use crate::onnx::ElementType;
-use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
+use crate::onnx::passes::decompose::context::{Context, Skipped};
 
 /// Attention in normal form.
 struct Attention {
@@ -56,80 +56,79 @@ struct Part {
 
 impl Part {
     /// Prepends `length` cached positions `past`, (batch, heads, length, size).
-    fn prepend(&mut self, e: &mut Emitter, past: &str, length: usize) {
+    fn prepend(&mut self, cx: &mut Context, past: &str, length: usize) {
         let inputs = [past, &self.name];
-        self.name = e.emit("Concat", &inputs, &[("axis", 2i64.into())]);
+        self.name = cx.emit("Concat", &inputs, &[("axis", 2i64.into())]);
         self.length = self.length.saturating_add(length);
     }
 }
 
 impl Attention {
     /// Emits the attention and the outputs of the node.
-    fn emit(self, e: &mut Emitter) -> Result<(), Skipped> {
-        let weights = self.weights(e)?;
+    fn emit(self, cx: &mut Context) -> Result<(), Skipped> {
+        let weights = self.weights(cx)?;
         let factors = [weights.as_str(), &self.value.name];
         if !self.merge_heads {
-            e.emit_output("MatMul", &factors, &[]);
-            return Ok(());
+            return cx.emit_output("MatMul", &factors, &[]);
         }
-        let product = e.emit("MatMul", &factors, &[]);
-        let merged = transpose(e, &product, &[0, 2, 1, 3]);
+        let product = cx.emit("MatMul", &factors, &[]);
+        let merged = transpose(cx, &product, &[0, 2, 1, 3]);
         let dims = [0, 0, self.heads.saturating_mul(self.value.size as i64)];
-        let dims = e.ints(&dims);
-        e.emit_output("Reshape", &[&merged, &dims], &[]);
-        Ok(())
+        let dims = cx.ints(&dims);
+        cx.emit_output("Reshape", &[&merged, &dims], &[])
     }
 
     /// The attention weights, (batch, heads, queries, keys).
-    fn weights(&self, e: &mut Emitter) -> Result<String, Skipped> {
+    fn weights(&self, cx: &mut Context) -> Result<String, Skipped> {
         let default = 1.0 / (self.query.size as f64).sqrt();
-        let scale = e.scalar(self.elem, self.scale.map_or(default, f64::from))?;
-        let key = transpose(e, &self.key.name, &[0, 1, 3, 2]);
-        let query = e.emit("Mul", &[&self.query.name, &scale], &[]);
-        let mut scores = e.emit("MatMul", &[&query, &key], &[]);
-        self.emit_scores(e, Stage::Products, &scores);
+        let scale = cx.scalar(self.elem, self.scale.map_or(default, f64::from))?;
+        let key = transpose(cx, &self.key.name, &[0, 1, 3, 2]);
+        let query = cx.emit("Mul", &[&self.query.name, &scale], &[]);
+        let mut scores = cx.emit("MatMul", &[&query, &key], &[]);
+        self.emit_scores(cx, Stage::Products, &scores)?;
         if let Some(cap) = self.soft_cap {
-            let cap = e.scalar(self.elem, cap.into())?;
-            let scaled = e.emit("Div", &[&scores, &cap], &[]);
-            let bounded = e.emit("Tanh", &[&scaled], &[]);
-            scores = e.emit("Mul", &[&bounded, &cap], &[]);
+            let cap = cx.scalar(self.elem, cap.into())?;
+            let scaled = cx.emit("Div", &[&scores, &cap], &[]);
+            let bounded = cx.emit("Tanh", &[&scaled], &[]);
+            scores = cx.emit("Mul", &[&bounded, &cap], &[]);
         }
-        self.emit_scores(e, Stage::Capped, &scores);
+        self.emit_scores(cx, Stage::Capped, &scores)?;
         if let Some(bias) = &self.bias {
-            scores = e.emit("Add", &[&scores, bias], &[]);
+            scores = cx.emit("Add", &[&scores, bias], &[]);
         }
         if let Some(allowed) = &self.allowed {
-            let lowest = e.scalar(self.elem, masks::lowest(self.elem))?;
-            scores = e.emit("Where", &[allowed, &scores, &lowest], &[]);
+            let lowest = cx.scalar(self.elem, masks::lowest(self.elem))?;
+            scores = cx.emit("Where", &[allowed, &scores, &lowest], &[]);
         }
-        self.emit_scores(e, Stage::Masked, &scores);
-        let mut weights = e.emit("Softmax", &[&scores], &[("axis", (-1i64).into())]);
+        self.emit_scores(cx, Stage::Masked, &scores)?;
+        let mut weights = cx.emit("Softmax", &[&scores], &[("axis", (-1i64).into())]);
         if let Some(allowed) = &self.allowed {
             // A query that attends to no key has uniform weights after the softmax.
-            let zero = e.scalar(self.elem, 0.0)?;
-            weights = e.emit("Where", &[allowed, &weights, &zero], &[]);
+            let zero = cx.scalar(self.elem, 0.0)?;
+            weights = cx.emit("Where", &[allowed, &weights, &zero], &[]);
         }
-        self.emit_scores(e, Stage::Weights, &weights);
+        self.emit_scores(cx, Stage::Weights, &weights)?;
         Ok(weights)
     }
 
     /// Emits the scores output, if it is that of this stage.
-    fn emit_scores(&self, e: &mut Emitter, stage: Stage, scores: &str) {
-        if let Some((output_stage, name)) = &self.scores_output
-            && *output_stage == stage
-        {
-            e.emit_as(name, "Identity", &[scores], &[]);
+    fn emit_scores(&self, cx: &mut Context, stage: Stage, scores: &str) -> Result<(), Skipped> {
+        match &self.scores_output {
+            Some((of_stage, name)) if *of_stage == stage => {
+                cx.emit_as(name, "Identity", &[scores], &[])
+            }
+            _ => Ok(()),
         }
     }
 }
 
-fn transpose(e: &mut Emitter, value: &str, permutation: &[i64]) -> String {
-    e.emit("Transpose", &[value], &[("perm", permutation.into())])
+fn transpose(cx: &mut Context, value: &str, permutation: &[i64]) -> String {
+    cx.emit("Transpose", &[value], &[("perm", permutation.into())])
 }
 
 /// (batch, length, heads · size) as (batch, heads, length, size).
 fn split_heads(
-    e: &mut Emitter,
+    cx: &mut Context,
     value: &str,
     heads: i64,
     (length, width): (usize, usize),
@@ -141,34 +140,34 @@ fn split_heads(
         )));
     }
     let size = width / count;
-    let dims = e.ints(&[0, 0, heads, size as i64]);
-    let split = e.emit("Reshape", &[value, &dims], &[]);
-    let name = transpose(e, &split, &[0, 2, 1, 3]);
+    let dims = cx.ints(&[0, 0, heads, size as i64]);
+    let split = cx.emit("Reshape", &[value, &dims], &[]);
+    let name = transpose(cx, &split, &[0, 2, 1, 3]);
     Ok(Part { name, length, size })
 }
 
 /// Prepends the cached keys and values, the inputs `past` and `past + 1`, and emits the updated caches, outputs 1 and
 /// 2. Returns the number of cached positions.
-fn apply_cache(e: &mut Emitter, past: usize, parts: [&mut Part; 2]) -> Result<usize, Skipped> {
+fn apply_cache(cx: &mut Context, past: usize, parts: [&mut Part; 2]) -> Result<usize, Skipped> {
     let mut past_length = 0;
     for (index, part) in parts.into_iter().enumerate() {
-        if let Some(past) = e.optional_input(past + index) {
-            let &[_, _, length, _] = e.dims(past)?.as_slice() else {
-                return Err(masks::unsupported_dims("past", &e.dims(past)?));
+        if let Some(past) = cx.optional_input(past + index) {
+            let &[_, _, length, _] = cx.dims(past)?.as_slice() else {
+                return Err(masks::unsupported_dims("past", &cx.dims(past)?));
             };
-            part.prepend(e, past, length);
+            part.prepend(cx, past, length);
             past_length = length;
         }
-        if let Some(present) = e.output(1 + index) {
-            e.emit_as(present, "Identity", &[&part.name], &[]);
+        if let Some(present) = cx.output(1 + index) {
+            cx.emit_as(present, "Identity", &[&part.name], &[])?;
         }
     }
     Ok(past_length)
 }
 
 /// The last two dimensions of a value of rank 3.
-fn length_and_width(e: &Emitter, value: &str) -> Result<(usize, usize), Skipped> {
-    match e.dims(value)?.as_slice() {
+fn length_and_width(cx: &Context, value: &str) -> Result<(usize, usize), Skipped> {
+    match cx.dims(value)?.as_slice() {
         &[_, length, width] => Ok((length, width)),
         dims => Err(Skipped(format!("it has an input of dimensions {dims:?}"))),
     }

@@ -1,7 +1,7 @@
 //! The activations of recurrent cells.
 
 use crate::onnx::ElementType;
-use crate::onnx::passes::decompose::recurrent::{Emitter, Skipped};
+use crate::onnx::passes::decompose::recurrent::{Context, Skipped};
 
 /// A parameter of an activation.
 #[derive(Clone, Copy)]
@@ -37,26 +37,26 @@ pub struct Activation {
 
 impl Activation {
     /// Emits the activation of `value` and returns the name of the result.
-    pub fn emit(self, e: &mut Emitter, value: &str, elem: ElementType) -> Result<String, Skipped> {
-        let binary = |e: &mut Emitter, op: &str, value: &str, parameter: Option<f32>| {
-            let parameter = e.scalar(elem, parameter.unwrap_or_default().into())?;
-            Ok::<_, Skipped>(e.emit(op, &[value, &parameter], &[]))
+    pub fn emit(self, cx: &mut Context, value: &str, elem: ElementType) -> Result<String, Skipped> {
+        let binary = |cx: &mut Context, op: &str, value: &str, parameter: Option<f32>| {
+            let parameter = cx.scalar(elem, parameter.unwrap_or_default().into())?;
+            Ok::<_, Skipped>(cx.emit(op, &[value, &parameter], &[]))
         };
         match self.name {
             "Affine" => {
-                let product = binary(e, "Mul", value, self.alpha)?;
-                binary(e, "Add", &product, self.beta)
+                let product = binary(cx, "Mul", value, self.alpha)?;
+                binary(cx, "Add", &product, self.beta)
             }
             "ScaledTanh" => {
-                let inner = binary(e, "Mul", value, self.beta)?;
-                let bounded = e.emit("Tanh", &[&inner], &[]);
-                binary(e, "Mul", &bounded, self.alpha)
+                let inner = binary(cx, "Mul", value, self.beta)?;
+                let bounded = cx.emit("Tanh", &[&inner], &[]);
+                binary(cx, "Mul", &bounded, self.alpha)
             }
             op => {
                 let parameters = [("alpha", self.alpha), ("beta", self.beta)].into_iter();
                 let parameters =
                     parameters.filter_map(|(name, parameter)| Some((name, parameter?.into())));
-                Ok(e.emit(op, &[value], &parameters.collect::<Vec<_>>()))
+                Ok(cx.emit(op, &[value], &parameters.collect::<Vec<_>>()))
             }
         }
     }
@@ -64,11 +64,11 @@ impl Activation {
 
 /// The activations of a node, `default` unless it specifies others. All `directions` must have the same.
 pub fn activations(
-    e: &Emitter,
+    cx: &Context,
     default: &[&'static str],
     directions: usize,
 ) -> Result<Vec<Activation>, Skipped> {
-    let attribute = e.node.attribute_named("activations");
+    let attribute = cx.node.attribute_named("activations");
     let names = attribute.map_or(&[][..], |attribute| &attribute.strings);
     let names: Vec<&str> = match names {
         [] => default.repeat(directions),
@@ -81,7 +81,7 @@ pub fn activations(
         return Err(Skipped(format!("activations = {names:?}")));
     }
     let floats = |name| {
-        let attribute = e.node.attribute_named(name);
+        let attribute = cx.node.attribute_named(name);
         attribute
             .map_or(&[][..], |attribute| &attribute.floats)
             .iter()

@@ -9,7 +9,7 @@ mod cells;
 pub use cells::{gru, lstm, rnn};
 
 use crate::onnx::ElementType;
-use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
+use crate::onnx::passes::decompose::context::{Context, Skipped};
 use crate::onnx::proto::TensorProto;
 use activations::{Activation, activations};
 
@@ -24,8 +24,8 @@ enum Direction {
 }
 
 impl Direction {
-    fn of(e: &Emitter) -> Result<Self, Skipped> {
-        match e.node.string("direction").unwrap_or("forward") {
+    fn of(cx: &Context) -> Result<Self, Skipped> {
+        match cx.node.string("direction").unwrap_or("forward") {
             "forward" => Ok(Self::Forward),
             "reverse" => Ok(Self::Reverse),
             "bidirectional" => Ok(Self::Both),
@@ -41,15 +41,15 @@ impl Direction {
     }
 
     /// Reverses the sequence of the reverse direction; a second application restores it.
-    fn oriented(&self, e: &mut Emitter, value: &str, sequence: &Sequence) -> String {
+    fn oriented(&self, cx: &mut Context, value: &str, sequence: &Sequence) -> String {
         match self {
             Self::Forward => value.to_owned(),
-            Self::Reverse => sequence.reversed(e, value),
+            Self::Reverse => sequence.reversed(cx, value),
             Self::Both => {
-                let (axis, ones) = ([("axis", 1i64.into())], e.ints(&[1, 1]));
-                let both = e.emit_many("Split", &[value, &ones], &axis, 2);
-                let second = sequence.reversed(e, &both[1]);
-                e.emit("Concat", &[&both[0], &second], &axis)
+                let (axis, ones) = ([("axis", 1i64.into())], cx.ints(&[1, 1]));
+                let both = cx.emit_many("Split", &[value, &ones], &axis, 2);
+                let second = sequence.reversed(cx, &both[1]);
+                cx.emit("Concat", &[&both[0], &second], &axis)
             }
         }
     }
@@ -64,30 +64,30 @@ struct Sequence {
 
 impl Sequence {
     /// The sequence in reverse order; each batch entry is reversed within its length.
-    fn reversed(&self, e: &mut Emitter, value: &str) -> String {
+    fn reversed(&self, cx: &mut Context, value: &str) -> String {
         let Some(lengths) = &self.lengths else {
-            let parts = split(e, value, self.steps);
+            let parts = split(cx, value, self.steps);
             let parts: Vec<&str> = parts.iter().rev().map(String::as_str).collect();
-            return e.emit("Concat", &parts, &[("axis", 0i64.into())]);
+            return cx.emit("Concat", &parts, &[("axis", 0i64.into())]);
         };
         let positions: Vec<i64> = (0..self.steps as i64).collect();
         let dims = [self.steps as i64, 1, 1, 1];
-        let positions = e.add_constant(TensorProto::from_i64("", &dims, &positions));
-        let one = e.ints(&[1]);
-        let last = e.emit("Sub", &[lengths, &one], &[]);
-        let from_end = e.emit("Sub", &[&last, &positions], &[]);
-        let within = e.emit("Less", &[&positions, lengths], &[]);
-        let order = e.emit("Where", &[&within, &from_end, &positions], &[]);
-        let dims = e.emit("Shape", &[value], &[]);
-        let order = e.emit("Expand", &[&order, &dims], &[]);
-        e.emit("GatherElements", &[value, &order], &[("axis", 0i64.into())])
+        let positions = cx.constant(TensorProto::from_i64("", &dims, &positions));
+        let one = cx.ints(&[1]);
+        let last = cx.emit("Sub", &[lengths, &one], &[]);
+        let from_end = cx.emit("Sub", &[&last, &positions], &[]);
+        let within = cx.emit("Less", &[&positions, lengths], &[]);
+        let order = cx.emit("Where", &[&within, &from_end, &positions], &[]);
+        let dims = cx.emit("Shape", &[value], &[]);
+        let order = cx.emit("Expand", &[&order, &dims], &[]);
+        cx.emit("GatherElements", &[value, &order], &[("axis", 0i64.into())])
     }
 
     /// Whether each batch entry has the step, (batch, 1), if lengths differ.
-    fn is_active(&self, e: &mut Emitter, step: usize) -> Option<String> {
+    fn is_active(&self, cx: &mut Context, step: usize) -> Option<String> {
         let lengths = self.lengths.as_ref()?;
-        let step = e.add_constant(TensorProto::from_i64("", &[], &[step as i64]));
-        Some(e.emit("Less", &[&step, lengths], &[]))
+        let step = cx.constant(TensorProto::from_i64("", &[], &[step as i64]));
+        Some(cx.emit("Less", &[&step, lengths], &[]))
     }
 }
 
@@ -105,11 +105,11 @@ struct Recurrence {
 
 impl Recurrence {
     /// Of a layer with `gates` gates and these default activations.
-    fn of(e: &mut Emitter, gates: usize, defaults: &[&'static str]) -> Result<Self, Skipped> {
-        e.reject_flags(&["layout"])?;
-        let direction = Direction::of(e)?;
-        let elem = e.elem(e.input(0)?)?;
-        let (input, recurrence) = (e.dims(e.input(0)?)?, e.dims(e.input(2)?)?);
+    fn of(cx: &mut Context, gates: usize, defaults: &[&'static str]) -> Result<Self, Skipped> {
+        cx.reject_flags(&["layout"])?;
+        let direction = Direction::of(cx)?;
+        let elem = cx.elem(cx.input(0)?)?;
+        let (input, recurrence) = (cx.dims(cx.input(0)?)?, cx.dims(cx.input(2)?)?);
         let (&[steps, _, _], &[directions, size, hidden]) = (&input[..], &recurrence[..]) else {
             return Err("its input or recurrence weights do not have rank 3".into());
         };
@@ -124,12 +124,12 @@ impl Recurrence {
                 "its recurrence weights have dimensions {recurrence:?}"
             )));
         }
-        let activations = activations(e, defaults, directions)?;
-        let lengths = e.optional_input(4).map(|lengths| {
+        let activations = activations(cx, defaults, directions)?;
+        let lengths = cx.optional_input(4).map(|lengths| {
             let to = i64::from(ElementType::I64.code());
-            let lengths = e.emit("Cast", &[lengths], &[("to", to.into())]);
-            let one = e.ints(&[1]);
-            e.emit("Unsqueeze", &[&lengths, &one], &[])
+            let lengths = cx.emit("Cast", &[lengths], &[("to", to.into())]);
+            let one = cx.ints(&[1]);
+            cx.emit("Unsqueeze", &[&lengths, &one], &[])
         });
         Ok(Self {
             direction,
@@ -137,37 +137,37 @@ impl Recurrence {
             hidden,
             elem,
             activations,
-            clip: e.node.float("clip").filter(|&clip| clip > 0.0),
+            clip: cx.node.float("clip").filter(|&clip| clip > 0.0),
         })
     }
 
     /// Activation `index` of the clipped `value`.
-    fn activation(&self, e: &mut Emitter, index: usize, value: &str) -> Result<String, Skipped> {
+    fn activation(&self, cx: &mut Context, index: usize, value: &str) -> Result<String, Skipped> {
         let Some(clip) = self.clip else {
-            return self.activations[index].emit(e, value, self.elem);
+            return self.activations[index].emit(cx, value, self.elem);
         };
-        let bounds = [-clip, clip].map(|bound| e.scalar(self.elem, bound.into()));
+        let bounds = [-clip, clip].map(|bound| cx.scalar(self.elem, bound.into()));
         let [low, high] = bounds;
-        let clipped = e.emit("Clip", &[value, &low?, &high?], &[]);
-        self.activations[index].emit(e, &clipped, self.elem)
+        let clipped = cx.emit("Clip", &[value, &low?, &high?], &[]);
+        self.activations[index].emit(cx, &clipped, self.elem)
     }
 
     /// `X Wᵀ + B` of all time steps, in the order of each direction.
-    fn inputs(&self, e: &mut Emitter) -> Result<String, Skipped> {
-        let bias = biases(e)?;
-        let bias = bias.map(|[outer, inner]| e.emit("Add", &[&outer, &inner], &[]));
-        self.inputs_with(e, bias.as_deref())
+    fn inputs(&self, cx: &mut Context) -> Result<String, Skipped> {
+        let bias = biases(cx)?;
+        let bias = bias.map(|[outer, inner]| cx.emit("Add", &[&outer, &inner], &[]));
+        self.inputs_with(cx, bias.as_deref())
     }
 
-    fn inputs_with(&self, e: &mut Emitter, bias: Option<&str>) -> Result<String, Skipped> {
-        let weight = matrices(e, 1)?;
-        let one = e.ints(&[1]);
-        let input = e.emit("Unsqueeze", &[e.input(0)?, &one], &[]);
-        let mut gates = e.emit("MatMul", &[&input, &weight], &[]);
+    fn inputs_with(&self, cx: &mut Context, bias: Option<&str>) -> Result<String, Skipped> {
+        let weight = matrices(cx, 1)?;
+        let one = cx.ints(&[1]);
+        let input = cx.emit("Unsqueeze", &[cx.input(0)?, &one], &[]);
+        let mut gates = cx.emit("MatMul", &[&input, &weight], &[]);
         if let Some(bias) = bias {
-            gates = e.emit("Add", &[&gates, bias], &[]);
+            gates = cx.emit("Add", &[&gates, bias], &[]);
         }
-        Ok(self.direction.oriented(e, &gates, &self.sequence))
+        Ok(self.direction.oriented(cx, &gates, &self.sequence))
     }
 }
 
@@ -177,74 +177,74 @@ type State = Vec<Option<String>>;
 /// Unrolls a layer and emits its outputs. `step` receives `X Wᵀ + B` of a time step and the state of `count` values,
 /// and returns the next state, hidden state first.
 fn run(
-    e: &mut Emitter,
+    cx: &mut Context,
     layer: &Recurrence,
     inputs: &str,
     count: usize,
-    mut step: impl FnMut(&mut Emitter, String, &State) -> Result<Vec<String>, Skipped>,
+    mut step: impl FnMut(&mut Context, String, &State) -> Result<Vec<String>, Skipped>,
 ) -> Result<(), Skipped> {
-    let zero = e.ints(&[0]);
-    let padding = e.scalar(layer.elem, 0.0)?;
+    let zero = cx.ints(&[0]);
+    let padding = cx.scalar(layer.elem, 0.0)?;
     let mut state: State = Vec::with_capacity(count);
     for index in 0..count {
-        let initial = e.optional_input(5 + index);
-        state.push(initial.map(|value| e.emit("Unsqueeze", &[value, &zero], &[])));
+        let initial = cx.optional_input(5 + index);
+        state.push(initial.map(|value| cx.emit("Unsqueeze", &[value, &zero], &[])));
     }
     let mut outputs = Vec::new();
-    for (index, gates) in split(e, inputs, layer.sequence.steps)
+    for (index, gates) in split(cx, inputs, layer.sequence.steps)
         .into_iter()
         .enumerate()
     {
-        let mut next = step(e, gates, &state)?;
+        let mut next = step(cx, gates, &state)?;
         let mut output = next[0].clone();
-        if let Some(is_active) = layer.sequence.is_active(e, index) {
-            output = e.emit("Where", &[&is_active, &output, &padding], &[]);
+        if let Some(is_active) = layer.sequence.is_active(cx, index) {
+            output = cx.emit("Where", &[&is_active, &output, &padding], &[]);
             for (new, old) in next.iter_mut().zip(&state) {
                 let old = old.as_ref().unwrap_or(&padding);
-                *new = e.emit("Where", &[&is_active, new, old], &[]);
+                *new = cx.emit("Where", &[&is_active, new, old], &[]);
             }
         }
         outputs.push(output);
         state = next.into_iter().map(Some).collect();
     }
     for (index, last) in state.iter().enumerate() {
-        if let (Some(name), Some(last)) = (e.output(1 + index), last) {
-            e.emit_as(name, "Squeeze", &[last, &zero], &[]);
+        if let (Some(name), Some(last)) = (cx.output(1 + index), last) {
+            cx.emit_as(name, "Squeeze", &[last, &zero], &[])?;
         }
     }
-    if let Some(name) = e.output(0) {
+    if let Some(name) = cx.output(0) {
         let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
-        let joined = e.emit("Concat", &outputs, &[("axis", 0i64.into())]);
-        let joined = layer.direction.oriented(e, &joined, &layer.sequence);
-        e.emit_as(name, "Identity", &[&joined], &[]);
+        let joined = cx.emit("Concat", &outputs, &[("axis", 0i64.into())]);
+        let joined = layer.direction.oriented(cx, &joined, &layer.sequence);
+        cx.emit_as(name, "Identity", &[&joined], &[])?;
     }
-    e.name_last();
+    cx.name_last();
     Ok(())
 }
 
 /// The biases of `X Wᵀ` and `h Rᵀ`, (directions, 1, gates · hidden) each.
-fn biases(e: &mut Emitter) -> Result<Option<[String; 2]>, Skipped> {
-    let Some(bias) = e.optional_input(3) else {
+fn biases(cx: &mut Context) -> Result<Option<[String; 2]>, Skipped> {
+    let Some(bias) = cx.optional_input(3) else {
         return Ok(None);
     };
-    let &[_, both] = e.dims(bias)?.as_slice() else {
+    let &[_, both] = cx.dims(bias)?.as_slice() else {
         return Err("its bias does not have rank 2".into());
     };
-    let halves = e.ints(&[(both / 2) as i64; 2]);
-    let halves = e.emit_many("Split", &[bias, &halves], &[("axis", 1i64.into())], 2);
-    let one = e.ints(&[1]);
-    let column = |half: &String| e.emit("Unsqueeze", &[half, &one], &[]);
+    let halves = cx.ints(&[(both / 2) as i64; 2]);
+    let halves = cx.emit_many("Split", &[bias, &halves], &[("axis", 1i64.into())], 2);
+    let one = cx.ints(&[1]);
+    let column = |half: &String| cx.emit("Unsqueeze", &[half, &one], &[]);
     Ok(<[String; 2]>::try_from(halves.iter().map(column).collect::<Vec<_>>()).ok())
 }
 
 /// Input `index`, one matrix per direction, transposed.
-fn matrices(e: &mut Emitter, index: usize) -> Result<String, Skipped> {
+fn matrices(cx: &mut Context, index: usize) -> Result<String, Skipped> {
     let order = vec![0i64, 2, 1].into();
-    Ok(e.emit("Transpose", &[e.input(index)?], &[("perm", order)]))
+    Ok(cx.emit("Transpose", &[cx.input(index)?], &[("perm", order)]))
 }
 
 /// Splits a sequence into its time steps.
-fn split(e: &mut Emitter, value: &str, steps: usize) -> Vec<String> {
-    let ones = e.ints(&vec![1; steps]);
-    e.emit_many("Split", &[value, &ones], &[("axis", 0i64.into())], steps)
+fn split(cx: &mut Context, value: &str, steps: usize) -> Vec<String> {
+    let ones = cx.ints(&vec![1; steps]);
+    cx.emit_many("Split", &[value, &ones], &[("axis", 0i64.into())], steps)
 }

@@ -1,8 +1,8 @@
-//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that
-//! emit the nodes that replace it.
+//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and the builder
+//! of the nodes that replace it.
 
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
-use crate::onnx::{Attribute, ElementType, Graph, INTERNAL_PREFIX, Patch, Types};
+use crate::onnx::{Attribute, Builder, ElementType, Graph, INTERNAL_PREFIX, Patch, Types};
 use std::collections::HashSet;
 
 pub use crate::onnx::passes::skipped::Skipped;
@@ -17,22 +17,29 @@ pub struct Source<'a> {
 }
 
 /// A fused node, and what replaces it.
-pub struct Emitter<'a> {
+pub struct Context<'a> {
     source: Source<'a>,
     /// The fused node.
     pub node: &'a NodeProto,
-    /// What was emitted so far.
-    pub patch: Patch,
+    /// Names begin with that of an output of the fused node, which no other node has.
+    builder: Builder<Patch>,
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> Context<'a> {
     /// Decomposes `node`, a node of the source graph.
     pub fn new(source: Source<'a>, node: &'a NodeProto) -> Self {
+        let output = node.output.iter().find(|name| !name.is_empty());
+        let output = output.map_or("", String::as_str);
         Self {
             source,
             node,
-            patch: Patch::default(),
+            builder: Builder::patch(&format!("{INTERNAL_PREFIX}{output}/")),
         }
+    }
+
+    /// The nodes and constants emitted so far.
+    pub fn into_patch(self) -> Patch {
+        self.builder.into_patch()
     }
 
     /// Version of the standard opset.
@@ -112,22 +119,7 @@ impl<'a> Emitter<'a> {
 
     /// Emits a node with one output and returns the output's name.
     pub fn emit(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
-        let output = self.fresh_name(op);
-        self.emit_as(&output, op, inputs, attributes);
-        output
-    }
-
-    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be
-    /// visualized, so that this one gets a public name derived from theirs, if it is free.
-    pub fn emit_unrounded(&mut self, op: &str, inputs: &[&str]) -> String {
-        let name = format!("{}/unrounded", self.output(0).unwrap_or_default());
-        let output = if self.source.graph.contains(&name) {
-            self.fresh_name(op)
-        } else {
-            name
-        };
-        self.emit_as(&output, op, inputs, &[]);
-        output
+        self.builder.emit(op, inputs, attributes)
     }
 
     /// Emits a node with `outputs` outputs and returns their names.
@@ -138,25 +130,17 @@ impl<'a> Emitter<'a> {
         attributes: &[(&str, Attribute)],
         outputs: usize,
     ) -> Vec<String> {
-        let first = self.fresh_name(op);
-        let names: Vec<String> = (0..outputs).map(|n| format!("{first}/{n}")).collect();
-        let node = NodeProto::new(op, inputs, &names).with_name(&first);
-        self.patch.nodes.push(node.attrs(attributes));
-        names
+        self.builder.emit_many(op, inputs, attributes, outputs)
     }
 
-    /// Emits the last node, which produces the first output of the fused node.
-    pub fn emit_output(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) {
-        let output = self.output(0).unwrap_or_default();
-        self.emit_as(output, op, inputs, attributes);
-        self.name_last();
-    }
-
-    /// Gives the last node the name of the fused node.
-    pub fn name_last(&mut self) {
-        if let Some(last) = self.patch.nodes.last_mut() {
-            last.name = self.node.name.clone();
+    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be
+    /// visualized, so that this one gets a public name derived from theirs, if it is free.
+    pub fn emit_unrounded(&mut self, op: &str, inputs: &[&str]) -> Result<String, Skipped> {
+        let name = format!("{}/unrounded", self.output(0).unwrap_or_default());
+        if self.source.graph.contains(&name) {
+            return Ok(self.emit(op, inputs, &[]));
         }
+        Ok(self.builder.emit_named(&name, op, inputs, &[])?)
     }
 
     /// Emits a node with the output `output`.
@@ -166,39 +150,50 @@ impl<'a> Emitter<'a> {
         op: &str,
         inputs: &[&str],
         attributes: &[(&str, Attribute)],
-    ) {
-        let node = NodeProto::new(op, inputs, &[output]).with_name(output);
-        self.patch.nodes.push(node.attrs(attributes));
+    ) -> Result<(), Skipped> {
+        self.builder.emit_named(output, op, inputs, attributes)?;
+        Ok(())
+    }
+
+    /// Emits the last node, which produces the first output of the fused node.
+    pub fn emit_output(
+        &mut self,
+        op: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) -> Result<(), Skipped> {
+        let output = self.output(0).unwrap_or_default();
+        self.emit_as(output, op, inputs, attributes)?;
+        self.name_last();
+        Ok(())
+    }
+
+    /// Gives the last node the name of the fused node.
+    pub fn name_last(&mut self) {
+        if let Some(last) = self.builder.last_node() {
+            last.name = self.node.name.clone();
+        }
     }
 
     /// Adds attributes to the last node.
     pub fn add_attributes(&mut self, attributes: Vec<AttributeProto>) {
-        if let Some(last) = self.patch.nodes.last_mut() {
+        if let Some(last) = self.builder.last_node() {
             last.attribute.extend(attributes);
         }
     }
 
-    /// Adds a constant under a fresh name and returns its name.
-    pub fn add_constant(&mut self, mut tensor: TensorProto) -> String {
-        tensor.name = self.fresh_name("constant");
-        self.patch.constant(tensor)
+    /// A constant, under a fresh name.
+    pub fn constant(&mut self, tensor: TensorProto) -> String {
+        self.builder.constant(tensor)
     }
 
     /// A constant scalar of the floating-point type `elem`.
     pub fn scalar(&mut self, elem: ElementType, value: f64) -> Result<String, Skipped> {
-        Ok(self.add_constant(TensorProto::from_floats("", &[], elem, &[value])?))
+        Ok(self.builder.scalar(elem, value)?)
     }
 
     /// A constant 1-D int64 tensor.
     pub fn ints(&mut self, values: &[i64]) -> String {
-        self.add_constant(TensorProto::int_list("", values))
-    }
-
-    /// A fresh name. It contains the name of an output of the fused node, which no other node has.
-    fn fresh_name(&self, what: &str) -> String {
-        let output = self.node.output.iter().find(|name| !name.is_empty());
-        let output = output.map_or("", String::as_str);
-        let number = self.patch.nodes.len() + self.patch.constants.len() + 1;
-        format!("{INTERNAL_PREFIX}{output}/{what}_{number}")
+        self.builder.ints(values)
     }
 }
