@@ -14,7 +14,7 @@
 //! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
-//! | – | [`home`], [`setting_value`], [`text`], [`files`], [`suggest`], `catch_panic` | for all modules: folders, setting values, text from outside, bounded reads and atomic writes, suggestions for mistyped names, panics as errors |
+//! | – | [`home`], [`setting_value`], [`text`], [`files`], [`suggest`], [`variables`], `catch_panic` | for all modules: folders, setting values, text from outside, bounded reads and atomic writes, suggestions for mistyped names, environment variables, panics as errors |
 //!
 //! # As a library
 //! - [`autodiff::gradient_model()`]: any model with its gradient as further outputs
@@ -78,3 +78,4 @@ pub mod suggest;
 pub mod terminal;
 pub mod text;
 pub mod tui;
+pub mod variables;

@@ -26,6 +26,7 @@ use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::queue::MAX_TOGETHER;
 use ziggurat::runtime::CancelHandle;
+use ziggurat::variables;
 
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new(run_options::WHAT).args(run_options::NAMING).arg("from").required(true).multiple(true))]
@@ -66,7 +67,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let preferences = preferences(&home, &arguments);
     let options = &arguments.options;
     let provider = preferences.provider(options.provider.as_deref())?;
+    if let (true, Some(Graphics::Auto | Graphics::Only(_))) = (arguments.json, arguments.graphics) {
+        return Err(Failure::usage(anyhow!(
+            "--json prints no pictures: leave out --graphics, or --json"
+        )));
+    }
     let graphics = preferences.graphics(arguments.graphics)?;
+    if let Err(why) = variables::switch(variables::TF32) {
+        output::notice(&why);
+    }
     let from = arguments.from.as_deref();
     let from = from.map(|from| From::read(&home, from)).transpose()?;
     let record = from.as_ref().and_then(|from| from.record.as_ref());
@@ -74,7 +83,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let models = options.models(&home, &preferences, from)?;
     let several_models = models.len() > 1;
     let several = several_models || !options.names_one();
-    delivery::check_writable(arguments.out.as_deref(), several)?;
+    // Removed again if nothing is written.
+    let _folder = delivery::check_writable(arguments.out.as_deref(), several)?;
     // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
     let screen = if arguments.json {
         None

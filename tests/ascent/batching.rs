@@ -86,7 +86,7 @@ fn a_class_is_the_same_beside_others() {
     is_the_same_together(network(), &negative, &runs[..2], &[2]);
 }
 
-/// What a companion asks for is in the step graph of both; whoever does not ask for it is not touched.
+/// What a companion asks for is in the step graph of both; a run that does not ask for it is unchanged.
 #[test]
 fn settings_of_a_companion_do_not_show() {
     let plain = run(FLAMINGO, 0, 12);

@@ -335,7 +335,7 @@ fn processes_with_the_same_targets_share_them() {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        // Each delivers all, whoever made them.
+        // Each delivers all, whichever process made them.
         assert_eq!(ids(&lines).len(), CHANNELS);
         let own = lines
             .into_iter()

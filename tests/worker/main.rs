@@ -1,4 +1,4 @@
-//! The worker on a real network: what it promises to whoever watches it.
+//! The worker on a real network: what its events and commands promise.
 
 mod checkpoints;
 mod driving;

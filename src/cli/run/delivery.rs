@@ -2,6 +2,7 @@
 
 use crate::cli::graphics::Screen;
 use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
+use crate::cli::output_folder::OutputFolder;
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use image::RgbImage;
@@ -144,9 +145,10 @@ fn json(record: &Record, image: &Path, from_history: bool) -> Result<(), Failure
     })?)
 }
 
-/// Checks, before minutes of work, whether the result can be written.
-pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
-    let Some(out) = out else { return Ok(()) };
+/// Checks, before minutes of work, whether the result can be written. Returns the folder, if one is needed.
+pub fn check_writable(out: Option<&Path>, several: bool) -> Result<Option<OutputFolder>, Failure> {
+    let Some(out) = out else { return Ok(None) };
+    let mut created = None;
     let folder = match (several, is_png(out)) {
         (true, true) => {
             let problem = anyhow!(
@@ -163,12 +165,11 @@ pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> 
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new(".")),
         (_, false) => {
-            std::fs::create_dir_all(out)
-                .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+            created = Some(OutputFolder::create(out)?);
             out
         }
     };
     tempfile::tempfile_in(folder)
         .map_err(|problem| anyhow!("--out {}: {}", out.display(), why_not(folder, &problem)))?;
-    Ok(())
+    Ok(created)
 }
