@@ -247,7 +247,7 @@ pub(super) fn no_map(target: &Objective) -> Error {
     let value = shown(&target.value);
     Error::NoMap(match target.kind {
         Kind::Neuron | Kind::Layer => format!(
-            "the map of a neuron or a whole layer needs a layer of its own: choose one with --layer, or use a class or a channel ({value}:CHANNEL)"
+            "a neuron or a whole layer has no class activation map without --layer: choose a layer before {value}, or use a class or a channel ({value}:CHANNEL)"
         ),
         Kind::Class | Kind::NotClass | Kind::Channel => {
             format!(

@@ -47,7 +47,7 @@ fn filter(value: &str) -> Result<EnvFilter, String> {
     let filter = match value {
         "" => Some(EnvFilter::new(LEVEL)),
         // Any other word would be the name of a module, about which alone is logged.
-        _ if is_word && !LEVELS.iter().any(|level| is_known(&level)) => None,
+        _ if is_word && !LEVELS.iter().any(is_known) => None,
         directives => EnvFilter::try_new(directives).ok(),
     };
     filter.ok_or_else(|| {

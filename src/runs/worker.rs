@@ -13,6 +13,7 @@ pub mod photo;
 mod photo_interrupt;
 mod photo_probe;
 mod progress;
+mod restart;
 mod run_batch;
 mod thread;
 mod transfers;
