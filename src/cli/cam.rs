@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<PathBuf>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
-    #[arg(long, required_unless_present = "Export", conflicts_with = "Export", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, required_unless_present = "Export", value_parser = NonEmptyStringValueParser::new())]
     target: Option<String>,
     /// Layer of the map [default: the last layer before the score with spatial dimensions]
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
@@ -37,14 +37,9 @@ pub struct Arguments {
     method: String,
     /// Write the picture with its heat map to this PNG file or folder; as .npy,
     /// the heat map alone: float32 (height, width), 0 to 1
-    #[arg(
-        long,
-        value_name = "PATH",
-        required_unless_present = "Export",
-        conflicts_with = "Export"
-    )]
+    #[arg(long, value_name = "PATH", required_unless_present = "Export")]
     out: Option<PathBuf>,
-    #[arg(long, conflicts_with = "Export", help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     #[command(flatten)]
     export: export::Export,

@@ -293,7 +293,7 @@ mod tests {
             ),
             (
                 "cam m.onnx p.png --target 1 --out o.png --batch 3",
-                "the argument '--target <TARGET>' cannot be used with: --out <PATH> --batch <N>; leave out",
+                "the argument '--target <TARGET>' cannot be used with '--batch <N>'; leave out",
             ),
             (
                 "cam m.onnx --require-class",

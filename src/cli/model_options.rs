@@ -5,8 +5,8 @@ use anyhow::anyhow;
 use std::num::NonZeroUsize;
 use ziggurat::model::{self, ImageSize};
 
-/// The id of the group of these options.
-pub const MODEL_OPTIONS: &str = "ModelOptions";
+/// The ids of these options.
+pub const MODEL_OPTIONS: [&str; 4] = ["image_input", "input_size", "scores_output", "feed"];
 
 /// The largest dimension that the user can set: far beyond any memory, and small enough that products of several fit
 /// into 64 bits.

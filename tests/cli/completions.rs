@@ -207,8 +207,11 @@ fn bash_divides_words_at_equals_signs_and_colons() {
     let words = ["ziggurat", "run", "--preset", "="];
     let replies = bash_replies("ziggurat run --preset=", &words, "");
     assert!(replies.contains(&"draft".into()), "{replies:?}");
-    let words = ["ziggurat", "run", "class", ":"];
-    let replies = bash_replies("ziggurat run class:", &words, "");
+    let words = ["ziggurat", "run", "not", ":", "flam"];
+    let replies = bash_replies("ziggurat run not:flam", &words, "flam");
+    assert_eq!(replies, ["flamingo"]);
+    let words = ["ziggurat", "run", "nothing", ":"];
+    let replies = bash_replies("ziggurat run nothing:", &words, "");
     assert_eq!(replies, [""], "no targets out of place");
 }
 

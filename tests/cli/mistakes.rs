@@ -273,7 +273,7 @@ fn an_unknown_value_of_an_environment_variable_is_reported() {
 fn an_invalid_preset_is_named_with_its_setting_and_line() {
     let sandbox = Sandbox::empty();
     sandbox.configure("[presets.mine]\nsteps = 10\nmomentum = 7\n");
-    let told = sandbox.complaint(1, &["run", "flamingo", "--preset", "mine"]);
+    let told = sandbox.complaint(2, &["run", "flamingo", "--preset", "mine"]);
     assert!(
         told.contains("config.toml:3: presets.mine.momentum: "),
         "{told}"

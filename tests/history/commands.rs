@@ -322,7 +322,7 @@ fn an_impossible_export_is_an_error_of_one_line() {
         (
             2,
             vec!["export", &id, "--seed", "1", "--out", "a.png"],
-            "'--seed <SEED>' cannot be used with",
+            "cannot be used with '--seed <SEED>'; leave out one of them",
         ),
         (
             2,

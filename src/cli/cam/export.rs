@@ -11,18 +11,20 @@ use ziggurat::ascent::cam::Method;
 use ziggurat::ascent::{self, CamOptions, CamRequest, cam_model};
 use ziggurat::home::Home;
 
-/// The options of the export. Those of the command that have no effect on it conflict with this group.
+/// The options of the map of a picture, which have no effect on an export. Each option of the export conflicts with them.
+const OF_A_PICTURE: [&str; 3] = ["target", "out", "provider"];
+
 #[derive(clap::Args)]
 #[command(next_help_heading = "The heat map as a model")]
 pub struct Export {
     /// Write the model with an input class and an output heatmap
-    #[arg(long, value_name = "M.onnx")]
+    #[arg(long, value_name = "M.onnx", conflicts_with_all = OF_A_PICTURE)]
     pub export: Option<PathBuf>,
     /// Fix the batch size [default: any, if the graph allows]
-    #[arg(long, value_name = "N", requires = "export", value_parser = dimension)]
+    #[arg(long, value_name = "N", requires = "export", conflicts_with_all = OF_A_PICTURE, value_parser = dimension)]
     batch: Option<NonZeroUsize>,
     /// Make the input class mandatory: onnxruntime-web needs that to set it
-    #[arg(long, requires = "export")]
+    #[arg(long, requires = "export", conflicts_with_all = OF_A_PICTURE)]
     require_class: bool,
 }
 

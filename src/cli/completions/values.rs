@@ -239,6 +239,10 @@ fn source(home: &Home) -> Option<ModelSource> {
             .skip(1)
             .find_map(|word| resolved(word))
             .or_else(|| {
+                // One that cannot be opened is not another one.
+                if words.iter().any(|word| is_model(Path::new(word))) {
+                    return None;
+                }
                 let preferences = Preferences::read(home).0;
                 let name = preferences.config.model;
                 ModelSource::resolve(home, name.as_deref()).ok()

@@ -12,27 +12,30 @@ use ziggurat::model::ModelSource;
 use ziggurat::onnx::file;
 use ziggurat::runtime::OnnxRuntime;
 
-/// The options of the export. Those of the command that have no effect on it conflict with this group.
+/// The options of a gradient as numbers, which have no effect on an export. Each option of the export conflicts with
+/// them, and with those of an opened classifier.
+const OF_NUMBERS: [&str; 4] = ["target", "input", "output", "provider"];
+
 #[derive(clap::Args)]
 #[command(next_help_heading = "The gradient as a model")]
 pub struct Export {
     /// Write the model with outputs grad/WRT: the gradient of the sum of the elements of OF
-    #[arg(long, value_name = "G.onnx", conflicts_with = MODEL_OPTIONS)]
+    #[arg(long, value_name = "G.onnx", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     pub export: Option<PathBuf>,
     /// Output or intermediate value to differentiate (repeatable) [default: all outputs]
-    #[arg(long, value_name = "NAME", requires = "export", conflicts_with = MODEL_OPTIONS)]
+    #[arg(long, value_name = "NAME", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     of: Vec<String>,
     /// Input, weight or intermediate value to differentiate with respect to (repeatable) [default: all inputs]
-    #[arg(long, value_name = "NAME", requires = "export", conflicts_with = MODEL_OPTIONS)]
+    #[arg(long, value_name = "NAME", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     wrt: Vec<String>,
     /// Add an input seed/OF that weights the elements of OF (vector-Jacobian product)
-    #[arg(long, requires = "export", conflicts_with = MODEL_OPTIONS)]
+    #[arg(long, requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     seed_input: bool,
     /// Fix the batch size [default: any, if the gradient allows]
-    #[arg(long, value_name = "N", requires = "export", conflicts_with = MODEL_OPTIONS, value_parser = dimension)]
+    #[arg(long, value_name = "N", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS, value_parser = dimension)]
     batch: Option<NonZeroUsize>,
     /// Size of an open dimension, by its name or as INPUT:AXIS (repeatable)
-    #[arg(long, value_name = "NAME=SIZE", requires = "export", conflicts_with = MODEL_OPTIONS)]
+    #[arg(long, value_name = "NAME=SIZE", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     dim: Vec<String>,
 }
 

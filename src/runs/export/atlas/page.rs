@@ -1,4 +1,5 @@
-//! The HTML file of an atlas: the markup, and the data that its script (`page.js`) draws.
+//! The HTML file of an atlas: the markup, and the data that its script draws (`page.js`, and `page_input.js` for
+//! pointers and keys).
 //!
 //! Everything from a run is in two blocks of JSON, which the script writes into the page as text, never as markup. The
 //! content security policy permits this one script, by its hash, and nothing from outside.
@@ -15,7 +16,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// One function, so that nothing of it is global.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("page.js"),
+    include_str!("page_input.js"),
+    "})();\n"
+);
 const BODY: &str = include_str!("page.html");
 
 /// Maximum number of points of a curve of scores.
