@@ -40,7 +40,7 @@ use ziggurat::variables::{VARIABLES, Variable};
 
 /// See what an ONNX image classifier has learned.
 #[derive(Parser)]
-#[command(name = "ziggurat", version, about, long_about = None, args_conflicts_with_subcommands = true, after_long_help = environment())]
+#[command(name = "ziggurat", version, about, long_about = None, args_conflicts_with_subcommands = true, after_help = environment())]
 pub struct Arguments {
     #[command(flatten)]
     explore: explore::Arguments,
