@@ -162,7 +162,7 @@ fn mistakes_in_lists_and_shards_are_named() {
             1,
             "binary.txt: line 2 is not UTF-8 text",
         ),
-        (&["--targets", &none], 1, "none.txt: No such file"),
+        (&["--targets", &none], 1, "none.txt: there is no such file"),
         (&["--targets", &folder], 1, "--targets "),
         (
             &["--targets", "-", "--targets", "-"],
