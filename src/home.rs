@@ -1,5 +1,6 @@
 //! Paths of Ziggurat's files and folders, used by every module that reads or writes them.
 
+use crate::variables;
 use std::path::{Path, PathBuf};
 
 /// The folders of Ziggurat: data, configuration and state, and one of the user's for favourites. Nothing is
@@ -26,7 +27,7 @@ impl Home {
     /// # Errors
     /// [`NoHome`] if the variable is not set and the platform reports no home folder.
     pub fn locate() -> Result<Self, NoHome> {
-        if let Some(root) = std::env::var_os("ZIGGURAT_HOME").filter(|root| !root.is_empty()) {
+        if let Some(root) = std::env::var_os(variables::HOME).filter(|root| !root.is_empty()) {
             return Ok(Self::at(Path::new(&root)));
         }
         let own = directories::ProjectDirs::from("", "", "ziggurat").ok_or(NoHome)?;

@@ -17,7 +17,8 @@
 //! | 0 | [`config`] | the user's settings |
 //! | – | [`home`], [`files`] | Ziggurat's folders; bounded reads and atomic writes |
 //! | – | [`text`], [`suggest`] | text from outside; suggestions for mistyped names |
-//! | – | [`setting_value`], `catch_panic` | values of settings; panics as errors |
+//! | – | [`setting_value`], [`variables`] | values of settings; environment variables |
+//! | – | `catch_panic` | panics as errors |
 //!
 //! # As a library
 //! - [`autodiff::gradient_model()`]: any model with its gradient as further outputs
@@ -81,3 +82,4 @@ pub mod suggest;
 pub mod terminal;
 pub mod text;
 pub mod tui;
+pub mod variables;

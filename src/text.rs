@@ -9,10 +9,14 @@
 //! - [`json`]: a line of JSON: escaped as in JSON
 //! - [`clean`]: a text whose characters keep their columns: each is replaced by a dot
 //! - [`without`]: a name: removed
+//! - [`fit`]: a text in so many columns: as [`clean`], and cut
 
 mod amounts;
+mod columns;
 
 pub use amounts::{age, counted, span};
+pub(crate) use columns::readable;
+pub use columns::{fit, fit_end, fit_path};
 
 /// Maximum characters of a shown name.
 pub const MAX_SHOWN: usize = 200;

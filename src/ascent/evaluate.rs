@@ -13,7 +13,7 @@ use crate::onnx::proto::TensorProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, Types};
 use crate::runtime::{CancelHandle, Device, Options, Session, Tensor};
-use crate::text::printable;
+use crate::text::shown;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use std::borrow::Borrow;
 
@@ -244,14 +244,14 @@ pub(super) fn first_not_finite(
 
 /// The error of a target without a class activation map.
 pub(super) fn no_map(target: &Objective) -> Error {
-    let value = printable(&target.value);
+    let value = shown(&target.value);
     Error::NoMap(match target.kind {
         Kind::Neuron | Kind::Layer => format!(
-            "a neuron or a layer has no class activation map by default: use a class, a channel ({value}:CHANNEL), or choose a layer with --layer"
+            "a neuron or a whole layer has no class activation map without --layer: choose a layer before {value}, or use a class or a channel ({value}:CHANNEL)"
         ),
         Kind::Class | Kind::NotClass | Kind::Channel => {
             format!(
-                "{value} has no class activation map: no layer before it has the aspect ratio of the picture; choose one with --layer"
+                "{value} has no class activation map: no layer before it has rows and columns in proportion to the picture; choose a layer with --layer"
             )
         }
     })

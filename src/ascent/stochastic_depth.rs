@@ -105,7 +105,7 @@ pub(super) fn gate(
             let mut gate = builder.emit("Reshape", &[&gate, &dims], &[]);
             let maps = FeatureMaps::new(device, gated.elem, &gated.dims);
             if let Some(maps) = maps.filter(|_| axis == 0 && ends_narrowly(graph, open)) {
-                gate = maps.repeat_over_pictures(&mut builder, &gate);
+                gate = maps.repeat_over_channels_and_positions(&mut builder, &gate);
             }
             *open = builder.emit("Mul", &[open, &gate], &[]);
             shapes.insert(open.as_str(), gated);

@@ -6,6 +6,7 @@ use super::classify::model_and_images;
 use super::gradient::no_such_unit;
 use super::model_options::ModelOptions;
 use super::output_file::{self, Inputs, OutputFile, has_ending, is_folder, is_png};
+use super::output_folder::OutputFolder;
 use super::preferences::Preferences;
 use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
@@ -26,7 +27,7 @@ pub struct Arguments {
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<PathBuf>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
-    #[arg(long, required_unless_present = "export", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, required_unless_present = "Export", value_parser = NonEmptyStringValueParser::new())]
     target: Option<String>,
     /// Layer of the map [default: the last layer before the score with spatial dimensions]
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
@@ -36,7 +37,7 @@ pub struct Arguments {
     method: String,
     /// Write the picture with its heat map to this PNG file or folder; as .npy,
     /// the heat map alone: float32 (height, width), 0 to 1
-    #[arg(long, value_name = "PATH", required_unless_present = "export")]
+    #[arg(long, value_name = "PATH", required_unless_present = "Export")]
     out: Option<PathBuf>,
     #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
@@ -83,10 +84,14 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let name = image.to_string_lossy();
     let picture = photo::bounded(picture::read(image)?, &name);
+    // Removed again if nothing is written.
+    let _folder = is_folder(out)
+        .then(|| OutputFolder::create(out))
+        .transpose()?;
     let model = preferences.model(&home, model)?;
     let file = startup::model_path(&home, model)?;
     let inputs: Inputs = &[("the picture", image), ("the model", &file)];
-    let out = OutputFile::new(&file_in(out, image, target)?, inputs)?;
+    let out = OutputFile::new(&file_in(out, image, target), inputs)?;
     let image = name;
     let network = startup::network(&home, model, &arguments.model_options)?;
     let target = startup::target(&network, target)?;
@@ -124,14 +129,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// The output file: `out`, or a file in that folder, named after picture and target.
-fn file_in(out: &Path, image: &Path, target: &str) -> anyhow::Result<PathBuf> {
+fn file_in(out: &Path, image: &Path, target: &str) -> PathBuf {
     if !is_folder(out) {
-        return Ok(out.to_path_buf());
+        return out.to_path_buf();
     }
-    std::fs::create_dir_all(out)
-        .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
     let stem = image.file_stem().unwrap_or_default();
     let mut name = stem.to_owned();
     name.push(format!("-{}.png", favourites::file_name(target)));
-    Ok(out.join(name))
+    out.join(name)
 }

@@ -5,11 +5,15 @@ use super::preferences::Preferences;
 use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
 use serde::Serialize;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use ziggurat::ascent::evaluate::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
 use ziggurat::runs::format;
 use ziggurat::runtime::device::PROVIDERS;
+
+/// The default of `--top`.
+const TOP: NonZeroUsize = NonZeroUsize::new(5).unwrap();
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -21,8 +25,8 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Number of classes per picture
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    top: usize,
+    #[arg(long, default_value_t = TOP, value_name = "N")]
+    top: NonZeroUsize,
     #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     #[command(flatten)]
@@ -61,7 +65,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         photo::mention_cropping(&picture, &network, image);
         let input = network.preprocessing.tensor(&picture, network.size);
         let probabilities = classifier.probabilities(input)?;
-        let top = top(&network, &probabilities, arguments.top);
+        let top = top(&network, &probabilities, arguments.top.get());
         if arguments.json {
             output::json(&Line { image, top })?;
         } else {

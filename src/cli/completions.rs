@@ -11,7 +11,7 @@ mod values;
 
 use super::{Arguments, Failure, output};
 use anyhow::Context;
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueHint};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::ArgValueCompleter;
 use shells::SHELLS;
@@ -21,8 +21,7 @@ const VARIABLE: &str = "ZIGGURAT_COMPLETE";
 
 #[derive(clap::Args)]
 pub struct CompletionsArguments {
-    /// The shell: bash, elvish, fish, nushell, powershell or zsh
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(SHELLS.names()), hide_possible_values = true)]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(SHELLS.names()), hide_possible_values = true, help = format!("The shell: {}", shells::listed()))]
     shell: String,
 }
 
@@ -67,13 +66,16 @@ fn with_completers(command: clap::Command) -> clap::Command {
         .mut_subcommands(with_completers)
 }
 
-/// The completer of an argument, by the name of its value.
+/// The completer of an argument, by the name of its value, or else of a path. The parser's own completer of paths would
+/// pass on names that no shell reads back.
 fn completer(argument: &clap::Arg) -> Option<ArgValueCompleter> {
     let name = match argument.get_value_names() {
         Some([name, ..]) => name.to_string(),
         _ => argument.get_id().as_str().to_uppercase(),
     };
-    values::completer(&name).map(ArgValueCompleter::new)
+    let of_path = argument.get_value_hint() == ValueHint::AnyPath;
+    let named = values::completer(&name).map(ArgValueCompleter::new);
+    named.or_else(|| of_path.then(|| ArgValueCompleter::new(values::any_path())))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved::{self, Saved};
 use ziggurat::tui::theme::Themes;
 use ziggurat::tui::{App, Environment, keys::Keymap};
+use ziggurat::variables;
 
 #[derive(clap::Args)]
 #[group(skip)]
@@ -84,7 +85,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         )
         .into());
     }
-    log::start(&home);
+    warnings.extend(log::start(&home));
+    warnings.extend(variables::switch(variables::TF32).err());
     let mut terminal = terminal::probe(graphics.protocol());
     warnings.extend(preferences.use_blocks(&mut terminal));
     let theme = match arguments.theme.or(config.theme.clone()) {
@@ -121,7 +123,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     warnings.extend(
         problems
             .into_iter()
-            .map(|(name, why)| in_config(&format!("presets.{name}"), why.to_string())),
+            .map(|invalid| in_config(&invalid.place(), invalid.problem.to_string())),
     );
     app.saved = saved;
     for text in warnings {

@@ -24,13 +24,13 @@ pub struct Arguments {
     /// Path or name of a model
     model: String,
     /// A class, LAYER:CHANNEL, LAYER:CHANNEL:Y,X or LAYER
-    #[arg(long, required_unless_present = "export")]
+    #[arg(long, required_unless_present = "Export")]
     target: Option<String>,
     /// Input batch: float32 (N, C, H, W), in the units of the model's input
-    #[arg(long, value_name = "X.npy", required_unless_present = "export")]
+    #[arg(long, value_name = "X.npy", required_unless_present = "Export")]
     input: Option<PathBuf>,
     /// Write the gradient to this file: float32, shape of the input
-    #[arg(long, value_name = "G.npy", required_unless_present = "export")]
+    #[arg(long, value_name = "G.npy", required_unless_present = "Export")]
     output: Option<PathBuf>,
     #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,

@@ -3,7 +3,10 @@
 use super::output;
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
-use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
+use ziggurat::terminal::{self, PROTOCOLS, Protocol, Terminal, UnknownProtocol, inline};
+
+const AUTO: &str = "auto";
+const NONE: &str = "none";
 
 /// The value of `--graphics`.
 #[derive(Debug, Clone, Copy)]
@@ -19,17 +22,23 @@ impl FromStr for Graphics {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "auto" => Ok(Self::Auto),
-            "none" => Ok(Self::None),
+            AUTO => Ok(Self::Auto),
+            NONE => Ok(Self::None),
             name => name
                 .parse()
                 .map(Self::Only)
-                .map_err(|problem: UnknownProtocol| format!("{problem}, auto, none")),
+                .map_err(|problem: UnknownProtocol| format!("{problem}, {AUTO}, {NONE}")),
         }
     }
 }
 
 impl Graphics {
+    /// The names of all values.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let protocols = PROTOCOLS.iter().map(|(_, name)| *name);
+        [AUTO].into_iter().chain(protocols).chain([NONE])
+    }
+
     /// The named protocol, if any.
     pub fn protocol(self) -> Option<Protocol> {
         match self {

@@ -17,6 +17,7 @@ mod model_options;
 mod model_output;
 mod output;
 mod output_file;
+mod output_folder;
 mod photo;
 mod plan;
 mod preferences;
@@ -30,20 +31,29 @@ mod welcome;
 
 pub use completions::answer_request as answer_completion_request;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use ziggurat::home::Home;
 use ziggurat::model::{self, ModelSource, card};
 use ziggurat::suggest::{did_you_mean, suggestions};
+use ziggurat::variables::{VARIABLES, Variable};
 
 /// See what an ONNX image classifier has learned.
 #[derive(Parser)]
-#[command(name = "ziggurat", version, about, long_about = None, args_conflicts_with_subcommands = true)]
+#[command(name = "ziggurat", version, about, long_about = None, args_conflicts_with_subcommands = true, after_help = environment())]
 pub struct Arguments {
     #[command(flatten)]
     explore: explore::Arguments,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// The environment variables, for the help.
+fn environment() -> String {
+    let line = |variable: &Variable| format!("  {:<16} {}", variable.name, variable.help);
+    let lines: Vec<String> = VARIABLES.iter().map(line).collect();
+    format!("Environment variables:\n{}", lines.join("\n"))
 }
 
 #[derive(Subcommand)]
@@ -99,7 +109,7 @@ enum Command {
 pub fn read() -> Result<Arguments, Failure> {
     Arguments::try_parse().map_err(|problem| {
         if problem.use_stderr() {
-            let message = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
+            let message = mistyped().unwrap_or_else(|| complaint(&problem));
             return Failure::usage(anyhow::anyhow!(message));
         }
         match output::to_stdout(|_| problem.print()).and_then(|()| output::flush()) {
@@ -141,8 +151,12 @@ fn commands() -> Vec<String> {
     names.map(str::to_string).collect()
 }
 
+/// What the standard library says to a number that is too large for its type.
+const TOO_LARGE: &str = "number too large to fit in target type";
+
 /// The error of a command line in one line: the parser's paragraphs before the usage, which `--help` shows.
-fn complaint(text: &str) -> String {
+fn complaint(problem: &clap::Error) -> String {
+    let text = problem.to_string();
     let paragraphs = text.split("\n\n").map(str::trim);
     let lines =
         paragraphs.take_while(|text| !text.starts_with("Usage:") && !text.starts_with("For more"));
@@ -153,7 +167,15 @@ fn complaint(text: &str) -> String {
         })
         .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    format!("{}; see --help", lines.join("; "))
+    let advice = match problem.kind() {
+        ErrorKind::ArgumentConflict => "; leave out one of them",
+        _ => "",
+    };
+    // A message of the standard library.
+    let line = lines
+        .join("; ")
+        .replace(TOO_LARGE, "the number is too large");
+    format!("{line}{advice}; see --help")
 }
 
 /// Does what the command line asks for.
@@ -274,6 +296,18 @@ mod tests {
                 "the following required arguments were not provided: <MODEL> <IMAGE>...",
             ),
             (
+                "run 1 --seed 99999999999999999999",
+                "invalid value '99999999999999999999' for '--seed <SEED>': the number is too large",
+            ),
+            (
+                "cam m.onnx p.png --target 1 --out o.png --batch 3",
+                "the argument '--target <TARGET>' cannot be used with '--batch <N>'; leave out",
+            ),
+            (
+                "cam m.onnx --require-class",
+                "the following required arguments were not provided: --export <M.onnx>",
+            ),
+            (
                 "run --steps many",
                 "invalid value 'many' for '--steps <N>': invalid digit found in string",
             ),
@@ -282,9 +316,67 @@ mod tests {
             let Err(problem) = Arguments::try_parse_from(words) else {
                 panic!("{line} was taken");
             };
-            let message = complaint(&problem.to_string());
+            let message = complaint(&problem);
             assert!(message.starts_with(expected), "{message}");
             assert!(message.ends_with("; see --help") && !message.contains('\n'));
+        }
+    }
+
+    /// The ids of the arguments that an argument requires. The parser has no other way to ask for them.
+    fn required_by(argument: &clap::Arg) -> Vec<String> {
+        let text = format!("{argument:?}");
+        let (_, list) = text.split_once(" requires: [").unwrap();
+        let (list, _) = list.split_once("], r_ifs").unwrap();
+        let ids = list.split('"').skip(1).step_by(2);
+        ids.map(str::to_string).collect()
+    }
+
+    /// The parser does not insist on a required argument if another one on the line conflicts with it. So whatever
+    /// conflicts with the required argument must conflict with the one that requires it: otherwise that one is ignored
+    /// in silence.
+    fn check_requirements(command: &clap::Command, pairs: &mut Vec<String>) {
+        let conflict = |one: &clap::Arg, other: &clap::Arg| {
+            let among = |one, other: &clap::Arg| {
+                let conflicts = command.get_arg_conflicts_with(one);
+                conflicts
+                    .iter()
+                    .any(|found| found.get_id() == other.get_id())
+            };
+            among(one, other) || among(other, one)
+        };
+        for argument in command.get_arguments() {
+            for id in required_by(argument) {
+                let required = command.get_arguments().find(|one| *one.get_id() == *id);
+                let required = required.unwrap();
+                let place = format!("{} --{}", command.get_name(), argument.get_id());
+                for other in command.get_arguments() {
+                    assert!(
+                        !conflict(required, other) || conflict(argument, other),
+                        "{place} requires --{id}, which is not required beside {}",
+                        other.get_id()
+                    );
+                }
+                pairs.push(place);
+            }
+        }
+        for subcommand in command.get_subcommands() {
+            check_requirements(subcommand, pairs);
+        }
+    }
+
+    #[test]
+    fn no_option_is_ignored_because_another_one_waives_its_requirement() {
+        let mut command = Arguments::command();
+        command.build();
+        let mut pairs = Vec::new();
+        check_requirements(&command, &mut pairs);
+        for known in [
+            "cam --batch",
+            "gradient --dim",
+            "export --seed",
+            "layers --top",
+        ] {
+            assert!(pairs.iter().any(|pair| pair == known), "{known}: {pairs:?}");
         }
     }
 }

@@ -2,7 +2,25 @@
 
 use super::Failure;
 use anyhow::anyhow;
+use std::num::NonZeroUsize;
 use ziggurat::model::{self, ImageSize};
+
+/// The ids of these options.
+pub const MODEL_OPTIONS: [&str; 4] = ["image_input", "input_size", "scores_output", "feed"];
+
+/// The largest dimension that the user can set: far beyond any memory, and small enough that products of several fit
+/// into 64 bits.
+const MAX_DIMENSION: usize = 1 << 20;
+
+/// Reads the size of a dimension.
+///
+/// # Errors
+/// If it is not a number from 1 to [`MAX_DIMENSION`].
+pub fn dimension(text: &str) -> Result<NonZeroUsize, String> {
+    let size: Option<NonZeroUsize> = text.parse().ok();
+    size.filter(|size| size.get() <= MAX_DIMENSION)
+        .ok_or_else(|| format!("expected a whole number from 1 to {MAX_DIMENSION}"))
+}
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Inputs and outputs of the model")]

@@ -110,8 +110,8 @@ impl Preferences {
         let mut presets = Presets::default();
         let problems = presets.add(self.config.presets.clone());
         let mut problems = problems.into_iter();
-        if let Some((_, problem)) = problems.find(|(invalid, _)| invalid == name) {
-            return Err(self.problem(&format!("presets.{name}"), &problem));
+        if let Some(invalid) = problems.find(|invalid| invalid.name == name) {
+            return Err(self.problem(&invalid.place(), &invalid.problem));
         }
         presets.settings(name).map_err(Failure::usage)
     }

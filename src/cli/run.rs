@@ -36,6 +36,7 @@ use ziggurat::runs::Spec;
 use ziggurat::runs::queue::MAX_TOGETHER;
 use ziggurat::runtime::session::share_cores;
 use ziggurat::runtime::{CancelHandle, Device, ResolvedProvider};
+use ziggurat::variables;
 
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new(run_options::WHAT).args(run_options::NAMING).arg("from").required(true).multiple(true))]
@@ -76,7 +77,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let preferences = preferences(&home, &arguments);
     let options = &arguments.options;
     let providers = preferences.providers(options.provider.as_deref())?;
+    if let (true, Some(Graphics::Auto | Graphics::Only(_))) = (arguments.json, arguments.graphics) {
+        return Err(Failure::usage(anyhow!(
+            "--json prints no pictures: leave out --graphics, or --json"
+        )));
+    }
     let graphics = preferences.graphics(arguments.graphics)?;
+    if let Err(why) = variables::switch(variables::TF32) {
+        output::notice(&why);
+    }
     let from = arguments.from.as_deref();
     let from = from.map(|from| From::read(&home, from)).transpose()?;
     let record = from.as_ref().and_then(|from| from.record.as_ref());
@@ -85,7 +94,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let several_models = models.len() > 1;
     let several = several_models || !options.names_one();
     let inputs = inputs(&home, &arguments, &models)?;
-    delivery::check_writable(arguments.out.as_deref(), several, &inputs)?;
+    // Removed again if nothing is written.
+    let _folder = delivery::check_writable(arguments.out.as_deref(), several, &inputs)?;
     // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
     let screen = if arguments.json {
         None

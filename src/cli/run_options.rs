@@ -4,12 +4,13 @@
 use super::preferences::Preferences;
 use super::{Failure, output};
 use anyhow::anyhow;
+use std::io;
 use std::path::{Path, PathBuf};
 use ziggurat::ascent::Settings;
 use ziggurat::home::Home;
 use ziggurat::runs::Spec;
 use ziggurat::runs::shard::Shard;
-use ziggurat::runs::target_list::{self, Line};
+use ziggurat::runs::target_list::{self, Line, ListError};
 use ziggurat::runtime::device::{PROVIDER_LISTS, PROVIDERS};
 
 /// The name of the group of the options that name targets.
@@ -203,11 +204,23 @@ impl RunOptions {
     }
 }
 
-/// The lines of a list in a file, or from standard input.
+/// What may be given as a list.
+const LIST: &str = "give a text file with one target per line, or - for standard input";
+
+/// The lines of a list in a file, or from standard input. A pipe is a file too: `--targets <(command)`.
 fn lines(path: &Path) -> anyhow::Result<Vec<Line>> {
-    if path == Path::new("-") {
-        Ok(target_list::read(std::io::stdin().lock())?)
+    let cannot = |problem: io::Error| match problem.kind() {
+        io::ErrorKind::NotFound => anyhow!("there is no such file; {LIST}"),
+        io::ErrorKind::IsADirectory => anyhow!("it is a folder; {LIST}"),
+        _ => anyhow!("it cannot be read: {problem}; {LIST}"),
+    };
+    let lines = if path == Path::new("-") {
+        target_list::read(io::stdin().lock())
     } else {
-        Ok(target_list::read(std::fs::File::open(path)?)?)
-    }
+        target_list::read(std::fs::File::open(path).map_err(cannot)?)
+    };
+    lines.map_err(|problem| match problem {
+        ListError::Read(problem) => cannot(problem),
+        other => other.into(),
+    })
 }

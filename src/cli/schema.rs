@@ -4,6 +4,7 @@ use super::{Failure, output};
 use serde_json::{Map, Value, json};
 use ziggurat::ascent::settings::{Domain, KNOBS};
 use ziggurat::config::preset::NAME_PATTERN;
+use ziggurat::terminal::PROTOCOLS;
 use ziggurat::tui::command::COMMANDS;
 
 #[derive(clap::Args)]
@@ -53,7 +54,7 @@ fn config() -> serde_json::Result<String> {
             "model": text("Default model: a path or the name of a card."),
             "provider": text("Execution provider, as for --provider."),
             "judge": texts(text("Another model that classifies every finished picture.")),
-            "graphics": one_of(&["kitty", "sixel", "iterm2", "blocks"], "Protocol for pictures; detected by default."),
+            "graphics": one_of(&PROTOCOLS.map(|(_, name)| name), "Protocol for pictures; detected by default."),
             "blocks": one_of(&["auto", "half", "quadrant", "sextant", "octant"], "Characters for pictures drawn as text."),
             "theme": text("Theme: dark, light, high-contrast, sixteen, or a file of the folder themes."),
             "notify": one_of(&["auto", "bell", "off"], "Notification when the queue is empty."),

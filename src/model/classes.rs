@@ -180,11 +180,13 @@ impl Classes {
     }
 
     fn index(&self, digits: &str) -> Result<usize, Error> {
-        let index = digits.parse().unwrap_or(usize::MAX);
-        if index < self.len() {
-            return Ok(index);
-        }
         let count = self.len();
+        match digits.parse() {
+            Ok(index) if index < count => return Ok(index),
+            _ => {}
+        }
+        // As it was given: it may be too large for a number.
+        let index = digits.into();
         Err(Error::ClassOutOfRange { index, count })
     }
 

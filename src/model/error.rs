@@ -47,7 +47,7 @@ pub enum Error {
     AmbiguousClass { name: String, indices: Vec<usize> },
     /// The index is beyond the last class.
     #[error("class {index} does not exist: the model has {count} classes, 0 to {}", count.saturating_sub(1))]
-    ClassOutOfRange { index: usize, count: usize },
+    ClassOutOfRange { index: String, count: usize },
     /// The model has no image input.
     #[error("{}: no image input: {why}", path.display())]
     NoImageInput { path: PathBuf, why: String },

@@ -161,9 +161,9 @@ fn why(error: &ImageError) -> String {
     match error {
         ImageError::Unsupported(_) => "not a PNG, JPEG or WebP picture".into(),
         other => {
-            let text = other.to_string();
-            let words: Vec<&str> = text.split_whitespace().collect();
-            format!("the picture is damaged: {}", words.join(" "))
+            // The decoder's words are for programmers.
+            tracing::info!(%other, "a picture cannot be decoded");
+            "the picture is damaged: save it anew from its source".into()
         }
     }
 }

@@ -149,6 +149,11 @@ impl Checkpoint {
     }
 }
 
+/// Whether there is a file for the checkpoint of a batch, even if it cannot be read.
+pub fn exists(home: &Home, specs: &[Spec], provider: &str) -> bool {
+    path(home, specs, provider).exists()
+}
+
 /// Removes the checkpoint of a batch that has ended, if there is one.
 pub fn remove(home: &Home, specs: &[Spec], provider: &str) {
     let path = path(home, specs, provider);

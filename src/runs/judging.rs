@@ -72,7 +72,7 @@ impl Verdict {
     }
 
     /// Whether its numbers are probabilities, as a judge's are. Those of a file need not be.
-    pub(super) fn is_sound(&self) -> bool {
+    pub fn is_sound(&self) -> bool {
         let numbers = [Some(self.probability), self.target_probability];
         let mut numbers = numbers.into_iter().flatten();
         numbers.all(|number| (0.0..=1.0).contains(&number))

@@ -2,6 +2,7 @@
 
 use super::{Error, Spec};
 use image::{ImageFormat, ImageReader, RgbImage};
+use std::io::ErrorKind::UnexpectedEof;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -51,11 +52,11 @@ pub fn read_spec(path: &Path) -> Result<Spec, Error> {
     let decoder = ::png::Decoder::new_with_limits(file, limits);
     let reader = decoder
         .read_info()
-        .map_err(|problem| damaged(problem.to_string()))?;
+        .map_err(|problem| damaged(undecoded(&problem).into()))?;
     let chunks = &reader.info().utf8_text;
     let chunk = chunks.iter().find(|chunk| chunk.keyword == KEYWORD);
     let text = chunk.ok_or_else(|| Error::NoSpec(path.into()))?.get_text();
-    let text = text.map_err(|problem| damaged(problem.to_string()))?;
+    let text = text.map_err(|problem| damaged(undecoded(&problem).into()))?;
     serde_json::from_str(&text).map_err(|problem| damaged(format!("its settings: {problem}")))
 }
 
@@ -71,9 +72,32 @@ pub fn read_picture(path: &Path) -> Result<RgbImage, Error> {
     reader.limits(limits);
     let picture = reader.decode().map_err(|problem| Error::Damaged {
         path: path.into(),
-        why: problem.to_string(),
+        why: undrawn(&problem).into(),
     })?;
     Ok(picture.to_rgb8())
+}
+
+const ENDS_EARLY: &str = "the file ends early: copy it again";
+const DAMAGED: &str = "the PNG file is damaged: copy it again";
+
+/// Why the texts of a PNG cannot be read, in the user's words.
+fn undecoded(problem: &::png::DecodingError) -> &'static str {
+    tracing::info!(%problem, "a picture's texts cannot be read");
+    match problem {
+        ::png::DecodingError::IoError(error) if error.kind() == UnexpectedEof => ENDS_EARLY,
+        ::png::DecodingError::LimitsExceeded => "its texts are larger than any of Ziggurat's",
+        _ => DAMAGED,
+    }
+}
+
+/// Why a PNG cannot be decoded, in the user's words.
+fn undrawn(problem: &image::ImageError) -> &'static str {
+    tracing::info!(%problem, "a picture cannot be decoded");
+    match problem {
+        image::ImageError::IoError(error) if error.kind() == UnexpectedEof => ENDS_EARLY,
+        image::ImageError::Limits(_) => "the picture is larger than any of Ziggurat's",
+        _ => DAMAGED,
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +127,37 @@ mod tests {
         write_file(&path, &encode(&picture, &spec)).unwrap();
         assert_eq!(read_spec(&path).unwrap(), spec);
         assert_eq!(image::open(&path).unwrap().to_rgb8(), picture);
+    }
+
+    #[test]
+    fn a_damaged_picture_is_an_error_in_plain_words() {
+        let objective = Objective {
+            kind: Kind::Class,
+            value: "v".into(),
+        };
+        let spec = Spec::new(
+            ("m", "h"),
+            ("t", objective, Unit::default()),
+            0,
+            Settings::default(),
+        );
+        let bytes = encode(&RgbImage::new(9, 9), &spec);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.png");
+        for at in 8..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x55;
+            for bytes in [&changed, &bytes[..at]] {
+                std::fs::write(&path, bytes).unwrap();
+                let problems = [
+                    read_spec(&path).err().map(|error| error.to_string()),
+                    read_picture(&path).err().map(|error| error.to_string()),
+                ];
+                for why in problems.into_iter().flatten() {
+                    assert!(!why.contains("{ ") && !why.contains("ChunkType"), "{why}");
+                }
+            }
+        }
     }
 
     #[test]

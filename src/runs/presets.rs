@@ -12,17 +12,33 @@ pub struct Presets {
     own: BTreeMap<String, BTreeMap<String, SettingValue>>,
 }
 
+/// A preset of the user that is not valid.
+#[derive(Debug, PartialEq)]
+pub struct InvalidPreset {
+    pub name: String,
+    /// The setting that is not allowed.
+    pub key: String,
+    pub problem: SettingError,
+}
+
+impl InvalidPreset {
+    /// The full key in `config.toml`, such as `presets.mine.steps`.
+    pub fn place(&self) -> String {
+        format!("presets.{}.{}", self.name, self.key)
+    }
+}
+
 impl Presets {
-    /// Adds presets of the user; returns the names of the invalid ones, which are left out, each with its error.
+    /// Adds presets of the user; returns the errors of the invalid ones, which are left out.
     pub fn add(
         &mut self,
         presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
-    ) -> Vec<(String, SettingError)> {
+    ) -> Vec<InvalidPreset> {
         let mut problems = Vec::new();
         for (name, changes) in presets {
-            match Settings::try_from(changes.clone()) {
-                Ok(_) => drop(self.own.insert(name, changes)),
-                Err(problem) => problems.push((name, problem)),
+            match invalid(&changes) {
+                None => drop(self.own.insert(name, changes)),
+                Some((key, problem)) => problems.push(InvalidPreset { name, key, problem }),
             }
         }
         problems
@@ -67,6 +83,15 @@ impl Presets {
     }
 }
 
+/// The first of the changes that is not allowed, and why.
+fn invalid(changes: &BTreeMap<String, SettingValue>) -> Option<(String, SettingError)> {
+    let mut settings = Settings::default();
+    changes.iter().find_map(|(key, value)| {
+        let problem = settings.set(key, value.clone()).err()?;
+        Some((key.clone(), problem))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +125,7 @@ mod tests {
         ]);
         let problems = presets.add(own);
         assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].0, "bad");
+        assert_eq!(problems[0].place(), "presets.bad.steps");
         let problem = presets.settings("bad").unwrap_err().to_string();
         assert!(problem.ends_with("vivid, good"), "{problem}");
     }

@@ -18,7 +18,7 @@ pub struct Shard {
 
 /// A text is not `M/N`.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("expected M/N, with M from 1 to N, such as 2/4")]
+#[error("expected M/N, such as 2/4: M from 1 to N, and N at most {}", u32::MAX)]
 pub struct NotAShard;
 
 impl Shard {
@@ -93,6 +93,8 @@ mod tests {
     #[test]
     fn what_is_no_shard_is_an_error() {
         assert_eq!(shard("2/4").to_string(), "2/4");
+        assert_eq!(shard("1/4294967295").to_string(), "1/4294967295");
+        assert!(NotAShard.to_string().ends_with("N at most 4294967295"));
         for text in [
             "",
             "1",
@@ -103,6 +105,7 @@ mod tests {
             "1/4/2",
             "a/b",
             "1/99999999999",
+            "1/4294967296",
         ] {
             assert_eq!(text.parse::<Shard>(), Err(NotAShard), "{text}");
         }

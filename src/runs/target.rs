@@ -5,6 +5,7 @@
 use crate::ascent::{Kind, Objective, Unit};
 use crate::autodiff::differentiability::Differentiability;
 use crate::model::{Classes, Error as ModelError, Layer, Network, layers};
+use std::num::IntErrorKind;
 
 /// Maximum length of a title in characters: a layer's name may be of any length.
 const MAX_TITLE: usize = 200;
@@ -74,6 +75,7 @@ pub enum TargetError {
     Scope {
         name: String,
         count: usize,
+        /// The first ones, and how many more there are.
         shown: String,
     },
     /// No layer has this name.
@@ -82,6 +84,9 @@ pub enum TargetError {
     /// What follows the layer is no channel and no neuron.
     #[error("{0:?} is no channel: say CHANNEL, or CHANNEL:Y,X for one neuron")]
     Unit(String),
+    /// What follows the layer is a number that no machine can count to.
+    #[error("there is no channel, row or column {0}: the number is too large")]
+    TooLarge(String),
     /// The layer has more channels than one command takes.
     #[error(
         "{layer} has {count} channels, more than one command takes ({most}): name some of them"
@@ -216,13 +221,15 @@ impl<'a> TargetScope<'a> {
             let rest = layer.name.strip_prefix(text);
             rest.is_some_and(|rest| !text.is_empty() && rest.starts_with(SCOPE_ENDS))
         };
-        let inside: Vec<&Layer> = self.layers.iter().filter(is_inside).collect();
-        let shown: Vec<String> = inside
-            .iter()
-            .filter(|layer| layer.is_activation)
-            .take(MAX_LISTED)
-            .map(|layer| readable(&layer.name))
-            .collect();
+        let mut inside: Vec<&Layer> = self.layers.iter().filter(is_inside).collect();
+        // Those that `ziggurat layers` lists, if there are any.
+        if inside.iter().any(|layer| layer.is_activation) {
+            inside.retain(|layer| layer.is_activation);
+        }
+        let listed = inside.iter().take(MAX_LISTED);
+        let mut shown: Vec<String> = listed.map(|layer| readable(&layer.name)).collect();
+        let more = inside.len() - shown.len();
+        shown.extend((more > 0).then(|| format!("and {more} more")));
         (!inside.is_empty()).then(|| TargetError::Scope {
             name: readable(text),
             count: inside.len(),
@@ -239,7 +246,7 @@ impl<'a> TargetScope<'a> {
         let value = self.logits.ok_or(TargetError::NoClasses)?;
         let name = self.classes.name(index);
         let name = name.ok_or(TargetError::Class(ModelError::ClassOutOfRange {
-            index,
+            index: index.to_string(),
             count,
         }))?;
         let objective = Objective {
@@ -356,7 +363,14 @@ fn two_readings(text: &str, class: &Target, layer: &Target) -> TargetError {
 /// `CHANNEL` or `CHANNEL:Y,X`.
 fn place(text: &str) -> Result<LayerPart, TargetError> {
     let wrong = || TargetError::Unit(text.chars().take(40).collect());
-    let number = |text: &str| text.trim().parse::<usize>().map_err(|_| wrong());
+    let number = |text: &str| {
+        let text = text.trim();
+        text.parse::<usize>()
+            .map_err(|problem| match problem.kind() {
+                IntErrorKind::PosOverflow => TargetError::TooLarge(text.chars().take(40).collect()),
+                _ => wrong(),
+            })
+    };
     let Some((channel, position)) = text.split_once(':') else {
         return Ok(LayerPart::Channel(number(text)?));
     };

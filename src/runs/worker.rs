@@ -14,6 +14,7 @@ mod photo_interrupt;
 mod photo_probe;
 mod pool;
 mod progress;
+mod restart;
 mod run_batch;
 mod thread;
 mod transfers;

@@ -191,7 +191,9 @@ impl Plugin {
             Self::WebGpu => {
                 "no WebGPU device found: install the Vulkan loader (libvulkan.so.1) and the GPU's Vulkan driver; in a container NVIDIA_DRIVER_CAPABILITIES must include graphics"
             }
-            Self::Library(_) => "the plugin found no device on this machine",
+            Self::Library(_) => {
+                "the plugin found no device on this machine: install the driver of its device, or use another --provider (`ziggurat doctor` lists them)"
+            }
         }
     }
 
@@ -238,11 +240,27 @@ fn registered(library: &'static Library, path: &Path) -> Result<Vec<usize>, Stri
     let new = super::shared_library::check(path, None)
         .and_then(|()| {
             let registered = environment.register_ep_library(name, path);
-            registered.map_err(|error| one_line(&error.to_string()))
+            registered.map_err(|error| not_a_plugin(path, &one_line(&error.to_string())))
         })
         .map(|()| devices().filter(|one| !before.contains(one)).collect());
     registered.insert(path.into(), new.clone());
     new
+}
+
+/// Why ONNX Runtime takes no plugin from a file, from its message, and what to do.
+fn not_a_plugin(path: &Path, message: &str) -> String {
+    let name = crate::text::printable(&path.display().to_string());
+    let advice = "--provider plugin:PATH expects the path of a plugin library for ONNX Runtime";
+    // The message names the path, once or twice, before the loader's own words.
+    let place = format!("{}: ", path.display());
+    let reason = message.rsplit(place.as_str()).next().unwrap_or(message);
+    if message.contains("CreateEpFactories") {
+        format!("{name} is a library, but no plugin for ONNX Runtime; {advice}")
+    } else if message.contains("Failed to load library") {
+        format!("{name} cannot be loaded as a library ({reason}); {advice}")
+    } else {
+        format!("{name}: {reason}; {advice}")
+    }
 }
 
 impl fmt::Display for Plugin {
@@ -277,6 +295,27 @@ mod tests {
         }
         let (one, other) = (Plugin::library("/x,a=1"), Plugin::library("/x,a=1"));
         assert_eq!(one, other);
+    }
+
+    #[test]
+    fn what_is_no_plugin_is_named_with_the_reason_and_the_remedy() {
+        for (message, expected) in [
+            (
+                "Failed to load library /a/b.so with error: /a/b.so: invalid ELF header",
+                "\"/a/b.so\" cannot be loaded as a library (invalid ELF header); --provider plugin:PATH",
+            ),
+            (
+                "Failed to get symbol CreateEpFactories with error: /a/b.so: undefined symbol: CreateEpFactories",
+                "\"/a/b.so\" is a library, but no plugin for ONNX Runtime; --provider plugin:PATH",
+            ),
+            (
+                "some other reason",
+                "\"/a/b.so\": some other reason; --provider",
+            ),
+        ] {
+            let why = not_a_plugin(Path::new("/a/b.so"), message);
+            assert!(why.starts_with(expected), "{why}");
+        }
     }
 
     #[test]

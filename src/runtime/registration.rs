@@ -4,13 +4,11 @@ use ort::ep::{self, ArenaExtendStrategy, ExecutionProvider, ExecutionProviderDis
 use ort::session::builder::SessionBuilder;
 
 use super::{Device, Error, Library, nvidia};
+use crate::variables;
 
-/// Enables TF32 (10 bits of mantissa for the factors of products) for ascents on NVIDIA GPUs if it is `1`.
-pub const TF32_VARIABLE: &str = "ZIGGURAT_TF32";
-
-/// Whether ascents may use TF32.
+/// Whether ascents may use TF32 (10 bits of mantissa for the factors of products) on NVIDIA GPUs.
 pub fn is_tf32_allowed() -> bool {
-    std::env::var_os(TF32_VARIABLE).is_some_and(|value| value == "1")
+    variables::switch(variables::TF32).unwrap_or(false)
 }
 
 impl Device {

@@ -57,6 +57,7 @@ pub use probe::{discard_responses, probe};
 pub use protocols::blocks::{BLOCKS, Blocks};
 pub use resize::resize;
 
+use crate::variables;
 use std::fmt;
 use std::str::FromStr;
 
@@ -83,8 +84,10 @@ pub const PROTOCOLS: [(Protocol, &str); 4] = [
 
 /// A name of no protocol.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown graphics protocol {0:?}; available: kitty, sixel, iterm2, blocks")]
-pub struct UnknownProtocol(String);
+#[error("unknown graphics protocol {name:?}; available: {}", PROTOCOLS.map(|(_, name)| name).join(", "))]
+pub struct UnknownProtocol {
+    name: String,
+}
 
 impl FromStr for Protocol {
     type Err = UnknownProtocol;
@@ -93,7 +96,9 @@ impl FromStr for Protocol {
         let found = PROTOCOLS.iter().find(|(_, name)| *name == text);
         found
             .map(|(protocol, _)| *protocol)
-            .ok_or_else(|| UnknownProtocol(text.chars().take(40).collect()))
+            .ok_or_else(|| UnknownProtocol {
+                name: text.chars().take(40).collect(),
+            })
     }
 }
 
@@ -170,7 +175,7 @@ pub struct Terminal {
 }
 
 /// The environment variable for block characters.
-pub const BLOCKS_VARIABLE: &str = "ZIGGURAT_BLOCKS";
+pub const BLOCKS_VARIABLE: &str = variables::BLOCKS;
 
 /// The block characters of the environment variable; `None` for `auto` or an empty value.
 ///

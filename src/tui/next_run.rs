@@ -3,7 +3,7 @@
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
 use crate::runs::format;
-use crate::runs::presets::Presets;
+use crate::runs::presets::{InvalidPreset, Presets};
 use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl NextRun {
     pub fn add_presets(
         &mut self,
         presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
-    ) -> Vec<(String, SettingError)> {
+    ) -> Vec<InvalidPreset> {
         self.presets.add(presets)
     }
 

@@ -8,8 +8,8 @@ use crossterm::event::KeyCode;
 use std::borrow::Cow;
 use tui_input::{Input, InputRequest};
 
-/// Maximum length of a line in bytes; the rest of a paste is dropped.
-const MAX_BYTES: usize = 500;
+/// Maximum length of a line in bytes, that of a path on Linux; the rest of a paste is dropped.
+pub const MAX_BYTES: usize = 4096;
 
 /// What the prompt asks for.
 #[derive(Debug, Clone, PartialEq)]

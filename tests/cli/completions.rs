@@ -35,6 +35,113 @@ fn targets_are_classes_and_layers_of_the_model() {
 }
 
 #[test]
+fn targets_have_prefixes_and_layers_have_channels() {
+    let sandbox = Sandbox::with_shared_home();
+    assert_eq!(names(&sandbox, &["run", "not:flam"]), ["not:flamingo"]);
+    assert_eq!(names(&sandbox, &["run", "class:flam"]), ["class:flamingo"]);
+    assert!(names(&sandbox, &["run", "no"]).contains(&"not:".into()));
+    let channels = names(&sandbox, &["run", "stem/conv:"]);
+    assert_eq!(channels.len(), 32, "{channels:?}");
+    assert_eq!(
+        (&*channels[0], &*channels[31]),
+        ("stem/conv:0", "stem/conv:31")
+    );
+    let some = names(&sandbox, &["run", "layer:stem/conv:3"]);
+    assert_eq!(
+        some,
+        [
+            "layer:stem/conv:3",
+            "layer:stem/conv:30",
+            "layer:stem/conv:31"
+        ]
+    );
+    // An option for a layer takes no channel.
+    assert!(names(&sandbox, &["cam", MODEL, "--layer", "stem/conv:"]).is_empty());
+}
+
+#[test]
+fn classes_are_also_those_in_the_models_own_file() {
+    let sandbox = Sandbox::with_shared_home();
+    testing::library();
+    let mut model = file::read(&model_file().path).unwrap();
+    let mut property = |key: &str, value: &str| {
+        model
+            .metadata_props
+            .push(ziggurat::onnx::proto::StringStringEntryProto {
+                key: key.into(),
+                value: value.into(),
+            });
+    };
+    let names_of_classes: Vec<String> = (0..1000).map(|n| format!("zebra finch {n}")).collect();
+    property("names", &serde_json::to_string(&names_of_classes).unwrap());
+    let path = sandbox.path("own.onnx");
+    file::write(model, Path::new(&path), None).unwrap();
+    let found = names(&sandbox, &["run", "--model", &path, "not:zebra finch 99"]);
+    assert_eq!(found.len(), 11, "{found:?}");
+    assert_eq!(found[0], "not:zebra finch 99");
+}
+
+#[test]
+fn a_pipe_is_no_model_and_does_not_hang() {
+    let sandbox = Sandbox::with_shared_home();
+    let pipe = sandbox.path("pipe.onnx");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let began = std::time::Instant::now();
+    for words in [
+        &["run", "--model", &pipe, "flam"][..],
+        &["run", "--model", &pipe, "not:"],
+        &["cam", &pipe, "--layer", ""],
+        &["classes", &pipe, "fl"],
+    ] {
+        assert!(names(&sandbox, words).is_empty(), "{words:?}");
+    }
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn paths_that_no_shell_reads_back_are_left_out() {
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::empty();
+    for name in [
+        &b"good.png"[..],
+        b"new\nline.png",
+        b"ta\tb.png",
+        b"\xff.png",
+        b"esc\x1b.png",
+    ] {
+        let name = std::ffi::OsStr::from_bytes(name);
+        fs::write(Path::new(&sandbox.path("")).join(name), "").unwrap();
+    }
+    let start = sandbox.path("");
+    let places = [
+        &["run", "1", "--out", &start][..],
+        &["run", "--targets", &start],
+        &["layers", "--photo", &start],
+        &["gradient", MODEL, "--input", &start],
+        &["cam", MODEL, "--export", &start],
+        &["run", "--from", &start],
+        &["classify", &start],
+    ];
+    for shell in ["bash", "elvish", "fish", "nushell", "powershell", "zsh"] {
+        for words in places {
+            let request = [&["--", "ziggurat"], words].concat();
+            let mut command = sandbox.command(&request);
+            let index = (request.len() - 2).to_string();
+            let command = command.env("ZIGGURAT_COMPLETE", shell);
+            let answer = command
+                .env("_CLAP_COMPLETE_INDEX", index)
+                .assert()
+                .success();
+            let answer = String::from_utf8(answer.get_output().stdout.clone()).unwrap();
+            assert!(answer.contains("good.png"), "{shell} {words:?}: {answer:?}");
+            let count = answer.matches(".png").count();
+            assert_eq!(count, 1, "{shell} {words:?}: {answer:?}");
+        }
+    }
+}
+
+#[test]
 fn models_are_cards_and_files() {
     let sandbox = Sandbox::with_shared_home();
     fs::write(sandbox.path("my.onnx"), "").unwrap();
@@ -100,8 +207,11 @@ fn bash_divides_words_at_equals_signs_and_colons() {
     let words = ["ziggurat", "run", "--preset", "="];
     let replies = bash_replies("ziggurat run --preset=", &words, "");
     assert!(replies.contains(&"draft".into()), "{replies:?}");
-    let words = ["ziggurat", "run", "class", ":"];
-    let replies = bash_replies("ziggurat run class:", &words, "");
+    let words = ["ziggurat", "run", "not", ":", "flam"];
+    let replies = bash_replies("ziggurat run not:flam", &words, "flam");
+    assert_eq!(replies, ["flamingo"]);
+    let words = ["ziggurat", "run", "nothing", ":"];
+    let replies = bash_replies("ziggurat run nothing:", &words, "");
     assert_eq!(replies, [""], "no targets out of place");
 }
 

@@ -113,6 +113,191 @@ fn names_that_do_not_exist_are_usage_mistakes() {
     assert_eq!(sandbox.files().len(), 1);
 }
 
+/// An option that has no effect beside the others is refused, not ignored.
+#[test]
+fn options_of_an_export_need_the_export() {
+    let sandbox = with_picture();
+    let (picture, out) = (sandbox.path("picture.png"), sandbox.path("out.png"));
+    let cam = ["cam", MODEL, &picture, "--target", "1", "--out", &out];
+    let (input, gradient) = (sandbox.path("x.npy"), sandbox.path("g.npy"));
+    let numbers = [
+        "gradient", MODEL, "--target", "1", "--input", &input, "--output", &gradient,
+    ];
+    let options = [
+        (&cam[..], &["--batch", "2"][..]),
+        (&cam, &["--require-class"]),
+        (&numbers, &["--of", "logits"]),
+        (&numbers, &["--wrt", "image"]),
+        (&numbers, &["--seed-input"]),
+        (&numbers, &["--batch", "2"]),
+        (&numbers, &["--dim", "N=2"]),
+        // The other way round.
+        (&cam, &["--export", "m.onnx"]),
+        (&numbers, &["--export", "m.onnx"]),
+    ];
+    for (command, option) in options {
+        let told = complaint(2, &[command, option].concat());
+        assert!(
+            told.contains(option[0]) && told.contains("leave out one of them"),
+            "{told}"
+        );
+    }
+    for arguments in [
+        &["cam", MODEL, "--require-class"][..],
+        &["cam", MODEL, "--batch", "2"],
+        &["gradient", MODEL, "--batch", "2"],
+        &["gradient", MODEL, "--seed-input"],
+    ] {
+        let told = complaint(2, arguments);
+        let expected = "arguments were not provided: --export <";
+        assert!(
+            told.contains(expected) && !told.contains("--target"),
+            "{told}"
+        );
+    }
+    let told = complaint(2, &["gradient", MODEL, "--batch", "2", "--feed", "a=1"]);
+    assert!(told.contains("--feed"), "{told}");
+    let told = complaint(2, &["run", "1", "--json", "--graphics", "kitty"]);
+    assert!(told.contains("leave out --graphics"), "{told}");
+    assert_eq!(sandbox.files().len(), 1);
+}
+
+#[test]
+fn numbers_that_are_too_large_are_named() {
+    let sandbox = with_picture();
+    let out = sandbox.path("m.onnx");
+    let huge = "99999999999999999999999";
+    let unit = format!("stem/conv:{huge}");
+    let neuron = format!("stem/conv:1:{huge},0");
+    let dim = format!("N={huge}");
+    for (arguments, expected) in [
+        (
+            &["run", huge][..],
+            "class 99999999999999999999999 does not exist: the model has 1000",
+        ),
+        (
+            &["run", "#99999999999999999999999"],
+            "class 99999999999999999999999 does not exist",
+        ),
+        (
+            &["run", &unit],
+            "no channel, row or column 99999999999999999999999",
+        ),
+        (
+            &["run", &neuron],
+            "no channel, row or column 99999999999999999999999",
+        ),
+        (&["run", "1", "--seed", huge], "the number is too large"),
+        (
+            &["run", "1", "--shard", "1/4294967296"],
+            "N at most 4294967295",
+        ),
+        (
+            &["cam", MODEL, "--export", &out, "--batch", "99999999999"],
+            "from 1 to 1048576",
+        ),
+        (
+            &["cam", MODEL, "--export", &out, "--batch", "0"],
+            "from 1 to 1048576",
+        ),
+        (
+            &["gradient", MODEL, "--export", &out, "--batch", huge],
+            "from 1 to 1048576",
+        ),
+        (
+            &["gradient", MODEL, "--export", &out, "--dim", &dim],
+            "from 1 to 1048576",
+        ),
+    ] {
+        let told = complaint(2, arguments);
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_named_with_what_to_give() {
+    let sandbox = with_picture();
+    for (list, why) in [
+        (
+            sandbox.path("none.txt"),
+            "there is no such file; give a text file",
+        ),
+        (sandbox.path(""), "it is a folder; give a text file"),
+        (sandbox.path("picture.png"), "is not UTF-8 text"),
+    ] {
+        let told = complaint(1, &["run", "--targets", &list]);
+        assert!(told.contains(&list) && told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn a_mistake_leaves_no_folder_behind() {
+    let sandbox = with_picture();
+    let (folder, picture) = (sandbox.path("new/inner/"), sandbox.path("picture.png"));
+    complaint(2, &["run", "flamigo", "--out", &folder]);
+    complaint(2, &["run", "1", "2", "--set", "steps=-1", "--out", &folder]);
+    complaint(
+        2,
+        &[
+            "cam", MODEL, &picture, "--target", "flamigo", "--out", &folder,
+        ],
+    );
+    assert_eq!(sandbox.files().len(), 1);
+}
+
+#[test]
+fn an_unknown_value_of_an_environment_variable_is_reported() {
+    let sandbox = with_picture();
+    let mut command = ziggurat(&["run", "flamigo", "--out", &sandbox.path("a.png")]);
+    let told = command.env("ZIGGURAT_TF32", "banana").assert().code(2);
+    let told = String::from_utf8_lossy(&told.get_output().stderr).to_string();
+    assert!(
+        told.contains("ZIGGURAT_TF32: \"banana\" is neither 1 nor 0"),
+        "{told}"
+    );
+    let help = output(&["--help"]);
+    for name in [
+        "ZIGGURAT_HOME",
+        "ZIGGURAT_LOG",
+        "ZIGGURAT_BLOCKS",
+        "ZIGGURAT_TF32",
+    ] {
+        assert!(help.contains(name), "{help}");
+    }
+    assert!(
+        help.lines().all(|line| line.chars().count() <= 100),
+        "{help}"
+    );
+}
+
+#[test]
+fn an_invalid_preset_is_named_with_its_setting_and_line() {
+    let sandbox = Sandbox::empty();
+    sandbox.configure("[presets.mine]\nsteps = 10\nmomentum = 7\n");
+    let told = sandbox.complaint(2, &["run", "flamingo", "--preset", "mine"]);
+    assert!(
+        told.contains("config.toml:3: presets.mine.momentum: "),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_no_plugin_is_named_with_what_to_give() {
+    let sandbox = with_picture();
+    let (text, missing) = (sandbox.put("text.so", "a text"), sandbox.path("none.so"));
+    for (path, why) in [
+        (&text, "cannot be loaded as a library"),
+        (&missing, "no such file"),
+    ] {
+        let provider = format!("plugin:{path}");
+        let told = complaint(1, &["run", "1", "--provider", &provider]);
+        assert!(
+            told.contains(why) && told.contains("--provider plugin:PATH expects"),
+            "{told}"
+        );
+    }
+}
+
 #[test]
 fn the_first_word_is_a_command_or_a_model() {
     assert!(output(&[]).contains("ziggurat run flamingo"));

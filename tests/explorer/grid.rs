@@ -1,8 +1,10 @@
 //! Several pictures at once: the tiles of a batch, lists as grids, and the atlas of a layer.
 
-use super::support::{Driver, picture, work};
+use super::support::{Driver, network, picture, work};
 use std::collections::HashSet;
+use std::sync::Arc;
 use ziggurat::ascent::{Overlay, Settings};
+use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
@@ -275,6 +277,29 @@ fn the_class_scores_of_a_network_carry_the_names_of_the_classes() {
     explorer.press("1 / l o g i t s enter t");
     let screen = explorer.screen();
     assert!(screen.contains("4 flamingo"), "{screen}");
+}
+
+/// However many channels a layer has, the reason why it cannot be run is one message.
+#[test]
+fn the_error_of_a_layer_is_shown_once_and_not_per_channel() {
+    let mut network = network();
+    for layer in &mut network.layers {
+        layer.reach = Differentiability::Independent;
+    }
+    let mut explorer = explorer();
+    explorer.report(WorkerEvent::Opened(Arc::new(network)));
+    let before = explorer.app.messages.iter().len();
+    explorer.press("1 / h e a d / c o n v enter L");
+    let new: Vec<&str> = explorer
+        .app
+        .messages
+        .iter()
+        .skip(before)
+        .map(|message| &*message.text)
+        .collect();
+    assert_eq!(new.len(), 1, "{new:?}");
+    assert!(new[0].contains("; nor can 1279 other targets"), "{new:?}");
+    assert!(explorer.app.queue.jobs().is_empty());
 }
 
 #[test]

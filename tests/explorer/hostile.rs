@@ -67,8 +67,29 @@ fn a_paste_of_a_megabyte_is_no_command_and_no_hang() {
     assert!(!explorer.app.quitting);
     explorer.press("2 /");
     explorer.act(Action::Paste("shark\n\u{1b}".repeat(1 << 17)));
-    assert!(explorer.app.browser.search().len() <= 500);
+    assert!(explorer.app.browser.search().len() <= 4096);
     assert_harmless(&explorer);
+}
+
+#[test]
+fn a_long_path_is_taken_and_one_that_no_file_can_have_is_refused() {
+    let mut explorer = Driver::new(Protocol::Kitty, 100, 30);
+    explorer.press("I");
+    let typed = |explorer: &Driver| {
+        let prompt = explorer.app.prompt.as_ref();
+        prompt.map(|prompt| prompt.text().to_string())
+    };
+    let path = |bytes: usize| format!("/{}/cat.png", "folder/".repeat(bytes / 7));
+    explorer.act(Action::Paste(path(3000)));
+    assert_eq!(typed(&explorer), Some(path(3000)));
+    explorer.act(Action::Paste(path(5000)));
+    assert_eq!(
+        typed(&explorer),
+        Some(path(3000)),
+        "the prompt is as before"
+    );
+    let screen = explorer.screen();
+    assert!(screen.contains("longer than 4096 bytes"), "{screen}");
 }
 
 proptest! {

@@ -228,6 +228,23 @@ fn one_run_exports_as_its_picture_and_several_as_a_sheet_or_a_page() {
     assert_eq!(text.matches("<article>").count(), 3);
 }
 
+/// A name with control characters is the same text in JSON as in the record; nothing is escaped twice.
+#[test]
+fn names_in_json_are_those_of_the_record() {
+    let saved = History::new();
+    let name = "a\u{1b}[2J\u{202e}\\n\nb";
+    let mut odd = record(name, 1);
+    odd.spec.objective.kind = Kind::Layer;
+    odd.spec.model = "mod\tel.onnx".into();
+    odd.id = odd.spec.id();
+    saved.save(&odd);
+    let lines = saved.objects(&["list", "--json"]);
+    assert_eq!(lines[0]["target"].as_str(), Some(name));
+    assert_eq!(lines[0]["model"].as_str(), Some("mod\tel.onnx"));
+    let shown = saved.output(&["list"]);
+    assert!(shown.contains("a\\u{1b}[2J\\u{202e}"), "{shown}");
+}
+
 #[test]
 fn an_animation_is_made_of_the_stored_frames() {
     let saved = History::new();
@@ -269,6 +286,53 @@ fn an_impossible_export_is_an_error_of_one_line() {
             2,
             vec!["export", &id, "--favourites", "--out", "a.png"],
             "not both",
+        ),
+        (
+            2,
+            vec!["export", &id, "--sort", "score", "--out", "a.png"],
+            "leave out --sort and --reverse",
+        ),
+        (
+            2,
+            vec!["export", &id, "--reverse", "--out", "a.png"],
+            "leave out --sort and --reverse",
+        ),
+        (
+            2,
+            vec!["export", &id, "--delay", "50", "--out", "a.png"],
+            "--delay is for animations",
+        ),
+        (
+            2,
+            vec!["export", "--favourites", "--delay", "50", "--out", "a.html"],
+            "--delay is for animations",
+        ),
+        (
+            2,
+            vec![
+                "export", "--atlas", "stem", "--sort", "score", "--out", "a.html",
+            ],
+            "leave out --sort and --reverse",
+        ),
+        (
+            2,
+            vec!["export", "--atlas", "stem", "--reverse", "--out", "a.html"],
+            "leave out --sort and --reverse",
+        ),
+        (
+            2,
+            vec!["export", &id, "--seed", "1", "--out", "a.png"],
+            "cannot be used with '--seed <SEED>'; leave out one of them",
+        ),
+        (
+            2,
+            vec!["export", "--favourites", "--seed", "1", "--out", "a.png"],
+            "--atlas <LAYER>",
+        ),
+        (
+            2,
+            vec!["list", "--sort", "size"],
+            "no sort key is called \"size\"",
         ),
         (
             1,

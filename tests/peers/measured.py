@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a command and adds a last line to its standard output: {"wall": seconds, "processor": seconds of all processors, "peak": bytes of its largest resident set}.
 
-A process of its own, because Linux counts the memory that a process had between fork and exec, thus that of whoever started it: started straight
+A process of its own, because Linux counts the memory that a process had between fork and exec, thus that of the process that started it: started straight
 from a program that holds a neural network, `true` would weigh a gigabyte.
 
     python3 measured.py COMMAND [ARGUMENT]...

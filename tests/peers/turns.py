@@ -13,7 +13,7 @@ ENOUGH = 2.0  # seconds of a turn after which no further pass begins
 
 class Others:
     """How much of these processors goes to processes that are no part of the comparison. Two threads that wait for each other suffer
-    most from them, so a comparison on a busy machine is unfair to whoever waits more."""
+    most from them, so a comparison on a busy machine is unfair to the process that waits more."""
 
     def __init__(self, processors):
         self.names = {f"cpu{number}" for number in processors}

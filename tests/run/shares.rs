@@ -162,7 +162,7 @@ fn mistakes_in_lists_and_shards_are_named() {
             1,
             "binary.txt: line 2 is not UTF-8 text",
         ),
-        (&["--targets", &none], 1, "none.txt: No such file"),
+        (&["--targets", &none], 1, "none.txt: there is no such file"),
         (&["--targets", &folder], 1, "--targets "),
         (
             &["--targets", "-", "--targets", "-"],
@@ -335,7 +335,7 @@ fn processes_with_the_same_targets_share_them() {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        // Each delivers all, whoever made them.
+        // Each delivers all, whichever process made them.
         assert_eq!(ids(&lines).len(), CHANNELS);
         let own = lines
             .into_iter()

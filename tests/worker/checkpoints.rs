@@ -85,6 +85,34 @@ fn a_checkpoint_of_another_version_is_not_resumed_and_a_notice_says_so() {
 }
 
 #[test]
+fn a_damaged_checkpoint_is_not_resumed_and_a_notice_says_so() {
+    let sandbox = Sandbox::with_models();
+    let mut seat = worker(&sandbox);
+    let opened = seat.open();
+    let batch = jobs(specs(&opened, &["flamingo"], 6));
+    seat.send(WorkerCommand::Run(batch.clone()));
+    seat.stepped(3);
+    assert!(seat.worker.shut_down(Duration::from_secs(5)));
+    let files = std::fs::read_dir(sandbox.home.checkpoints()).unwrap();
+    let paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    assert_eq!(paths.len(), 1);
+    let bytes = std::fs::read(&paths[0]).unwrap();
+    std::fs::write(&paths[0], &bytes[..bytes.len() / 2]).unwrap();
+
+    let mut seat = worker(&sandbox);
+    seat.send(WorkerCommand::Run(batch));
+    let notice = seat.wait_for(|report| match report {
+        WorkerEvent::Notice(text) => Some(text.clone()),
+        WorkerEvent::Started(_) => panic!("it began without a notice"),
+        _ => None,
+    });
+    let expected = "flamingo: starting anew, because the checkpoint is damaged";
+    assert_eq!(notice, expected);
+    assert_eq!(seat.finished(0).1.len(), 6);
+    expect_no_checkpoint(&sandbox, &mut seat);
+}
+
+#[test]
 fn a_branch_and_its_parent_both_continue_from_the_checkpoint_of_the_pause() {
     let sandbox = Sandbox::with_models();
     let mut seat = worker(&sandbox);

@@ -50,7 +50,7 @@ impl FeatureMaps {
     }
 
     /// A number per picture (N, 1, 1, 1), repeated over channels and positions.
-    pub fn repeat_over_pictures(&self, builder: &mut Builder, value: &str) -> String {
+    pub fn repeat_over_channels_and_positions(&self, builder: &mut Builder, value: &str) -> String {
         let plane = dims_constant(builder, [self.batch, 1, self.height, self.width]);
         let plane = builder.emit("Expand", &[value, &plane], &[]);
         self.repeat_over_channels(builder, &plane)

@@ -1,6 +1,7 @@
 //! `ziggurat cam --export`: writes a classifier with its class activation map as a further output.
 
 use crate::cli::model_options::ModelOptions;
+use crate::cli::model_options::dimension;
 use crate::cli::model_output::ModelOutput;
 use crate::cli::{Failure, classify, output, startup};
 use anyhow::anyhow;
@@ -10,17 +11,20 @@ use ziggurat::ascent::cam::Method;
 use ziggurat::ascent::{self, CamOptions, CamRequest, cam_model};
 use ziggurat::home::Home;
 
+/// The options of the map of a picture, which have no effect on an export. Each option of the export conflicts with them.
+const OF_A_PICTURE: [&str; 3] = ["target", "out", "provider"];
+
 #[derive(clap::Args)]
 #[command(next_help_heading = "The heat map as a model")]
 pub struct Export {
     /// Write the model with an input class and an output heatmap
-    #[arg(long, value_name = "M.onnx", conflicts_with_all = ["target", "out", "provider"])]
+    #[arg(long, value_name = "M.onnx", conflicts_with_all = OF_A_PICTURE)]
     pub export: Option<PathBuf>,
     /// Fix the batch size [default: any, if the graph allows]
-    #[arg(long, value_name = "N", requires = "export")]
+    #[arg(long, value_name = "N", requires = "export", conflicts_with_all = OF_A_PICTURE, value_parser = dimension)]
     batch: Option<NonZeroUsize>,
     /// Make the input class mandatory: onnxruntime-web needs that to set it
-    #[arg(long, requires = "export")]
+    #[arg(long, requires = "export", conflicts_with_all = OF_A_PICTURE)]
     require_class: bool,
 }
 

@@ -11,6 +11,15 @@ use std::path::Path;
 pub const SHELLS: Shells<'static> =
     Shells(&[&QuotedBash, &Elvish, &Fish, &Nushell, &Powershell, &Zsh]);
 
+/// Their names, in words.
+pub fn listed() -> String {
+    let names: Vec<&str> = SHELLS.names().collect();
+    match names.as_slice() {
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+        [] => String::new(),
+    }
+}
+
 /// Bash inserts a completion as it is, so that special characters must be escaped, unless a quote is open.
 struct QuotedBash;
 
@@ -147,11 +156,13 @@ struct Record {
     description: Option<String>,
 }
 
+/// The characters with a meaning in Nushell, also where a bare word is an argument.
+const SPECIAL: &str = "'\"`()[]{}$#;|&<>*?!\\";
+
 impl From<&CompletionCandidate> for Record {
     fn from(candidate: &CompletionCandidate) -> Self {
         let value = candidate.get_value().to_string_lossy();
-        let needs_quotes =
-            value.contains(|c: char| c.is_whitespace() || "'\"`()[]{}$#;|".contains(c));
+        let needs_quotes = value.contains(|c: char| c.is_whitespace() || SPECIAL.contains(c));
         let help = candidate.get_help().map(ToString::to_string);
         Self {
             value: if needs_quotes {

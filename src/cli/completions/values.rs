@@ -3,19 +3,21 @@
 //! A completion must be quick and silent. Nothing is downloaded, errors yield no completions, and work that takes
 //! longer than [`MAX_WAIT`] is abandoned. Names with unsafe characters are omitted.
 
+use crate::cli::graphics::Graphics;
 use crate::cli::preferences::Preferences;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 use ziggurat::ascent::cam;
 use ziggurat::ascent::settings::{Domain, KNOBS};
 use ziggurat::home::Home;
-use ziggurat::model::{Classes, ModelFile, ModelSource, Network, card};
+use ziggurat::model::{Classes, Layer, ModelFile, ModelSource, Network, card};
 use ziggurat::runs::history::{self, query::SortKey};
 use ziggurat::runs::presets::Presets;
 use ziggurat::runtime::{Library, library};
+use ziggurat::terminal::PROTOCOLS;
 use ziggurat::text::is_harmless;
 
 /// How long the user may wait for a completion.
@@ -23,8 +25,10 @@ const MAX_WAIT: Duration = Duration::from_secs(3);
 
 /// The execution providers that can be named without further parts.
 const PROVIDERS: &[&str] = &["auto", "cpu", "cuda", "webgpu", "tensorrt"];
-/// The protocols of `--graphics`.
-const GRAPHICS: &[&str] = &["auto", "kitty", "sixel", "iterm2", "blocks", "none"];
+
+/// What a target may begin with, and what follows.
+const PREFIXES: [(&str, Completer); 3] =
+    [("class:", classes), ("not:", classes), ("layer:", parts)];
 
 /// Candidates for a word that is being typed.
 type Completer = fn(&str) -> Vec<CompletionCandidate>;
@@ -36,7 +40,7 @@ const COMPLETERS: &[(&str, Completer)] = &[
         either(models(word), paths(word, |_| true))
     }),
     ("CARD", models),
-    ("TARGET", |word| either(classes(word), layers(word))),
+    ("TARGET", targets),
     ("LAYER", layers),
     ("KEY=VALUE", settings),
     ("PRESET", presets),
@@ -49,7 +53,13 @@ const COMPLETERS: &[(&str, Completer)] = &[
         matching(word, cam::METHODS.iter().map(|(name, _)| *name))
     }),
     ("KIND", |word| matching(word, history::query::kind_names())),
-    ("HOW", |word| matching(word, GRAPHICS.iter().copied())),
+    ("HOW", |word| matching(word, Graphics::names())),
+    ("GRAPHICS", |word| {
+        matching(
+            word,
+            PROTOCOLS.iter().map(|(_, name)| *name).chain(["auto"]),
+        )
+    }),
     ("KEY", |word| {
         let keys: Vec<String> = SortKey::all().map(|key| key.to_string()).collect();
         matching(word, keys.iter().map(String::as_str))
@@ -72,6 +82,14 @@ pub const NAMES: [&str; COMPLETERS.len()] = {
 pub fn completer(name: &str) -> Option<impl ValueCompleter + use<>> {
     let (_, completer) = COMPLETERS.iter().find(|(known, _)| *known == name)?;
     Some(move |word: &OsStr| word.to_str().map_or_else(Vec::new, *completer))
+}
+
+/// The completer of paths.
+pub fn any_path() -> impl ValueCompleter {
+    |word: &OsStr| {
+        word.to_str()
+            .map_or_else(Vec::new, |word| paths(word, |_| true))
+    }
 }
 
 /// Candidates of two kinds.
@@ -118,10 +136,30 @@ fn is_picture(path: &Path) -> bool {
         .is_some_and(|ending| endings.iter().any(|known| ending == *known))
 }
 
-/// The classes that the model's card names, which need no open network. A name that occurs twice is a target by its
-/// index only, and is omitted.
+/// Classes, layers and their channels, with or without a prefix such as `not:`; a prefix that is being typed.
+fn targets(word: &str) -> Vec<CompletionCandidate> {
+    for (prefix, complete) in PREFIXES {
+        if let Some(rest) = word.strip_prefix(prefix) {
+            let candidates = complete(rest).into_iter();
+            return candidates
+                .map(|candidate| candidate.add_prefix(prefix))
+                .collect();
+        }
+    }
+    let mut candidates = either(classes(word), parts(word));
+    if !word.is_empty() {
+        candidates.extend(matching(word, PREFIXES.iter().map(|(prefix, _)| *prefix)));
+    }
+    candidates
+}
+
+/// The classes of the model: those of its card, which need no open network, or else those that the network has. A name
+/// that occurs twice is a target by its index only, and is omitted.
 fn classes(word: &str) -> Vec<CompletionCandidate> {
-    let Some(classes) = Home::locate().ok().and_then(|home| class_names(&home)) else {
+    let of_card = || class_names(&Home::locate().ok()?);
+    let of_network = || opened().map(|opened| &opened.classes);
+    let of_card = within(MAX_WAIT, of_card);
+    let Some(classes) = of_card.as_ref().or_else(of_network) else {
         return Vec::new();
     };
     let unique = |(index, name): &(usize, &str)| classes.find(name).ok() == Some(*index);
@@ -136,15 +174,44 @@ fn class_names(home: &Home) -> Option<Classes> {
     }
 }
 
-/// The layers of the model. Opening it takes a moment.
+/// The layers of the model.
 fn layers(word: &str) -> Vec<CompletionCandidate> {
-    let layers = within(MAX_WAIT, || {
-        let network = network(&Home::locate().ok()?)?;
-        let layers = network.layers().into_iter();
-        let activations = layers.filter(|layer| layer.is_activation);
-        Some(activations.map(|layer| layer.name).collect::<Vec<_>>())
+    let layers = opened().map_or(&[][..], |opened| &opened.layers);
+    matching(word, layers.iter().map(|layer| &*layer.name))
+}
+
+/// The layers of the model, and the channels of the layer that is before a colon.
+fn parts(word: &str) -> Vec<CompletionCandidate> {
+    let mut candidates = layers(word);
+    // A layer's name may have colons itself.
+    let channels = word.rmatch_indices(':').find_map(|(at, _)| {
+        let mut layers = opened()?.layers.iter();
+        let layer = layers.find(|layer| layer.name == word[..at])?;
+        Some((0..layer.channels()).map(|channel| format!("{}:{channel}", layer.name)))
     });
-    matching(word, layers.iter().flatten().map(String::as_str))
+    let channels: Vec<String> = channels.into_iter().flatten().collect();
+    candidates.extend(matching(word, channels.iter().map(String::as_str)));
+    candidates
+}
+
+/// What targets need of a network.
+struct Opened {
+    classes: Classes,
+    /// Those that are activations.
+    layers: Vec<Layer>,
+}
+
+/// The model of the command line, opened once. That takes a moment.
+fn opened() -> Option<&'static Opened> {
+    static OPENED: OnceLock<Option<Opened>> = OnceLock::new();
+    let open = || {
+        let network = network(&Home::locate().ok()?)?;
+        let mut layers = network.layers();
+        layers.retain(|layer| layer.is_activation);
+        let classes = network.classes;
+        Some(Opened { classes, layers })
+    };
+    OPENED.get_or_init(|| within(MAX_WAIT, open)).as_ref()
 }
 
 /// The model of the command line, if ONNX Runtime and the model are on this machine.
@@ -172,6 +239,10 @@ fn source(home: &Home) -> Option<ModelSource> {
             .skip(1)
             .find_map(|word| resolved(word))
             .or_else(|| {
+                // One that cannot be opened is not another one.
+                if words.iter().any(|word| is_model(Path::new(word))) {
+                    return None;
+                }
                 let preferences = Preferences::read(home).0;
                 let name = preferences.config.model;
                 ModelSource::resolve(home, name.as_deref()).ok()
@@ -253,6 +324,7 @@ fn within<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
 
     fn values(candidates: &[CompletionCandidate]) -> Vec<&str> {
         let values = candidates.iter();
@@ -294,22 +366,32 @@ mod tests {
     fn names_that_could_steer_the_terminal_are_omitted() {
         assert!(matching("", ["a\u{202e}b", "a\u{1b}[2J"].into_iter()).is_empty());
         let folder = tempfile::tempdir().unwrap();
-        for name in ["a\u{1b}[31m.onnx", "b.onnx"] {
+        for name in [
+            "a\u{1b}[31m.onnx",
+            "a\tb.onnx",
+            "a\nb.onnx",
+            "a\u{202e}.onnx",
+            "b.onnx",
+        ] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
+        let not_text = OsStr::from_bytes(b"a\xff.onnx");
+        std::fs::write(folder.path().join(not_text), "").unwrap();
         let start = format!("{}/", folder.path().display());
         assert_eq!(values(&paths(&start, is_model)), [start.clone() + "b.onnx"]);
+        let all = any_path().complete(OsStr::new(&start));
+        assert_eq!(values(&all), [start.clone() + "b.onnx"]);
+        assert!(any_path().complete(not_text).is_empty());
     }
 
     #[test]
     fn named_values_are_valid() {
-        use crate::cli::graphics::Graphics;
         use ziggurat::runtime::Provider;
         assert!(
             PROVIDERS
                 .iter()
                 .all(|name| name.parse::<Provider>().is_ok())
         );
-        assert!(GRAPHICS.iter().all(|name| name.parse::<Graphics>().is_ok()));
+        assert!(Graphics::names().all(|name| name.parse::<Graphics>().is_ok()));
     }
 }

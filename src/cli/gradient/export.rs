@@ -1,5 +1,6 @@
 //! `ziggurat gradient --export`: writes a model with its gradient as further outputs.
 
+use crate::cli::model_options::{MODEL_OPTIONS, dimension};
 use crate::cli::model_output::ModelOutput;
 use crate::cli::{Failure, output, startup};
 use anyhow::anyhow;
@@ -11,26 +12,30 @@ use ziggurat::model::ModelSource;
 use ziggurat::onnx::file;
 use ziggurat::runtime::OnnxRuntime;
 
+/// The options of a gradient as numbers, which have no effect on an export. Each option of the export conflicts with
+/// them, and with those of an opened classifier.
+const OF_NUMBERS: [&str; 4] = ["target", "input", "output", "provider"];
+
 #[derive(clap::Args)]
 #[command(next_help_heading = "The gradient as a model")]
 pub struct Export {
     /// Write the model with outputs grad/WRT: the gradient of the sum of the elements of OF
-    #[arg(long, value_name = "G.onnx", conflicts_with_all = ["target", "input", "output", "provider", "ModelOptions"])]
+    #[arg(long, value_name = "G.onnx", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     pub export: Option<PathBuf>,
     /// Output or intermediate value to differentiate (repeatable) [default: all outputs]
-    #[arg(long, value_name = "NAME", requires = "export")]
+    #[arg(long, value_name = "NAME", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     of: Vec<String>,
     /// Input, weight or intermediate value to differentiate with respect to (repeatable) [default: all inputs]
-    #[arg(long, value_name = "NAME", requires = "export")]
+    #[arg(long, value_name = "NAME", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     wrt: Vec<String>,
     /// Add an input seed/OF that weights the elements of OF (vector-Jacobian product)
-    #[arg(long, requires = "export")]
+    #[arg(long, requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     seed_input: bool,
     /// Fix the batch size [default: any, if the gradient allows]
-    #[arg(long, value_name = "N", requires = "export")]
+    #[arg(long, value_name = "N", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS, value_parser = dimension)]
     batch: Option<NonZeroUsize>,
     /// Size of an open dimension, by its name or as INPUT:AXIS (repeatable)
-    #[arg(long, value_name = "NAME=SIZE", requires = "export")]
+    #[arg(long, value_name = "NAME=SIZE", requires = "export", conflicts_with_all = OF_NUMBERS, conflicts_with_all = MODEL_OPTIONS)]
     dim: Vec<String>,
 }
 
@@ -38,11 +43,13 @@ impl Export {
     fn request(&self) -> Result<GradientRequest, Failure> {
         let size = |text: &String| {
             let (name, size) = text.rsplit_once('=')?;
-            let size: NonZeroUsize = size.trim().parse().ok()?;
-            Some((name.to_string(), size.get()))
+            let size = dimension(size.trim()).map(NonZeroUsize::get);
+            Some((name.to_string(), size))
         };
         let size = |text| {
-            size(text).ok_or_else(|| Failure::usage(anyhow!("--dim {text:?}: expected NAME=SIZE")))
+            let wrong = |why: &str| Failure::usage(anyhow!("--dim {text:?}: {why}"));
+            let (name, size) = size(text).ok_or_else(|| wrong("expected NAME=SIZE"))?;
+            Ok::<_, Failure>((name, size.map_err(|why| wrong(&why))?))
         };
         Ok(GradientRequest {
             of: self.of.clone(),

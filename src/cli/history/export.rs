@@ -23,14 +23,13 @@ pub struct Arguments {
     #[arg(long, value_name = "LAYER", conflicts_with_all = ["ids", "delay"])]
     atlas: Option<String>,
     /// Seed of the runs of an atlas [default: the one that most channels have]
-    #[arg(long, requires = "atlas")]
+    #[arg(long, requires = "atlas", conflicts_with_all = ["ids", "delay"])]
     seed: Option<u64>,
     /// Output file; the format follows the extension: .png (a contact sheet for several runs), .gif, .apng or .html
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Duration of an animation frame in milliseconds, 20 to 5000
-    #[arg(long, value_name = "MS", default_value_t = animation::DELAY, value_parser = clap::value_parser!(u16).range(20..=5000))]
-    delay: u16,
+    #[arg(long, value_name = "MS", help = format!("Duration of an animation frame in milliseconds, 20 to 5000 [default: {}]", animation::DELAY), value_parser = clap::value_parser!(u16).range(20..=5000))]
+    delay: Option<u16>,
     #[command(flatten)]
     selection: Selection,
 }
@@ -45,10 +44,21 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
             let problem = anyhow!("--out {out}: an atlas is a page; let the name end in .html");
             return Err(Failure::usage(problem));
         }
+        if arguments.selection.is_ordered() {
+            return Err(Failure::usage(anyhow!(
+                "an atlas shows the channels by their numbers: leave out --sort and --reverse"
+            )));
+        }
         return export_atlas(home, &arguments, layer);
     }
+    if arguments.delay.is_some() && !form.is_animation() {
+        let out = arguments.out.display();
+        return Err(Failure::usage(anyhow!(
+            "--delay is for animations, and {out} is none: let --out end in .gif or .apng, or leave out --delay"
+        )));
+    }
     let ids = ids(home, &arguments)?;
-    if form.is_of_one() && ids.len() > 1 {
+    if form.is_animation() && ids.len() > 1 {
         return Err(Failure::usage(anyhow!(
             "an animation shows one run, not {}: give one id",
             ids.len()
@@ -56,7 +66,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     }
     // A path that cannot be written is reported before the long work.
     let out = output(home, &arguments, &ids)?;
-    let bytes = form.encode(home, &ids, arguments.delay)?;
+    let bytes = form.encode(home, &ids, arguments.delay.unwrap_or(animation::DELAY))?;
     write(&arguments.out, out, &bytes, &super::runs(ids.len()))
 }
 
@@ -146,6 +156,9 @@ fn ids(home: &Home, arguments: &Arguments) -> Result<Vec<String>, Failure> {
         ))),
         (false, true) => Err(Failure::usage(anyhow!(
             "give either IDs or filters, not both"
+        ))),
+        (false, false) if selection.is_ordered() => Err(Failure::usage(anyhow!(
+            "IDs are exported in the given order: leave out --sort and --reverse, or give filters instead of IDs"
         ))),
         (true, true) => {
             let entries = selection.apply(home)?.entries;

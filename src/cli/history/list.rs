@@ -5,12 +5,12 @@ use super::{Failure, output};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 use ziggurat::home::Home;
 use ziggurat::runs::format;
 use ziggurat::runs::history::{self, EndReason, HistoryEntry, query};
 use ziggurat::runs::judging::Verdict;
-use ziggurat::text::age;
+use ziggurat::text::{age, fit};
 
 #[derive(clap::Args)]
 #[group(skip)]
@@ -96,7 +96,34 @@ fn notice(shown: usize, passing: usize, all: usize) {
     }
 }
 
+/// The entry with the names as they are in the record. Those of an entry are escaped for terminals, which JSON does in
+/// its own way. Only a record with such names is read.
+fn with_plain_names(home: &Home, entry: &HistoryEntry) -> Result<HistoryEntry, Failure> {
+    let mut entry = entry.clone();
+    let names = [
+        &entry.model,
+        &entry.model_hash,
+        &entry.target,
+        &entry.provider,
+    ];
+    let judges = entry.verdicts.iter().map(|verdict| &verdict.model);
+    let may_be_escaped = |name: &String| name.contains(['\\', '…']);
+    if !names.into_iter().chain(judges).any(may_be_escaped) {
+        return Ok(entry);
+    }
+    let mut record = history::read(home, &entry.id)?;
+    history::Naming::new(home).apply_to_record(&mut record);
+    record.verdicts.retain(Verdict::is_sound);
+    entry.model = record.spec.model;
+    entry.model_hash = record.spec.model_hash;
+    entry.target = record.spec.target;
+    entry.provider = record.provider;
+    entry.verdicts = record.verdicts;
+    Ok(entry)
+}
+
 fn json(home: &Home, entry: &HistoryEntry) -> Result<(), Failure> {
+    let entry = &with_plain_names(home, entry)?;
     let line = Line {
         id: &entry.id,
         model: &entry.model,
@@ -239,25 +266,9 @@ fn narrow(columns: &[&Column], widths: &mut [usize], width: usize) {
 
 /// `text` in exactly `width` columns: cut or padded, on the left for numbers, otherwise on the right.
 fn cell(text: &str, width: usize, number: bool) -> String {
-    let text = cut(text, width);
+    let text = fit(text, width);
     let space = " ".repeat(width.saturating_sub(text.width()));
     if number { space + &text } else { text + &space }
-}
-
-/// `text` cut to `width` columns; an ellipsis marks a cut end.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.into();
-    }
-    let mut left = width.saturating_sub(1);
-    let fitting = text.chars().take_while(|c| {
-        let wide = c.width().unwrap_or(0);
-        let fits = wide <= left;
-        left = left.saturating_sub(wide);
-        fits
-    });
-    let kept: String = fitting.collect();
-    kept + "…"
 }
 
 #[cfg(test)]
@@ -334,6 +345,6 @@ mod tests {
         }
         // Too narrow for anything: it must not panic.
         assert_eq!(table(&entries, 0, 5).len(), 3);
-        assert_eq!((cut("abc", 2), cut("abc", 0)), ("a…".into(), "…".into()));
+        assert_eq!((fit("abc", 2), fit("abc", 0)), ("a…".into(), String::new()));
     }
 }

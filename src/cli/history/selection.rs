@@ -25,9 +25,9 @@ pub struct Selection {
     /// Maximum mean probability of the target by the judges, 0 to 1
     #[arg(long, value_name = "P", value_parser = probability)]
     judge_max: Option<f32>,
-    /// Sort by time (newest first), target, score, probability, judge or model
-    #[arg(long, value_name = "KEY", default_value = "time")]
-    sort: String,
+    /// Sort by time (newest first), target, score, probability, judge or model [default: time]
+    #[arg(long, value_name = "KEY")]
+    sort: Option<SortKey>,
     /// Reverse the order
     #[arg(long)]
     reverse: bool,
@@ -55,6 +55,11 @@ impl Selection {
             || bounds.iter().any(Option::is_some)
     }
 
+    /// Whether an order is asked for.
+    pub fn is_ordered(&self) -> bool {
+        self.sort.is_some() || self.reverse
+    }
+
     /// The matching runs, in order. Damaged ones are reported.
     pub fn apply(&self, home: &Home) -> Result<Selected, Failure> {
         let kind = self.kind.as_deref().map(query::kind).transpose();
@@ -66,7 +71,7 @@ impl Selection {
             judge: [self.judge_min, self.judge_max],
         };
         let order = Order {
-            key: self.sort.parse::<SortKey>().map_err(Failure::usage)?,
+            key: self.sort.unwrap_or_default(),
             reversed: self.reverse,
         };
         let mut all = Vec::new();

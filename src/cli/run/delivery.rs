@@ -2,6 +2,7 @@
 
 use crate::cli::graphics::Screen;
 use crate::cli::output_file::{self, is_folder, is_png, neither_png_nor_folder, why_not};
+use crate::cli::output_folder::OutputFolder;
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use image::RgbImage;
@@ -160,14 +161,16 @@ fn check_inputs(files: &[&Path], inputs: &[(&str, PathBuf)]) -> Result<(), Failu
         .try_for_each(|file| output_file::check(file, &inputs))
 }
 
-/// Checks, before minutes of work, whether the result can be written, and replaces no input.
+/// Checks, before minutes of work, whether the result can be written, and replaces no input. Returns the folder, if one
+/// is needed.
 pub fn check_writable(
     out: Option<&Path>,
     several: bool,
     inputs: &[(&str, PathBuf)],
-) -> Result<(), Failure> {
-    let Some(out) = out else { return Ok(()) };
+) -> Result<Option<OutputFolder>, Failure> {
+    let Some(out) = out else { return Ok(None) };
     check_inputs(&[out, &out.with_extension("json")], inputs)?;
+    let mut created = None;
     let folder = match (several, is_png(out)) {
         (true, true) => {
             let problem = anyhow!(
@@ -184,8 +187,7 @@ pub fn check_writable(
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new(".")),
         (_, false) => {
-            std::fs::create_dir_all(out)
-                .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+            created = Some(OutputFolder::create(out)?);
             out
         }
     };
@@ -198,5 +200,5 @@ pub fn check_writable(
     } else {
         tempfile::tempfile_in(folder).map_err(cannot)?;
     }
-    Ok(())
+    Ok(created)
 }

@@ -48,8 +48,8 @@ impl ExportFormat {
         })
     }
 
-    /// Whether it shows one run only.
-    pub fn is_of_one(self) -> bool {
+    /// Whether it is an animation, which shows one run only.
+    pub fn is_animation(self) -> bool {
         matches!(self, Self::Gif | Self::Apng)
     }
 

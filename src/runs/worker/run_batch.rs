@@ -4,6 +4,7 @@ use super::autosave::Autosave;
 use super::live_classifier::LiveClassifier;
 use super::load_model::LoadedModel;
 use super::progress::{BatchProgress, Speed};
+use super::restart::Restart;
 use super::thread::WorkerThread;
 use super::{Started, Watched, WorkerEvent};
 use crate::ascent::{self, Overlay};
@@ -13,7 +14,6 @@ use crate::runs::driver::{self, Next, Observer, Retry};
 use crate::runs::history::Claim;
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{Error, Spec};
-use crate::text::{counted, shown};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -175,10 +175,15 @@ impl WorkerThread {
                     .or_else(|| checkpoint::find_parent(&self.home, spec, provider)),
                 (false, _) => checkpoint::find(&self.home, &specs, provider),
             };
+            if found.is_none() && checkpoint::exists(&self.home, &specs, provider) {
+                let notice = Restart::Damaged.notice(jobs);
+                self.mailbox.post(WorkerEvent::Notice(notice));
+                checkpoint::remove(&self.home, &specs, provider);
+            }
             let other_version = found.as_ref().filter(|found| found.versions != versions());
             if let Some(found) = other_version {
-                let text = restart_notice(jobs, &found.versions);
-                self.mailbox.post(WorkerEvent::Notice(text));
+                let why = Restart::OtherVersions(&found.versions);
+                self.mailbox.post(WorkerEvent::Notice(why.notice(jobs)));
                 checkpoint::remove(&self.home, &found.specs, provider);
                 is_afresh = true;
                 continue;
@@ -189,6 +194,8 @@ impl WorkerThread {
                     let resumed = Batch::resume(network, found, device, &self.stop);
                     if let Err(Error::Ascent(ascent::Error::StateMismatch(what))) = &resumed {
                         tracing::warn!(what, "a checkpoint does not fit and is removed");
+                        let notice = Restart::Unfit.notice(jobs);
+                        self.mailbox.post(WorkerEvent::Notice(notice));
                         checkpoint::remove(&self.home, &held, provider);
                         is_afresh = true;
                         continue;
@@ -407,20 +414,6 @@ impl JobIndex {
         let wanted = self.0.iter().filter(|(id, _)| thread.is_wanted(*id));
         wanted.copied().collect()
     }
-}
-
-/// The notice that runs do not continue from a checkpoint of other versions: today's may compute another picture.
-fn restart_notice(jobs: &[Job], [version, runtime]: &[String; 2]) -> String {
-    let runs = match jobs {
-        [job] => shown(&job.spec.target),
-        jobs => counted(jobs.len(), "run"),
-    };
-    let writer = if version.is_empty() {
-        "an earlier version of Ziggurat".into()
-    } else {
-        shown(&format!("Ziggurat {version} with ONNX Runtime {runtime}"))
-    };
-    format!("{runs}: starting anew, because the checkpoint was written by {writer}")
 }
 
 fn started(batch: &Batch, members: &JobIndex, resumed_at: usize) -> Started {

@@ -229,12 +229,18 @@ pub static BUILDS: [Build; 2] = [
     },
 ];
 
+/// Every CUDA whose libraries are known, the newest first.
+static ALL_CUDA: [&Cuda; 2] = [&CUDA_13, &CUDA_12];
+
 impl Cuda {
+    /// The major versions whose libraries are known.
+    pub fn majors() -> impl Iterator<Item = u32> {
+        ALL_CUDA.iter().map(|cuda| cuda.major)
+    }
+
     /// The CUDA of this major version, if its libraries are known.
     pub fn of(major: u32) -> Option<&'static Self> {
-        [&CUDA_13, &CUDA_12]
-            .into_iter()
-            .find(|cuda| cuda.major == major)
+        ALL_CUDA.iter().copied().find(|cuda| cuda.major == major)
     }
 
     /// Whether a driver supports it.

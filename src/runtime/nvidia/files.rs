@@ -171,7 +171,7 @@ fn is_for(folder: &Path, major: u32) -> bool {
             || packages.iter().any(is_of_version)
             || folder.join(format!("libcublas.so.{version}")).exists()
     };
-    is_known_for(major) || ![12, 13].into_iter().any(is_known_for)
+    is_known_for(major) || !Cuda::majors().any(is_known_for)
 }
 
 /// The entries of a folder whose name is wanted, by name; none if there is no such folder.

@@ -38,6 +38,10 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     for items in wanted.chunks(MAX_JOBS) {
         specs.extend(submission::specs_of_items(app, items, &settings));
         can_be_run |= !specs.is_empty();
+        // The others are of the same layer, and the reason is reported.
+        if !can_be_run {
+            break;
+        }
         specs.retain(|spec| app.history.find(&spec.id()).is_none());
         if specs.len() >= MAX_JOBS {
             break;

@@ -15,7 +15,7 @@ use crate::tui::keys::Chord;
 use crate::tui::list_state::Motion;
 use crate::tui::messages::Level;
 use crate::tui::popup::{PaletteRow, Popup};
-use crate::tui::prompt::{Prompt, PromptKind, PromptOutcome};
+use crate::tui::prompt::{MAX_BYTES, Prompt, PromptKind, PromptOutcome};
 use crate::tui::text::fit_end;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
@@ -51,7 +51,14 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
         }
         (Some(prompt), Some(photos)) if prompt.asked == PromptKind::Photo => {
             let path = photos[0].display().to_string();
-            prompt.replace(&path);
+            if path.len() > MAX_BYTES {
+                let text = format!(
+                    "the pasted path is longer than {MAX_BYTES} bytes, the most that a path may have"
+                );
+                app.messages.say(Level::Warning, text, app.now);
+            } else {
+                prompt.replace(&path);
+            }
         }
         (Some(prompt), _) => {
             prompt.paste(text);

@@ -175,7 +175,7 @@ fn present_specs(app: &mut App, targets: Vec<Result<Target, TargetError>>) -> Op
     Some(specs(app, &opened, targets, &settings))
 }
 
-/// Runs of targets with these settings; unsupported targets are reported by name.
+/// Runs of targets with these settings; of the unsupported targets, the first is reported by name.
 fn specs(
     app: &mut App,
     opened: &ModelInfo,
@@ -183,6 +183,7 @@ fn specs(
     settings: &Settings,
 ) -> Vec<Spec> {
     let mut specs = Vec::new();
+    let mut problems = Vec::new();
     for target in targets {
         match target {
             Ok(target) => specs.push(Spec::new(
@@ -191,8 +192,17 @@ fn specs(
                 app.next_run.seed,
                 settings.clone(),
             )),
-            Err(problem) => app.messages.say(Level::Error, problem.to_string(), app.now),
+            Err(problem) => problems.push(problem),
         }
+    }
+    // One message for all: a layer may have thousands of channels.
+    if let Some((first, others)) = problems.split_first() {
+        let more = match others.len() {
+            0 => String::new(),
+            count => format!("; nor can {}", counted(count, "other target")),
+        };
+        app.messages
+            .say(Level::Error, format!("{first}{more}"), app.now);
     }
     specs
 }

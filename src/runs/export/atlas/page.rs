@@ -1,4 +1,5 @@
-//! The HTML file of an atlas: the markup, and the data that its script (`page.js`) draws.
+//! The HTML file of an atlas: the markup, and the data that its script draws (`page.js`, and `page_input.js` for
+//! pointers and keys).
 //!
 //! Everything from a run is in two blocks of JSON, which the script writes into the page as text, never as markup. The
 //! content security policy permits this one script, by its hash, and nothing from outside.
@@ -15,7 +16,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// One function, so that nothing of it is global.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("page.js"),
+    include_str!("page_input.js"),
+    "})();\n"
+);
 const BODY: &str = include_str!("page.html");
 
 /// Maximum number of points of a curve of scores.
@@ -105,10 +112,14 @@ pub fn document(runs: &AtlasRuns, records: &[Option<Record>], pictures: &Picture
     let model = spec.map_or_else(String::new, |spec| shown(format::model(&spec.model)));
     let title = format!("{layer} \u{b7} {}", escaped(&model));
     let summary = escaped(&summary(runs, records, typical, &model));
-    let body = BODY
-        .replace("{{layer}}", &layer)
-        .replace("{{summary}}", &summary)
-        .replace("{{version}}", env!("CARGO_PKG_VERSION"));
+    let body = filled(
+        BODY,
+        &[
+            ("layer", &layer),
+            ("summary", &summary),
+            ("version", env!("CARGO_PKG_VERSION")),
+        ],
+    );
     let script_hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     [
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
@@ -127,6 +138,24 @@ pub fn document(runs: &AtlasRuns, records: &[Option<Record>], pictures: &Picture
         "</script>\n</body>\n</html>\n",
     ]
     .concat()
+}
+
+/// A template with `{{name}}` replaced by the value of that name, in one pass: a value is never searched for names, as it
+/// may be from a file. Other double braces stay.
+fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let mut parts = template.split("{{");
+    let mut page = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let named = part.split_once("}}").and_then(|(name, rest)| {
+            let (_, value) = values.iter().find(|(known, _)| *known == name)?;
+            Some((value, rest))
+        });
+        match named {
+            Some((value, rest)) => page.extend([value, rest]),
+            None => page.extend(["{{", part]),
+        }
+    }
+    page
 }
 
 /// What the page shows, in a line: `efficientnet-lite0 · 198 of 200 channels · seed 0 · steps=80`.
@@ -206,4 +235,27 @@ fn json(object: &impl Serialize) -> String {
     let text = serde_json::to_string(object);
     let text = text.expect("strings and numbers can always be written as JSON");
     crate::text::json(&text).replace('<', "\\u003c")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_looks_like_a_placeholder_stays() {
+        let values = [("layer", "{{summary}}"), ("summary", "a {{layer}} b")];
+        let page = filled("<{{layer}}|{{summary}}|{{layer}}>{{other}} {{", &values);
+        assert_eq!(page, "<{{summary}}|a {{layer}} b|{{summary}}>{{other}} {{");
+    }
+
+    #[test]
+    fn every_placeholder_of_the_page_has_a_value() {
+        let names = BODY
+            .split("{{")
+            .skip(1)
+            .map(|part| part.split("}}").next().unwrap());
+        for name in names {
+            assert!(["layer", "summary", "version"].contains(&name), "{name}");
+        }
+    }
 }

@@ -194,6 +194,32 @@ mod tests {
     }
 
     #[test]
+    fn the_sheet_has_all_channels_after_a_size_at_which_too_few_fit() {
+        // The sample sees only small pictures, so that the first size is too large for the others.
+        let channels: usize = 240;
+        let is_sampled = |n: usize| n.is_multiple_of(channels.div_ceil(SAMPLE));
+        let (large, last) = (noise(640, 1), channels - 1);
+        let red = RgbImage::from_pixel(64, 64, Rgb([255, 0, 0]));
+        let of = |n: usize| {
+            if n == last || is_sampled(n) {
+                &red
+            } else {
+                &large
+            }
+        };
+        let drawn = Pictures::draw(channels, &mut |n| Some(of(n).clone())).unwrap();
+        let side_of_large = drawn.large[1].as_ref().unwrap().width;
+        assert!(
+            side_of_large < 640,
+            "{side_of_large}: no size was too large"
+        );
+        let sheet = image::load_from_memory(&drawn.sheet).unwrap().to_rgb8();
+        let (row, column) = (last as u32 / drawn.columns, last as u32 % drawn.columns);
+        let Rgb([r, g, _]) = *sheet.get_pixel(column * drawn.side + 20, row * drawn.side + 20);
+        assert!(r > 200 && g < 60, "{r} {g}");
+    }
+
+    #[test]
     fn pictures_of_any_shape_fit_their_place() {
         let sizes = [(900, 3), (3, 900), (1, 1)];
         let drawn = Pictures::draw(3, &mut |n| Some(RgbImage::new(sizes[n].0, sizes[n].1)));

@@ -1,0 +1,80 @@
+//! The environment variables of the program, in one table. A value that is not known is reported, never taken for another.
+
+use crate::text::printable;
+
+/// The folder of data, configuration and state.
+pub const HOME: &str = "ZIGGURAT_HOME";
+/// What the log has.
+pub const LOG: &str = "ZIGGURAT_LOG";
+/// The characters of pictures that are drawn as text.
+pub const BLOCKS: &str = "ZIGGURAT_BLOCKS";
+/// Whether ascents on NVIDIA GPUs use TF32.
+pub const TF32: &str = "ZIGGURAT_TF32";
+
+/// A variable that users set.
+pub struct Variable {
+    pub name: &'static str,
+    /// What it does, and its values.
+    pub help: &'static str,
+}
+
+/// All variables that users set.
+pub const VARIABLES: [Variable; 4] = [
+    Variable {
+        name: HOME,
+        help: "folder of data, configuration and state",
+    },
+    Variable {
+        name: LOG,
+        help: "level of ziggurat.log: error, warn, info, debug or trace",
+    },
+    Variable {
+        name: BLOCKS,
+        help: "block characters: auto, half, quadrant, sextant or octant",
+    },
+    Variable {
+        name: TF32,
+        help: "TF32 for ascents on NVIDIA GPUs: 1 or 0",
+    },
+];
+
+/// Whether a switch is set to 1. It is off if it is 0, empty or not set.
+///
+/// # Errors
+/// One line for any other value, which leaves it off.
+pub fn switch(name: &str) -> Result<bool, String> {
+    let value = std::env::var_os(name).unwrap_or_default();
+    read_switch(name, &value.to_string_lossy())
+}
+
+fn read_switch(name: &str, value: &str) -> Result<bool, String> {
+    match value {
+        "" | "0" => Ok(false),
+        "1" => Ok(true),
+        other => Err(format!(
+            "{name}: {} is neither 1 nor 0: it is off",
+            printable(other)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_is_on_off_or_an_error() {
+        let read = |value| read_switch("X", value);
+        assert_eq!(
+            (read(""), read("0"), read("1")),
+            (Ok(false), Ok(false), Ok(true))
+        );
+        for wrong in ["banana", "true", " 1", "01", "\u{1b}[2J"] {
+            let why = read(wrong).unwrap_err();
+            assert!(
+                why.starts_with("X: \"") && why.chars().all(crate::text::is_harmless),
+                "{why}"
+            );
+        }
+    }
+}
