@@ -1,4 +1,5 @@
-//! The environment variables of the program, in one table. A value that is not known is reported, never taken for another.
+//! The environment variables of the program, in one table. A value that is not known is reported,
+//! never taken for another.
 
 use crate::text::printable;
 

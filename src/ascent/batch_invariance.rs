@@ -14,12 +14,11 @@
 //! comparison with the step graph of a single run, which is otherwise identical.
 
 use super::Error;
-use super::step_graph;
+use super::step_graph::example_types;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::types::resolve_index;
 use crate::onnx::{Builder, Graph, NameScope, Types};
-use crate::runtime::shape_inference;
 use std::collections::HashSet;
 
 /// Operators whose result for an element depends on its position in memory.
@@ -76,7 +75,8 @@ pub(super) fn make_batch_invariant(
             is_exact: false,
         });
     }
-    let (shapes, shapes_of_one) = (types(&graph)?, renamed(&types(&one)?, &one, &graph));
+    let shapes = example_types(&graph)?;
+    let shapes_of_one = renamed(&example_types(&one)?, &one, &graph);
     let pictures = Pictures {
         transposable: transposable(&graph),
         shapes: &shapes,
@@ -138,16 +138,6 @@ fn renamed(types: &Types, one: &Graph, batch: &Graph) -> Types {
         .chain(inputs)
         .filter_map(|(name, known_as)| Some((known_as.clone(), types.find(name)?.clone())));
     typed.collect()
-}
-
-/// The types of all values for an example canvas.
-fn types(graph: &Graph) -> Result<Types, Error> {
-    let dims = step_graph::example_dims(graph);
-    let dims: Vec<(&str, &[usize])> = dims
-        .iter()
-        .map(|(name, dims)| (name.as_str(), dims.as_slice()))
-        .collect();
-    Ok(shape_inference::infer_types(graph, &dims)?)
 }
 
 /// The values past which ONNX Runtime may move a transposition.

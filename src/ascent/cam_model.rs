@@ -55,10 +55,12 @@ pub struct CamModel {
 /// Adds a class activation map to a classifier, as an output: the same as [`Mapper`](super::evaluate::Mapper) computes,
 /// at the size of the picture and scaled to its maximum.
 ///
-/// The model has opset 18 or newer and computes in float32; names, other opset imports and metadata are those of the
-/// file, with the class names and the preprocessing of the card. Operators are standard ones, except where the file itself has others that cannot be replaced. The batch size
-/// stays open if the graph is the same for every batch size; otherwise it is 1, or as requested, and
-/// [`CamModel::notes`] says so. A class that does not exist is an error of the runtime (on the CPU).
+/// The model has opset 18 or newer and computes in float32; names, other opset imports and metadata
+/// are those of the file, with the class names and the preprocessing of the card. Operators are
+/// standard ones, except where the file itself has others that cannot be replaced. The batch size
+/// stays open if the graph is the same for every batch size; otherwise it is 1, or as requested,
+/// and [`CamModel::notes`] says so. A class that does not exist is an error of the runtime (on the
+/// CPU).
 ///
 /// ```
 /// use ziggurat::ascent::cam::Method;

@@ -29,6 +29,7 @@ use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ModelProto};
 use crate::onnx::types::untyped_value;
 use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, NameScope, Types, ValueType};
+use crate::runtime;
 use names::*;
 
 /// The fraction of the gradient that bypasses the rectifier of the objective: small compared with active positions, and
@@ -284,7 +285,7 @@ impl Step {
 
 /// Dimensions of all inputs of a step graph for an example canvas. Its sizes on all pyramid levels share no factor with
 /// the size of a SIMD register, as is the case for some real canvases.
-pub(super) fn example_dims(graph: &Graph) -> Vec<(String, Vec<usize>)> {
+fn example_dims(graph: &Graph) -> Vec<(String, Vec<usize>)> {
     const SIDE: usize = 257;
     let size = |dim: Option<Dim>| match dim {
         Some(Dim::DimValue(size)) => usize::try_from(size).unwrap_or(1),
@@ -308,4 +309,17 @@ fn level_dim(axis: &str, level: u32) -> Dim {
     } else {
         format!("{axis}_{level}")
     })
+}
+
+/// The types of all values of a step graph for an example canvas.
+///
+/// # Errors
+/// Those of shape inference.
+pub(super) fn example_types(graph: &Graph) -> Result<Types, runtime::Error> {
+    let dims = example_dims(graph);
+    let dims: Vec<(&str, &[usize])> = dims
+        .iter()
+        .map(|(name, dims)| (name.as_str(), dims.as_slice()))
+        .collect();
+    runtime::shape_inference::infer_types(graph, &dims)
 }

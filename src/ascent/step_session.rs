@@ -8,10 +8,11 @@ use super::step_graph::{self, Request, Terms, names};
 use super::stochastic_depth::{self, Batch, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
+use crate::autodiff::lowering::basic;
 use crate::model::Network;
-use crate::onnx::Graph;
 use crate::onnx::passes::fuse_batch_norm;
 use crate::onnx::proto::ModelProto;
+use crate::onnx::{Graph, Types};
 use crate::runtime::registration::is_tf32_allowed;
 use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor};
 use std::collections::HashSet;
@@ -183,6 +184,12 @@ pub(super) fn placeable(model: ModelProto, device: Device) -> Result<ModelProto,
         return Ok(model);
     }
     let graph = Graph::new(model)?;
-    let basic = autodiff::lowering::basic::without_rare_operators(&graph)?;
+    let types = if basic::needs_ranks(&graph) {
+        step_graph::example_types(&graph)?
+    } else {
+        Types::default()
+    };
+    let rank = |value: &str| types.get(value).ok().map(|known| known.dims.len());
+    let basic = basic::without_rare_operators(&graph, rank)?;
     Ok(basic.to_model(basic.outputs())?)
 }

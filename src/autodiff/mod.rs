@@ -27,6 +27,7 @@
 mod backward;
 mod context;
 pub mod differentiability;
+mod einsum_equation;
 mod formula;
 mod gradient_model;
 pub mod lowering;

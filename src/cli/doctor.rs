@@ -24,8 +24,8 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Measure a provider with MODEL (or the default model, downloaded if needed): steps per second, share of time spent on the host,
-    /// numerical difference from the CPU
+    /// Measure a provider with MODEL (or the default model, downloaded if needed): steps per
+    /// second, share of time spent on the host, numerical difference from the CPU
     #[arg(long)]
     measure: bool,
     #[arg(long, default_value = "auto", requires = "measure", help = format!("The provider to measure: {PROVIDERS}"))]

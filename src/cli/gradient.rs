@@ -1,5 +1,5 @@
-//! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers; or the gradient of a model, as a
-//! model.
+//! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers; or the
+//! gradient of a model, as a model.
 
 mod export;
 

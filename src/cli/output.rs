@@ -49,7 +49,8 @@ pub fn to_stdout(print: impl FnOnce(&mut StdoutLock) -> io::Result<()>) -> io::R
     })
 }
 
-/// Ends the program at once. The usual end would run ONNX Runtime's destructors beneath a thread that is still using it.
+/// Ends the program at once. The usual end would run ONNX Runtime's destructors beneath a thread
+/// that is still using it.
 pub fn end(status: i32) -> ! {
     drop(io::stdout().flush());
     signal_hook::low_level::exit(status)

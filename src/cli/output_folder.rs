@@ -4,8 +4,8 @@ use anyhow::anyhow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A folder for results. It is created early, so that a path that cannot be created is reported before any work; what is
-/// still empty when this value is dropped is removed.
+/// A folder for results. It is created early, so that a path that cannot be created is reported
+/// before any work; what is still empty when this value is dropped is removed.
 pub struct OutputFolder {
     /// The folders that did not exist, the innermost first.
     new: Vec<PathBuf>,

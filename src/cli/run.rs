@@ -1,8 +1,8 @@
 //! `ziggurat run`: makes pictures, shows and stores them.
 //!
 //! - `from`: the run to repeat
-//! - `session`: from the runs of a model to pictures, on one or several devices; `open_runs`: what is still to be made;
-//!   `device_worker`: makes it on one device, with the bar of `progress`
+//! - `sharing`: from the runs of a model to pictures, on one or several devices; `open_runs`: what is still to be made;
+//!   `device_worker`: makes it on one device, with the bar of `progress`; `session`: what all devices share
 //! - `judges`: the models that judge the pictures
 //! - `delivery`: writes, shows and reports a picture
 
@@ -13,6 +13,7 @@ mod judges;
 mod open_runs;
 mod progress;
 mod session;
+mod sharing;
 
 use super::graphics::Graphics;
 use super::model_options::ModelOptions;
@@ -219,7 +220,7 @@ fn run_all(
                 Err(ended @ (Failure::Reported | Failure::Quiet)) => return Err(ended),
             },
         };
-        match session.run(workers, &opened, &plan.specs)? {
+        match sharing::share_out(session, workers, &opened, &plan.specs)? {
             Outcome::All => {}
             Outcome::SomeFailed(problem) => note(&mut failed, about(problem.into())),
             Outcome::Interrupted => {

@@ -25,8 +25,8 @@ pub struct RunOptions {
     /// Classes by name or index, LAYER:CHANNEL, LAYER:CHANNEL:Y,X (one neuron), or LAYER
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
-    /// Targets from a file, or from standard input (-): one per line; blank lines and lines that begin with # are skipped
-    /// (repeatable)
+    /// Targets from a file, or from standard input (-): one per line; blank lines and lines that
+    /// begin with # are skipped (repeatable)
     #[arg(long = "targets", value_name = "FILE")]
     pub lists: Vec<PathBuf>,
     /// Every channel of a layer (repeatable)
@@ -35,8 +35,8 @@ pub struct RunOptions {
     /// Every class
     #[arg(long)]
     all_classes: bool,
-    /// Only part M of N of the runs. A hash of the run id decides, so that N processes, on any machines, divide the runs
-    /// among them
+    /// Only part M of N of the runs. A hash of the run id decides, so that N processes, on any
+    /// machines, divide the runs among them
     #[arg(long, value_name = "M/N")]
     pub shard: Option<Shard>,
     /// Path or name of a model (repeatable: every target is run in each model) [default: that of config.toml, or

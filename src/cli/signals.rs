@@ -7,16 +7,16 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::sync::Mutex;
 
-/// Calls `act` with each of the signals, in a thread of its own. Those that are ignored stay ignored: SIGHUP under
-/// `nohup`, SIGINT in the background of a script.
+/// Calls `act` with each of the signals, in a thread of its own. SIGHUP stays ignored under
+/// `nohup`. SIGINT does not, although a shell ignores it for the background commands of a script:
+/// `kill -INT` and Ctrl-C are to end these, too.
 ///
 /// # Errors
 /// If the system refuses.
 pub fn on_end(mut act: impl FnMut(i32) + Send + 'static) -> Result<(), Failure> {
-    let ignored = ignored();
-    let is_heeded = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
-    let heeded = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(is_heeded);
-    let mut signals = Signals::new(heeded).context("signals cannot be handled")?;
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up))
+        .context("signals cannot be handled")?;
     std::thread::spawn(move || signals.forever().for_each(&mut act));
     Ok(())
 }
@@ -44,9 +44,10 @@ pub fn remove_unfinished_files() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The signals that this process ignores, as bits from 1, where the system shows them.
-fn ignored() -> u64 {
+/// Whether this process ignores a signal, where the system shows it.
+fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap_or(0))
+    let ignored = line.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap_or(0));
+    ignored >> (signal - 1) & 1 == 1
 }

@@ -112,8 +112,8 @@ impl Write for NewFile {
     }
 }
 
-/// Removes all unfinished files of this process, and lets no thread finish or begin another one. For a program that ends
-/// at once.
+/// Removes all unfinished files of this process, and lets no thread finish or begin another one.
+/// For a program that ends at once.
 pub fn remove_unfinished() {
     let unfinished = unfinished();
     for path in unfinished.iter() {

@@ -69,8 +69,8 @@ impl Interface {
         }
     }
 
-    /// The names of the inputs, the outputs, and the values from which the outputs are computed that the network's graph
-    /// lacks. The other values are those of the network's graph.
+    /// The names of the inputs, the outputs, and the values from which the outputs are computed
+    /// that the network's graph lacks. The other values are those of the network's graph.
     pub fn names(&self) -> NameScope {
         let mut names = NameScope::default();
         let values = self

@@ -238,9 +238,9 @@ impl Queue {
         self.jobs.extract_if(.., idle).collect()
     }
 
-    /// The jobs to run next, at most `most` of them: the first that waits, and those after it that can share its steps,
-    /// up to the first that cannot. Jobs that started together stay together. Of others, each of the `idle` workers gets
-    /// its part: there is work for all.
+    /// The jobs to run next, at most `most` of them: the first that waits, and those after it that
+    /// can share its steps, up to the first that cannot. Jobs that started together stay together.
+    /// Of others, each of the `idle` workers gets its part: there is work for all.
     pub fn next_batch(&self, most: usize, idle: usize) -> Vec<Job> {
         let part = self.waiting().div_ceil(idle.max(1));
         let waiting = |job: &&Job| job.state == JobState::Waiting;

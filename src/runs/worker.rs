@@ -6,9 +6,12 @@
 //! thread.
 
 mod autosave;
+mod batch_steps;
+mod job_index;
 mod live_classifier;
 mod load_model;
 mod mailbox;
+mod opening;
 pub mod photo;
 mod photo_interrupt;
 mod photo_probe;

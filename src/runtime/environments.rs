@@ -59,8 +59,9 @@ fn why_no_environment(path: &Path) -> Option<String> {
     }
 }
 
-/// Whether a folder is a virtual or conda environment, or has the Python package that Ziggurat is installed with. `/usr`
-/// has packages too, but those of the system do not come before an active environment's.
+/// Whether a folder is a virtual or conda environment, or has the Python package that Ziggurat is
+/// installed with. `/usr` has packages too, but those of the system do not come before an active
+/// environment's.
 fn is_environment(prefix: &Path) -> bool {
     let marks = ["pyvenv.cfg", "conda-meta"];
     let is_ours = |name: &str| name.starts_with("ziggurat-") && name.ends_with(".dist-info");

@@ -244,8 +244,8 @@ impl Library {
         built.clone()
     }
 
-    /// NVIDIA's libraries that this build needs, loaded where they are found, once per process; empty if it is not built for
-    /// a known CUDA version.
+    /// NVIDIA's libraries that this build needs, loaded where they are found, once per process;
+    /// empty if it is not built for a known CUDA version.
     pub fn nvidia_libraries(&self) -> Vec<files::Located> {
         let cuda = self.cuda();
         cuda.map_or_else(Vec::new, |cuda| files::load(cuda, &self.runtime))

@@ -238,6 +238,7 @@ fn registered(library: &'static Library, path: &Path) -> Result<Vec<usize>, Stri
     let before: Vec<usize> = devices().collect();
     let name = format!("ziggurat-plugin-{}", registered.len());
     let new = super::shared_library::check(path, None)
+        .map_err(|why| format!("{why}; {ADVICE}"))
         .and_then(|()| {
             let registered = environment.register_ep_library(name, path);
             registered.map_err(|error| not_a_plugin(path, &one_line(&error.to_string())))
@@ -247,19 +248,21 @@ fn registered(library: &'static Library, path: &Path) -> Result<Vec<usize>, Stri
     new
 }
 
+/// What to do if a file is no plugin.
+const ADVICE: &str = "--provider plugin:PATH expects the path of a plugin library for ONNX Runtime";
+
 /// Why ONNX Runtime takes no plugin from a file, from its message, and what to do.
 fn not_a_plugin(path: &Path, message: &str) -> String {
     let name = crate::text::printable(&path.display().to_string());
-    let advice = "--provider plugin:PATH expects the path of a plugin library for ONNX Runtime";
     // The message names the path, once or twice, before the loader's own words.
     let place = format!("{}: ", path.display());
     let reason = message.rsplit(place.as_str()).next().unwrap_or(message);
     if message.contains("CreateEpFactories") {
-        format!("{name} is a library, but no plugin for ONNX Runtime; {advice}")
+        format!("{name} is a library, but no plugin for ONNX Runtime; {ADVICE}")
     } else if message.contains("Failed to load library") {
-        format!("{name} cannot be loaded as a library ({reason}); {advice}")
+        format!("{name} cannot be loaded as a library ({reason}); {ADVICE}")
     } else {
-        format!("{name}: {reason}; {advice}")
+        format!("{name}: {reason}; {ADVICE}")
     }
 }
 

@@ -118,7 +118,8 @@ impl ProviderList {
         }
     }
 
-    /// Finds the device of each worker, by running a small model on it. GPUs of `cuda:all` that do not work are left out.
+    /// Finds the device of each worker, by running a small model on it. GPUs of `cuda:all` that do
+    /// not work are left out.
     ///
     /// # Errors
     /// [`Error::Provider`] if a device that the user named does not work, or no GPU of `cuda:all` does.

@@ -344,8 +344,8 @@ fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder
     if !threads::may_spin() {
         builder = builder.with_intra_op_spinning(false)?;
     }
-    // Without it, ONNX Runtime multiplies with 8-bit weights in 8 bits; nothing is to be rounded that the model does not
-    // round.
+    // Without it, ONNX Runtime multiplies with 8-bit weights in 8 bits; nothing is to be rounded
+    // that the model does not round.
     builder = builder.with_config_entry("session.qdq_matmulnbits_accuracy_level", "1")?;
     if options.record_placement {
         builder = builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?;

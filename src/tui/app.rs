@@ -273,12 +273,6 @@ impl App {
         self.tiled && (self.browser.tab != Tab::Layers || self.browser.channels.is_some())
     }
 
-    /// How many workers have no batch.
-    pub fn idle_workers(&self) -> usize {
-        let batches: HashSet<JobId> = self.running.iter().map(|live| live.batch).collect();
-        self.workers.saturating_sub(batches.len())
-    }
-
     /// The active run in the picture panel.
     pub fn watched(&self) -> Option<&ActiveRun> {
         let Showing::Running(job) = self.shown else {

@@ -170,7 +170,8 @@ fn without_runtime_and_models_completions_are_fewer_but_quiet() {
     assert!(!sandbox.home.runtime().exists(), "nothing is downloaded");
 }
 
-/// What the printed script replies to Bash, which divides `line` into words as it does itself, the last one being `last`.
+/// What the printed script replies to Bash, which divides `line` into words as it does itself, the
+/// last one being `last`.
 fn bash_replies(line: &str, words: &[&str], last: &str) -> Vec<String> {
     let sandbox = Sandbox::with_shared_home();
     let program = Path::new(env!("CARGO_BIN_EXE_ziggurat"));

@@ -286,7 +286,7 @@ fn what_is_no_plugin_is_named_with_what_to_give() {
     let sandbox = with_picture();
     let (text, missing) = (sandbox.put("text.so", "a text"), sandbox.path("none.so"));
     for (path, why) in [
-        (&text, "cannot be loaded as a library"),
+        (&text, "it is no shared library"),
         (&missing, "no such file"),
     ] {
         let provider = format!("plugin:{path}");

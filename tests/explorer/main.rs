@@ -5,6 +5,7 @@ mod branches;
 mod browsing;
 mod comfort;
 mod commands;
+mod comparing;
 mod devices;
 mod elsewhere;
 mod finished;

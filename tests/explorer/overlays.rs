@@ -1,6 +1,6 @@
 //! The shown picture: overlays of active and finished runs, and magnification.
 
-use super::finished::{explorer, said};
+use super::finished::{explorer, newest_message};
 use super::support::{Driver, picture, work};
 use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
@@ -32,7 +32,7 @@ fn a_channel_has_no_class_activation_map_and_says_so() {
     explorer.press("o");
     assert_eq!(explorer.app.overlay, Overlay::Band(0));
     assert_eq!(
-        said(&explorer),
+        newest_message(&explorer),
         "only class runs have a class activation map"
     );
     // A class whose model has no layer for one has none either.
@@ -105,7 +105,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
         found: Err("there is no map".into()),
     }));
     assert!(explorer.app.heat.is_none());
-    assert_eq!(said(&explorer), "there is no map");
+    assert_eq!(newest_message(&explorer), "there is no map");
 }
 
 #[test]

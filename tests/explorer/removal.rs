@@ -1,6 +1,6 @@
 //! Runs leave the history: deleted here, or by another process.
 
-use super::finished::{explorer, said};
+use super::finished::{explorer, newest_message};
 use super::support::flamingo;
 use ziggurat::runs::history::HistoryEntry;
 use ziggurat::tui::action::{DiskResponse, Effect};
@@ -162,7 +162,7 @@ fn an_export_that_fails_keeps_its_path_and_says_why() {
         why: "no such folder: /no".into(),
     };
     explorer.answer(refused);
-    assert_eq!(said(&explorer), "no such folder: /no");
+    assert_eq!(newest_message(&explorer), "no such folder: /no");
     assert!(explorer.screen().contains("export to: /no/a.png"));
     explorer.press("ctrl-u");
     explorer.write("/a.png");

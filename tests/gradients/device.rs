@@ -73,7 +73,8 @@ fn gradient_graph(case: &cases::Case, device: Device) -> Result<(Graph, Vec<Stri
         .map_err(|error| say(&error))?;
     let mut graph = builder.into_graph();
     if !device.rare_operators {
-        graph = without_rare_operators(&graph).map_err(|error| say(&error))?;
+        let rank = |value: &str| shapes.get(value).ok().map(|known| known.dims.len());
+        graph = without_rare_operators(&graph, rank).map_err(|error| say(&error))?;
     }
     Ok((graph, found))
 }

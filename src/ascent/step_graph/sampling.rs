@@ -14,8 +14,8 @@ pub(super) struct Line {
     /// The position of sample -1/2 on the canvas, and pixels per sample: each (N, 1, 1, 1).
     origin: String,
     scale: String,
-    /// The matrix: (N, 1, samples, pixels) of rows, (N, 1, pixels, samples) of columns. Where the device needs equal batch
-    /// dimensions, (N, C, …).
+    /// The matrix: (N, 1, samples, pixels) of rows, (N, 1, pixels, samples) of columns. Where the
+    /// device needs equal batch dimensions, (N, C, …).
     matrix: String,
 }
 

@@ -92,8 +92,8 @@ fn repeated(tensor: &TensorProto) -> Option<TensorProto> {
         })
 }
 
-/// The graph for any batch size, which is axis 0 of `input`. `graphs` are `base` with further nodes for each of `batches`.
-/// New values get none of the `reserved` names.
+/// The graph for any batch size, which is axis 0 of `input`. `graphs` are `base` with further nodes
+/// for each of `batches`. New values get none of the `reserved` names.
 ///
 /// # Errors
 /// Why there is none.

@@ -3,16 +3,21 @@
 
 mod einsum;
 
+use crate::autodiff::einsum_equation::Equation;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph, NameScope};
 
 /// The graph with `Sum`, `OneHot`, `LRN` and `Einsum` decomposed. Values keep their names. What cannot be decomposed (a
-/// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` with an ellipsis, other than
-/// `...ij,...jk->...ik`) stays as it is.
+/// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` of other than two operands) stays as it
+/// is. `rank` is the rank of a value, if it is known: an `Einsum` with an ellipsis, or without an output, needs it (see
+/// [`needs_ranks`]).
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a constant's data does not fit its dimensions.
-pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
+pub fn without_rare_operators(
+    graph: &Graph,
+    rank: impl Fn(&str) -> Option<usize>,
+) -> Result<Graph, Error> {
     let mut builder = Builder::extend(graph.without_nodes(), "basic/");
     builder.reserve(NameScope::from_graph(graph));
     for node in graph.nodes() {
@@ -20,7 +25,7 @@ pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
             "Sum" if is_standard(node) => sum(&mut builder, node)?,
             "OneHot" if is_standard(node) => one_hot(&mut builder, node)?,
             "LRN" if is_standard(node) => lrn(&mut builder, node)?,
-            "Einsum" if is_standard(node) => einsum::decompose(&mut builder, node)?,
+            "Einsum" if is_standard(node) => einsum::decompose(&mut builder, node, &rank)?,
             _ => false,
         };
         if !is_done {
@@ -30,6 +35,15 @@ pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
     let mut result = builder.into_graph();
     result.set_outputs(graph.outputs().to_vec());
     Ok(result)
+}
+
+/// Whether [`without_rare_operators`] needs the ranks of values of this graph.
+pub fn needs_ranks(graph: &Graph) -> bool {
+    let depends = |node: &NodeProto| {
+        let equation = node.string("equation").unwrap_or_default();
+        node.is_op("Einsum") && Equation::depends_on_ranks(equation)
+    };
+    graph.nodes().iter().any(depends)
 }
 
 fn is_standard(node: &NodeProto) -> bool {

@@ -11,7 +11,8 @@ use ziggurat::ascent::cam::Method;
 use ziggurat::ascent::{self, CamOptions, CamRequest, cam_model};
 use ziggurat::home::Home;
 
-/// The options of the map of a picture, which have no effect on an export. Each option of the export conflicts with them.
+/// The options of the map of a picture, which have no effect on an export. Each option of the
+/// export conflicts with them.
 const OF_A_PICTURE: [&str; 3] = ["target", "out", "provider"];
 
 #[derive(clap::Args)]

@@ -1,4 +1,5 @@
-//! `ziggurat history`: lists, shows, exports, removes and verifies saved runs, and lists missing ones. Without a subcommand it lists them.
+//! `ziggurat history`: lists, shows, exports, removes and verifies saved runs, and lists missing
+//! ones. Without a subcommand it lists them.
 
 mod export;
 mod list;

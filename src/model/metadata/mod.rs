@@ -97,9 +97,9 @@ impl ExporterMetadata {
         remarks
     }
 
-    /// The preprocessing and its origin, in order of precedence: the card, Ziggurat's own record, the metadata on the image
-    /// input, the network
-    /// (which scales pixels itself or, if `is_raw`, takes bytes), other metadata, or the default.
+    /// The preprocessing and its origin, in order of precedence: the card, Ziggurat's own record,
+    /// the metadata on the image input, the network (which scales pixels itself or, if `is_raw`,
+    /// takes bytes), other metadata, or the default.
     pub fn prepare(
         &self,
         card: Option<Preprocessing>,

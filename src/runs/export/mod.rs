@@ -5,7 +5,8 @@
 //! - [`atlas`]: one HTML file with all channels of a layer, to pan and zoom
 //! - [`html`]: one self-contained HTML file that shows runs with all their settings
 //!
-//! [`ExportFormat`] chooses among those of any runs. Everything here makes bytes or pixels; [`to_new_file`] writes them.
+//! [`ExportFormat`] chooses among those of any runs. Everything here makes bytes or pixels;
+//! [`to_new_file`] writes them.
 
 pub mod animation;
 pub mod atlas;

@@ -39,11 +39,25 @@ fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
     assert_eq!(ids(&queue.next_batch(2, 1)), [0, 1]);
     assert_eq!(ids(&queue.next_batch(0, 1)), [0]);
     queue.started(&[0, 1, 2]);
-    assert!(queue.next_batch(8, 1).is_empty());
+    // For another worker.
+    assert_eq!(ids(&queue.next_batch(8, 1)), [3]);
     for id in [0, 1, 2] {
         queue.finished(id);
     }
     assert_eq!(ids(&queue.next_batch(8, 1)), [3]);
+}
+
+#[test]
+fn idle_workers_get_equal_parts_and_what_began_together_stays_together() {
+    let mut queue = queue(&[(0, 9), (1, 9), (2, 9), (3, 9), (4, 9)]);
+    assert_eq!(ids(&queue.next_batch(8, 2)), [0, 1, 2]);
+    assert_eq!(ids(&queue.next_batch(2, 2)), [0, 1]);
+    assert_eq!(ids(&queue.next_batch(8, 9)), [0]);
+    queue.started(&[0, 1, 2, 3]);
+    queue.pause(|id| id as usize);
+    assert_eq!(queue.get(2).unwrap().state, JobState::Paused(2));
+    queue.resume(0);
+    assert_eq!(ids(&queue.next_batch(8, 4)), [0, 1, 2, 3]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The workers of several devices, as one: each has a device of its own, and they share the runs out.
 //!
-//! The first worker also opens the models to explore, looks up targets and answers questions about photos. A device that
-//! turns out not to work loses its worker; its runs go to another one.
+//! The first worker also opens the models to explore, looks up targets and answers questions about
+//! photos. A device that turns out not to work loses its worker; its runs go to another one.
 
 use super::{OpenOptions, Worker, WorkerCommand, WorkerEvent};
 use crate::home::Home;

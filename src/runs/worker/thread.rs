@@ -20,9 +20,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
-/// Maximum number of open networks: the one that runs, and the one that is explored.
-const MAX_OPEN: usize = 2;
-
 /// A message to the thread.
 pub enum Message {
     Command(WorkerCommand),
@@ -34,30 +31,30 @@ pub enum Message {
 }
 
 /// A model that is being opened.
-struct Opening {
-    asked: String,
+pub struct Opening {
+    pub asked: String,
     /// Whether it was requested with [`WorkerCommand::Open`], rather than for a run.
-    is_shown: bool,
+    pub is_shown: bool,
 }
 
 /// The state of the thread.
 pub struct WorkerThread {
     pub home: Home,
-    wanted: WorkerDevice,
-    options: OpenOptions,
-    sender: Sender<Message>,
+    pub wanted: WorkerDevice,
+    pub options: OpenOptions,
+    pub sender: Sender<Message>,
     inbox: Receiver<Message>,
     pub mailbox: Arc<Mailbox>,
     pub stop: CancelHandle,
     /// The last one was used last.
     pub networks: Vec<Arc<LoadedModel>>,
-    openings: Vec<Opening>,
-    transfers: Transfers,
+    pub openings: Vec<Opening>,
+    pub transfers: Transfers,
     pub judges: Judges,
     /// Why a model that a run needs could not be opened.
-    unopened: Option<(String, String)>,
+    pub unopened: Option<(String, String)>,
     /// The device of runs, once it is known.
-    device: Option<Device>,
+    pub device: Option<Device>,
     batches: VecDeque<Vec<Job>>,
     /// The jobs of the current batch that were not cancelled.
     pub current: Vec<JobId>,
@@ -68,7 +65,7 @@ pub struct WorkerThread {
     pub is_ended: bool,
     /// Whether the current batch is set aside, to continue later.
     is_set_aside: bool,
-    photos: Photos,
+    pub photos: Photos,
 }
 
 impl WorkerThread {
@@ -139,8 +136,8 @@ impl WorkerThread {
         }
     }
 
-    /// Whether the device works; otherwise this worker retires and leaves the jobs to another one. Where there is no other
-    /// one, the error is that of the runs.
+    /// Whether the device works; otherwise this worker retires and leaves the jobs to another one.
+    /// Where there is no other one, the error is that of the runs.
     fn works(&self, jobs: &[Job]) -> bool {
         if !self.wanted.is_replaceable || self.device.is_some() {
             return true;
@@ -390,91 +387,10 @@ impl WorkerThread {
             self.mailbox.post(WorkerEvent::Cancelled { job });
         }
     }
-
-    /// Begins to open a model, unless it is being opened. One that is to be shown takes the place of those before it.
-    fn open(&mut self, asked: String, is_shown: bool) {
-        if is_shown {
-            for opening in &mut self.openings {
-                opening.is_shown = false;
-            }
-        }
-        let mut openings = self.openings.iter_mut();
-        if let Some(opening) = openings.find(|opening| opening.asked == asked) {
-            opening.is_shown |= is_shown;
-            return;
-        }
-        let (home, provider) = (self.home.clone(), self.wanted.provider);
-        let options = self.options.clone();
-        let (mailbox, sender) = (self.mailbox.clone(), self.sender.clone());
-        let model = asked.clone();
-        let load = move || {
-            let load = || load_model::load(&home, &model, provider, &options, &mailbox);
-            let result = catch(load).map(Arc::new);
-            let asked = model;
-            // It fails only if the worker has ended.
-            let _ = sender.send(Message::Loaded { asked, result });
-        };
-        let thread = std::thread::Builder::new().name("opening".into());
-        let opening = Opening {
-            asked: asked.clone(),
-            is_shown,
-        };
-        self.openings.push(opening);
-        if let Err(problem) = thread.spawn(load) {
-            self.loaded(asked, Err(format!("no thread can be started: {problem}")));
-        }
-    }
-
-    fn loaded(&mut self, asked: String, result: Result<Arc<LoadedModel>, String>) {
-        let place = self
-            .openings
-            .iter()
-            .position(|opening| opening.asked == asked);
-        let is_shown = place.is_some_and(|place| self.openings.swap_remove(place).is_shown);
-        match result {
-            Ok(loaded) => {
-                self.device = Some(loaded.device());
-                if is_shown {
-                    self.mailbox
-                        .post(WorkerEvent::Opened(loaded.opened.clone()));
-                }
-                self.networks.retain(|other| !other.is(&asked));
-                self.networks.push(loaded);
-                let surplus = self.networks.len().saturating_sub(MAX_OPEN);
-                self.networks.drain(..surplus);
-                self.photos.keep(&self.networks);
-            }
-            Err(why) => {
-                if is_shown {
-                    let (model, why) = (asked.clone(), why.clone());
-                    self.mailbox.post(WorkerEvent::OpenFailed { model, why });
-                }
-                if let Some(report) = self.transfers.give_up(&asked, &why) {
-                    self.mailbox.post(report);
-                }
-                self.unopened = Some((asked, why));
-            }
-        }
-        self.continue_transfers();
-    }
-
-    /// Looks up what can be; where the next model is not open, it is opened.
-    fn continue_transfers(&mut self) {
-        while let Some(model) = self.transfers.next_model() {
-            let mut networks = self.networks.iter();
-            let Some(loaded) = networks.find(|loaded| loaded.is(model)) else {
-                let model = model.to_string();
-                return self.open(model, false);
-            };
-            if let Some(report) = self.transfers.look_up_next(&self.home, loaded) {
-                self.mailbox.post(report);
-            }
-        }
-    }
 }
 
 /// The result of `work`; a panic is an error.
-fn catch<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub fn catch<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let done = catch_panic::catch(work);
     done.unwrap_or_else(|why| Err(format!("internal error: {why}")))
 }

@@ -5,8 +5,8 @@ use crate::runtime::Package;
 
 pub(super) const CPU_VERSION: &str = "1.32.0";
 
-/// The pinned builds for the CPU, by architecture: for Linux with the GNU C library 2.28 or newer, MIT licensed. Those for
-/// GPUs are [`crate::runtime::nvidia::builds::BUILDS`].
+/// The pinned builds for the CPU, by architecture: for Linux with the GNU C library 2.28 or newer,
+/// MIT licensed. Those for GPUs are [`crate::runtime::nvidia::builds::BUILDS`].
 const CPU_BUILDS: [(&str, Package); 2] = [
     (
         "x86_64",

@@ -1,5 +1,5 @@
-//! Whether a file is a usable ONNX Runtime. `ort` takes that for granted, so that everything it relies on is checked here
-//! first.
+//! Whether a file is a usable ONNX Runtime. `ort` takes that for granted, so that everything it
+//! relies on is checked here first.
 
 use super::MINIMUM_MINOR;
 use crate::runtime::messages::loader_says_of;
@@ -28,7 +28,8 @@ pub(super) fn inspect(path: &Path) -> Result<String, String> {
     if path.components().count() > 1 {
         shared_library::check(path, Some(ENTRY))?;
     }
-    // SAFETY: opening a library runs its initialisers. The file is complete, and it exports the function of ONNX Runtime.
+    // SAFETY: opening a library runs its initialisers. The file is complete, and it exports the
+    // function of ONNX Runtime.
     let library = unsafe { Library::new(path) }.map_err(|error| loader_says_of(path, &error))?;
     let version = version(&library)?;
     // It is about to be used, and loading it twice would take twice as long.

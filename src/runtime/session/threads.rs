@@ -16,13 +16,15 @@ pub fn share_cores(workers: usize) {
     WORKERS.store(workers.max(1), Ordering::Relaxed);
 }
 
-/// Whether the threads of a session may wait busily for work. They are faster alone, but take the cores of other workers.
+/// Whether the threads of a session may wait busily for work. They are faster alone, but take the
+/// cores of other workers.
 pub(super) fn may_spin() -> bool {
     WORKERS.load(Ordering::Relaxed) == 1
 }
 
-/// One thread per physical core, but no more than this process may use: ONNX Runtime counts the machine's cores, and in a
-/// container with fewer cores its threads would wait for each other. Several workers share them.
+/// One thread per physical core, but no more than this process may use: ONNX Runtime counts the
+/// machine's cores, and in a container with fewer cores its threads would wait for each other.
+/// Several workers share them.
 pub(super) fn for_this_process() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = physical_cores();

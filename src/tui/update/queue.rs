@@ -11,6 +11,7 @@ use crate::tui::messages::Level;
 use crate::tui::pace::{ActiveRun, Pace};
 use crate::tui::showing::{Showing, Tile};
 use crate::tui::undoable::Undoable;
+use std::collections::HashSet;
 
 /// Starts the runs left by another process.
 pub fn go_on(app: &mut App) {
@@ -88,8 +89,8 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     // The run of another worker that is being watched stays in view.
     let is_watching = app.watched().is_some();
     let before = app.running.len();
-    while app.idle_workers() > 0 {
-        let batch = app.queue.next_batch(most, app.idle_workers());
+    while idle_workers(app) > 0 {
+        let batch = app.queue.next_batch(most, idle_workers(app));
         if batch.is_empty() {
             break;
         }
@@ -102,6 +103,12 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
         // The next run starts with its own picture.
         app.overlay = Overlay::Plain;
     }
+}
+
+/// How many workers have no batch.
+fn idle_workers(app: &App) -> usize {
+    let batches: HashSet<JobId> = app.running.iter().map(|live| live.batch).collect();
+    app.workers.saturating_sub(batches.len())
 }
 
 /// Sends a batch to the workers.

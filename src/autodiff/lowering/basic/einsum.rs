@@ -4,42 +4,71 @@
 //! Only ranks are known here, no dimensions. So equations with an ellipsis are decomposed only
 //! where the matrices are the last two axes already, as in `...ij,...jk->...ik`.
 
+use crate::autodiff::einsum_equation::{Equation, Labels};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Attribute, Builder, Error};
 
-/// Replaces an `Einsum` node; `false` if it stays as it is.
-pub(super) fn decompose(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
+/// Replaces an `Einsum` node; `false` if it stays as it is. `rank` is the rank of a value, if it is known.
+pub(super) fn decompose(
+    builder: &mut Builder,
+    node: &NodeProto,
+    rank: &impl Fn(&str) -> Option<usize>,
+) -> Result<bool, Error> {
     let equation = node.string("equation").unwrap_or_default();
-    let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let [first, second] = node.input.as_slice() else {
         return Ok(false);
     };
-    let Some((terms, output)) = equation.split_once("->") else {
-        return Ok(false);
-    };
-    let Some((left, right)) = terms.split_once(',') else {
-        return Ok(false);
-    };
-    let operands = [(first.as_str(), left), (second.as_str(), right)];
     let result = node.output[0].as_str();
-    if is_product_of_last_axes(left, right, output) {
+    if is_product_of_last_axes(equation) {
         builder.emit_named(result, "MatMul", &[first, second], &[])?;
         return Ok(true);
     }
-    let Some(axes) = Axes::classify(left, right, output) else {
+    let Some([left, right, output]) = labels(equation, [rank(first), rank(second)]) else {
         return Ok(false);
     };
-    match axes.is_matrix_product() {
-        true => matrix_product(builder, operands, &axes, (output, result))?,
-        // Without batch dimensions the provider is right, and needs no memory for all products.
-        false if axes.batch.is_empty() => return Ok(false),
-        false => sum_of_products(builder, operands, &axes, (output, result))?,
+    let operands = [
+        (first.as_str(), left.as_str()),
+        (second.as_str(), right.as_str()),
+    ];
+    let Some(axes) = Axes::classify(&left, &right, &output) else {
+        return Ok(false);
+    };
+    if axes.is_matrix_product() {
+        matrix_product(builder, operands, &axes, (&output, result))?;
+        return Ok(true);
     }
+    // Without batch dimensions the provider is right, and needs no memory for all products.
+    if axes.batch.is_empty() {
+        return Ok(false);
+    }
+    sum_of_products(builder, operands, &axes, (&output, result))?;
     Ok(true)
 }
 
+/// One label per axis of both operands and of the output. `None` if the equation depends on ranks
+/// that are unknown, or does not fit them.
+fn labels(equation: &str, ranks: [Option<usize>; 2]) -> Option<[String; 3]> {
+    let ranks = if Equation::depends_on_ranks(equation) {
+        ranks
+    } else {
+        let (terms, _) = equation.split_once("->")?;
+        let (left, right) = terms.split_once(',')?;
+        [left, right].map(|term| Some(term.chars().filter(|c| !c.is_whitespace()).count()))
+    };
+    let [left, right] = ranks;
+    let Equation { inputs, output } = Equation::parse(equation, &[left?, right?])?;
+    let text = |labels: &Labels| labels.iter().collect::<String>();
+    Some([text(&inputs[0]), text(&inputs[1]), text(&output)])
+}
+
 /// Whether an equation is what `MatMul` computes, whatever an ellipsis stands for: `...ij,...jk->...ik`.
-fn is_product_of_last_axes(left: &str, right: &str, output: &str) -> bool {
+fn is_product_of_last_axes(equation: &str) -> bool {
+    let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
+    let parts = equation.split_once("->");
+    let parts = parts.and_then(|(terms, output)| Some((terms.split_once(',')?, output)));
+    let Some(((left, right), output)) = parts else {
+        return false;
+    };
     let split = |term: &str| -> Option<(String, [char; 2])> {
         let labels: Vec<char> = term.strip_prefix("...")?.chars().collect();
         let matrix = labels.as_slice().try_into().ok()?;
@@ -69,7 +98,7 @@ struct Axes {
 }
 
 impl Axes {
-    /// `None` for an ellipsis, or if a label occurs twice in a term or is missing.
+    /// `None` if a label occurs twice in a term.
     fn classify(left: &str, right: &str, output: &str) -> Option<Self> {
         let terms = [left, right, output];
         let is_plain = |term: &str| {
@@ -208,18 +237,27 @@ mod tests {
 
     #[test]
     fn the_product_of_the_last_axes_is_recognized() {
-        assert!(is_product_of_last_axes("...ij", "...jk", "...ik"));
-        for (left, right, output) in [
-            ("...ij", "...kj", "...ik"),
-            ("...ij", "...jk", "...ki"),
-            ("ij", "...jk", "...ik"),
-            ("...ii", "...ij", "...ij"),
+        assert!(is_product_of_last_axes("...ij, ...jk -> ...ik"));
+        for equation in [
+            "...ij,...kj->...ik",
+            "...ij,...jk->...ki",
+            "ij,...jk->...ik",
+            "...ii,...ij->...ij",
+            "...ij,...jk",
         ] {
-            assert!(
-                !is_product_of_last_axes(left, right, output),
-                "{left},{right}->{output}"
-            );
+            assert!(!is_product_of_last_axes(equation), "{equation}");
         }
+    }
+
+    #[test]
+    fn axes_of_an_ellipsis_and_of_an_implicit_output_are_named_by_the_ranks() {
+        let of = |equation, ranks| labels(equation, ranks).map(|labels| labels.join(" "));
+        let known = [Some(4), Some(4)];
+        assert_eq!(of("...id,...jd->...ij", known).unwrap(), "ABid ABjd ABij");
+        assert_eq!(of("ij,jk", [Some(2), Some(2)]).unwrap(), "ij jk ik");
+        assert_eq!(of("...id,...jd->...ij", [Some(4), None]), None);
+        assert_eq!(of("id,jd->ij", [None, None]).unwrap(), "id jd ij");
+        assert_eq!(of("id,jd->ij", known).unwrap(), "id jd ij");
     }
 
     #[test]

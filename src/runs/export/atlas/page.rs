@@ -140,8 +140,8 @@ pub fn document(runs: &AtlasRuns, records: &[Option<Record>], pictures: &Picture
     .concat()
 }
 
-/// A template with `{{name}}` replaced by the value of that name, in one pass: a value is never searched for names, as it
-/// may be from a file. Other double braces stay.
+/// A template with `{{name}}` replaced by the value of that name, in one pass: a value is never
+/// searched for names, as it may be from a file. Other double braces stay.
 fn filled(template: &str, values: &[(&str, &str)]) -> String {
     let mut parts = template.split("{{");
     let mut page = parts.next().unwrap_or_default().to_string();
