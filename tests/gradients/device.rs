@@ -20,7 +20,7 @@ const TOLERANCE: f64 = 1e-4;
 const MAX_CASES: usize = 4;
 const EVERY_CASE: &str = "ZIGGURAT_EVERY_CASE";
 
-/// What WebGPU 0.4.0 is known not to do, and not by any doing of ours: how the case is written, and the reason.
+/// Cases in which the WebGPU plugin 0.4.0 is known to be wrong: how the case is written, and the reason.
 const KNOWN: [(&str, &str); 3] = [
     ("op: \"TopK\"", "without `sorted` any order is right"),
     (

@@ -62,7 +62,7 @@ fn what_is_wrong_in_the_settings_file_is_named_with_its_line_where_it_is_used() 
     let without = ["--provider", "cpu", "--graphics", "none"];
     assert!(refused(&without).starts_with("ziggurat: config.toml:1: model: "));
     let preset = [&without[..], &["--model", &first, "--preset", "bad"]].concat();
-    assert!(refused(&preset).starts_with("ziggurat: config.toml:4: presets.bad: "));
+    assert!(refused(&preset).starts_with("ziggurat: config.toml:5: presets.bad.steps: "));
     let unknown = [&without[..], &["--model", &first, "--preset", "worse"]].concat();
     assert!(refused(&unknown).contains("no preset is called \"worse\""));
     // What options replace is not read.

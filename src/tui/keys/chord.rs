@@ -325,11 +325,12 @@ impl FromStr for Keys {
 
     /// Chords separated by white space.
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let count = text.split_whitespace().count();
+        // Other white space can be a key: the no-break space of some keyboards.
+        let count = text.split_ascii_whitespace().count();
         match count {
             0 => Err(KeyError::Empty),
             1..=MAX_SEQUENCE => text
-                .split_whitespace()
+                .split_ascii_whitespace()
                 .map(str::parse)
                 .collect::<Result<_, _>>()
                 .map(Self),
