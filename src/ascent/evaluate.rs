@@ -251,7 +251,7 @@ pub(super) fn no_map(target: &Objective) -> Error {
         ),
         Kind::Class | Kind::NotClass | Kind::Channel => {
             format!(
-                "{value} has no class activation map: no layer before it has rows and columns in proportion to the picture; choose a layer with --layer"
+                "{value} has no class activation map: no layer before it has the proportions of the picture at half its size or less; choose a layer with --layer"
             )
         }
     })

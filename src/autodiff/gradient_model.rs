@@ -8,10 +8,9 @@ use self::dimensions::{Dimensions, Size};
 use self::source::Source;
 use super::{Device, Error};
 use crate::onnx::Evaluator;
-use crate::onnx::graph::declared_dims;
+use crate::onnx::declared_inputs::{DeclaredInputs, InputChange};
 use crate::onnx::passes;
 use crate::onnx::proto::ModelProto;
-use crate::text::printable;
 use std::num::NonZeroUsize;
 
 /// Prefix of the names of new nodes and values.
@@ -156,21 +155,10 @@ pub fn gradient_model<E: Evaluator + ?Sized>(
     request: &GradientRequest,
     evaluator: &E,
 ) -> Result<GradientModel, GradientError<E::Error>> {
-    let before = inputs_with_types(&model);
+    let declared = DeclaredInputs::of(&model);
     let graph = passes::normalize(model)?;
-    let mut notes: Vec<String> = before
-        .iter()
-        .filter(|(name, elem)| {
-            let now = graph.inputs().iter().find(|input| input.name == *name);
-            now.is_some_and(|now| declared_dims(now).is_some_and(|(now, _)| now != *elem))
-        })
-        .map(|(name, _)| {
-            format!(
-                "the model computes in float32: so does its input {}",
-                printable(name)
-            )
-        })
-        .collect();
+    let changes = declared.changes(&graph);
+    let mut notes: Vec<String> = changes.iter().map(InputChange::to_string).collect();
     let dimensions = Dimensions::new(&graph, request)?;
     let source = Source::new(graph, request)?;
     if let Size::Open { .. } = dimensions.batch {
@@ -182,14 +170,6 @@ pub fn gradient_model<E: Evaluator + ?Sized>(
     let dimensions = dimensions.fixed();
     let result = source.with_fixed_dimensions(&dimensions, request, evaluator)?;
     Ok(result.noting(notes))
-}
-
-/// The inputs of a model with their declared element types (ONNX codes).
-fn inputs_with_types(model: &ModelProto) -> Vec<(String, i32)> {
-    let inputs = model.graph.iter().flat_map(|graph| &graph.input);
-    inputs
-        .filter_map(|input| Some((input.name.clone(), declared_dims(input)?.0)))
-        .collect()
 }
 
 impl GradientModel {

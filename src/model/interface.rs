@@ -4,6 +4,7 @@
 
 use super::axis_order::AxisOrder;
 use super::image_input::ImageInput;
+use crate::onnx::declared_inputs::{DeclaredInputs, InputChange};
 use crate::onnx::graph::{declared_dims, declared_dims_mut};
 use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, TensorProto, ValueInfoProto};
@@ -24,8 +25,8 @@ pub struct Interface {
     constants: Vec<TensorProto>,
     /// Inputs with a fixed value.
     fixed: Vec<String>,
-    /// Inputs that the file declares with another precision.
-    converted: Vec<String>,
+    /// How inputs differ from what the file declares.
+    changes: Vec<InputChange>,
 }
 
 /// Inputs and outputs that an extension of a network's graph has besides those of the file.
@@ -36,23 +37,18 @@ pub struct Extension {
 }
 
 impl Interface {
-    /// The interface of a file, which `declared` its inputs with these element types (ONNX codes). `file` is its graph
-    /// at opset 18 or newer, `graph` that of the network.
+    /// The interface of a file, which `declared` its inputs. `file` is its graph at opset 18 or newer, `graph` that of the
+    /// network.
     pub(super) fn new(
-        declared: &[(String, i32)],
+        declared: &DeclaredInputs,
         file: &Graph,
         graph: &Graph,
         picture: &ImageInput,
     ) -> Self {
         let given = picture.extra_inputs();
         let fixed: Vec<String> = given.iter().map(|given| given.name.clone()).collect();
-        let is_converted = |name: &str, elem: i32| {
-            let now = file.inputs().iter().find(|input| input.name == name);
-            now.is_some_and(|now| declared_dims(now).is_some_and(|(now, _)| now != elem))
-        };
-        let converted = declared
-            .iter()
-            .filter(|(name, elem)| !fixed.contains(name) && is_converted(name, *elem));
+        let mut changes = declared.changes(file);
+        changes.retain(|change| !fixed.iter().any(|name| name == change.name()));
         let (nodes, constants) = missing(file, graph, given);
         let inputs = file.inputs().iter();
         Self {
@@ -64,7 +60,7 @@ impl Interface {
             picture: (picture.name.clone(), picture.elem, picture.axes()),
             nodes,
             constants,
-            converted: converted.map(|(name, _)| name.clone()).collect(),
+            changes,
             fixed,
         }
     }
@@ -101,15 +97,12 @@ impl Interface {
 
     /// In what a model of [`Interface::restore`] differs from the file; one line each.
     pub fn differences(&self) -> Vec<String> {
-        let converted = self.converted.iter().map(|name| {
-            let name = printable(name);
-            format!("the model computes in float32: so does its input {name}")
-        });
+        let changes = self.changes.iter().map(InputChange::to_string);
         let fixed = self.fixed.iter().map(|name| {
             let name = printable(name);
             format!("its further input {name} has the given value and is no input any more")
         });
-        converted.chain(fixed).collect()
+        changes.chain(fixed).collect()
     }
 
     /// The model of `graph`, an extension of the network's graph, with the inputs and outputs of the file, followed by

@@ -13,7 +13,7 @@ use super::receptive_field::{self, ReceptiveField};
 use super::{
     Activation, Affine, Classes, Error, ImageSize, InputSize, ModelFile, Origin, Preprocessing,
 };
-use crate::onnx::graph::declared_dims;
+use crate::onnx::declared_inputs::DeclaredInputs;
 use crate::onnx::passes::Passes;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{ElementType, Graph, Types, file};
@@ -88,7 +88,7 @@ impl Network {
     /// The network of a file after `passes`.
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
         let hints = ExporterMetadata::of(&model, &file.path);
-        let declared = declared_types(&model);
+        let declared = DeclaredInputs::of(&model);
         let full = passes.normalize(model)?;
         let content = content_hash(file, &full)?;
         let sources = class_scores::sources(&full);
@@ -301,19 +301,12 @@ impl Network {
 struct Parts<'a> {
     /// See [`content_hash`].
     content: blake3::Hasher,
-    /// See [`declared_types`].
-    declared: Vec<(String, i32)>,
+    /// The inputs that the file declares.
+    declared: DeclaredInputs,
     /// The graph with all outputs, and pruned to class scores.
     full: &'a Graph,
     reduced: &'a Graph,
     sources: &'a [class_scores::ScoreSource],
-}
-
-/// The inputs of a model with their declared element types (ONNX codes).
-fn declared_types(model: &ModelProto) -> Vec<(String, i32)> {
-    let inputs = model.graph.iter().flat_map(|graph| &graph.input);
-    let known = inputs.filter_map(|input| Some((input.name.clone(), declared_dims(input)?.0)));
-    known.collect()
 }
 
 /// The class names of a model, and their origin: the card, the graph, or the exporter.

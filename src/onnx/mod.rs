@@ -7,6 +7,7 @@
 
 mod attribute;
 pub mod builder;
+pub mod declared_inputs;
 mod element_type;
 pub mod evaluator;
 pub mod file;

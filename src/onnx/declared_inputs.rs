@@ -1,0 +1,119 @@
+//! The inputs that a model file declares, and what the passes change about them.
+
+use super::Graph;
+use super::graph::declared_dims;
+use super::proto::ModelProto;
+use crate::text::printable;
+use std::collections::HashSet;
+use std::fmt;
+
+/// Since this IR version, an initializer that is declared as an input is its default. Before, all
+/// initializers are declared so.
+const DEFAULTS_SINCE: i64 = 4;
+
+/// The inputs of a model file.
+#[derive(Debug, Clone)]
+pub struct DeclaredInputs {
+    /// Names and element types (ONNX codes).
+    types: Vec<(String, i32)>,
+    /// Those with a default.
+    optional: Vec<String>,
+}
+
+/// What is different about an input of the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputChange {
+    /// It has another element type.
+    Converted(String),
+    /// It always has its default.
+    Defaulted(String),
+}
+
+impl DeclaredInputs {
+    /// Those of a model as read from its file.
+    pub fn of(model: &ModelProto) -> Self {
+        let declared = model.graph.iter().flat_map(|graph| &graph.input);
+        let tensors = model.graph.iter().flat_map(|graph| &graph.initializer);
+        let initialized: HashSet<&str> = tensors.map(|tensor| tensor.name.as_str()).collect();
+        let has_default =
+            |name: &str| model.ir_version >= DEFAULTS_SINCE && initialized.contains(name);
+        let names = declared.clone().map(|input| &input.name);
+        Self {
+            optional: names.filter(|name| has_default(name)).cloned().collect(),
+            types: declared
+                .filter_map(|input| Some((input.name.clone(), declared_dims(input)?.0)))
+                .collect(),
+        }
+    }
+
+    /// What is different in `graph`, that of the model after [`normalize`](super::passes::normalize).
+    pub fn changes(&self, graph: &Graph) -> Vec<InputChange> {
+        let elem = |name: &str| {
+            let now = graph.inputs().iter().find(|input| input.name == name)?;
+            Some(declared_dims(now)?.0)
+        };
+        let is_converted =
+            |(name, declared): &&(String, i32)| elem(name).is_some_and(|now| now != *declared);
+        let converted = self.types.iter().filter(is_converted);
+        let converted = converted.map(|(name, _)| InputChange::Converted(name.clone()));
+        let defaulted = self.optional.iter().cloned().map(InputChange::Defaulted);
+        converted.chain(defaulted).collect()
+    }
+}
+
+impl InputChange {
+    /// The input.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Converted(name) | Self::Defaulted(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for InputChange {
+    /// One line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = printable(self.name());
+        match self {
+            Self::Converted(_) => {
+                write!(f, "the model computes in float32: so does its input {name}")
+            }
+            Self::Defaulted(_) => write!(
+                f,
+                "its optional input {name} always has its default and is no input any more"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::proto::{GraphProto, TensorProto, ValueInfoProto};
+    use crate::onnx::types::untyped_value;
+
+    fn model(ir_version: i64) -> ModelProto {
+        let tensor = TensorProto::from_i64("class", &[], &[-1]);
+        let input: Vec<ValueInfoProto> = ["x", "class"].map(untyped_value).into();
+        ModelProto {
+            ir_version,
+            graph: Some(GraphProto {
+                input,
+                initializer: vec![tensor],
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn an_initializer_among_the_inputs_is_a_default_since_ir_version_4() {
+        assert_eq!(DeclaredInputs::of(&model(8)).optional, ["class"]);
+        assert_eq!(DeclaredInputs::of(&model(3)).optional, [""; 0]);
+        let changes = [InputChange::Defaulted("class".into())];
+        assert_eq!(
+            changes[0].to_string(),
+            "its optional input \"class\" always has its default and is no input any more"
+        );
+    }
+}
