@@ -37,8 +37,8 @@ pub struct Extension {
 }
 
 impl Interface {
-    /// The interface of a file, which `declared` its inputs. `file` is its graph at opset 18 or newer, `graph` that of the
-    /// network.
+    /// The interface of a file, which `declared` its inputs. `file` is its graph at opset 18 or
+    /// newer, `graph` that of the network.
     pub(super) fn new(
         declared: &DeclaredInputs,
         file: &Graph,
