@@ -33,6 +33,8 @@ pub fn start(home: &Home) -> Option<String> {
         .with_env_filter(filter)
         .with_writer(Mutex::new(file))
         .with_ansi(false)
+        // A full disk must not write to the screen of the explorer.
+        .log_internal_errors(false)
         .finish();
     // Set once per process; a second start changes nothing.
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -58,7 +58,8 @@ pub fn end(status: i32) -> ! {
 
 /// Prints a notice or an error to standard error.
 pub fn notice(text: &str) {
-    eprintln!("{}", one_line(&without_numbers(text)));
+    // Nobody reads it: a closed pipe, a full disk. The work goes on.
+    let _ = writeln!(io::stderr(), "{}", one_line(&without_numbers(text)));
 }
 
 /// The text without the numbers of system errors, ` (os error 2)`: the words before them mean the same.

@@ -128,6 +128,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         origin,
         bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
         has_saved_part: AtomicBool::new(false),
+        has_waited: AtomicBool::new(false),
         delivery: Delivery {
             out: arguments.out.as_deref(),
             inputs,

@@ -179,11 +179,13 @@ impl Queue {
         }
     }
 
-    /// Pauses the running jobs; `steps` is how many each has taken.
-    pub fn pause(&mut self, steps: impl Fn(JobId) -> usize) {
+    /// Pauses running jobs; `steps` is how many each has taken, `None` for one that goes on.
+    pub fn pause(&mut self, steps: impl Fn(JobId) -> Option<usize>) {
         let running = |job: &&mut Job| job.state == JobState::Running;
         for job in self.jobs.iter_mut().filter(running) {
-            job.state = JobState::Paused(steps(job.id));
+            if let Some(steps) = steps(job.id) {
+                job.state = JobState::Paused(steps);
+            }
         }
     }
 
@@ -206,10 +208,12 @@ impl Queue {
         self.jobs.iter().find(rests)
     }
 
-    /// Moves a job to the front. The caller must have stopped the running jobs.
+    /// Moves a job that waits to the front, behind running jobs there.
     pub fn move_to_front(&mut self, id: JobId) {
-        if let Some(place) = self.place(id) {
-            self.jobs[..=place].rotate_right(1);
+        let running = |job: &&Job| job.state == JobState::Running;
+        let first = self.jobs.iter().take_while(running).count();
+        if let Some(place) = self.place(id).filter(|place| *place >= first) {
+            self.jobs[first..=place].rotate_right(1);
         }
     }
 
@@ -238,11 +242,10 @@ impl Queue {
         self.jobs.extract_if(.., idle).collect()
     }
 
-    /// The jobs to run next, at most `most` of them: the first that waits, and those after it that
-    /// can share its steps, up to the first that cannot. Jobs that started together stay together.
-    /// Of others, each of the `idle` workers gets its part: there is work for all.
-    pub fn next_batch(&self, most: usize, idle: usize) -> Vec<Job> {
-        let part = self.waiting().div_ceil(idle.max(1));
+    /// The jobs to run next, at most `most` of them: the first that waits, and those after it that can
+    /// share its steps, up to the first that cannot. Jobs that started together stay together. Of
+    /// others, at most `part`: what is left is for other workers.
+    pub fn next_batch(&self, most: usize, part: usize) -> Vec<Job> {
         let waiting = |job: &&Job| job.state == JobState::Waiting;
         let mut waiting = self.jobs.iter().filter(waiting);
         let Some(first) = waiting.next() else {

@@ -62,9 +62,9 @@ pub enum WorkerCommand {
     /// Pauses between two steps, until [`WorkerCommand::Resume`].
     Pause,
     Resume,
-    /// Writes a checkpoint of the current batch and leaves it without further events. It continues from there when its
-    /// jobs are sent again.
-    SetAside,
+    /// Writes a checkpoint of the current batch, if this job is in it, and leaves it without
+    /// further events. It continues from there when its jobs are sent again.
+    SetAside(JobId),
     /// Drops a job, whether it is running or waiting. The rest of its batch continues.
     Cancel(JobId),
     /// Sends pictures of these jobs while they run, seen through an overlay; of no others from now on.

@@ -51,7 +51,13 @@ impl FromStr for ProviderList {
         if text.starts_with("plugin:") {
             return text.parse::<Provider>().map(Self::from);
         }
-        let named: Vec<Provider> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        let names = text.split(',').map(str::trim);
+        if names.clone().any(|name| name == ALL_GPUS) {
+            return Err(Error::ProviderList(format!(
+                "{ALL_GPUS} names every GPU: give it alone"
+            )));
+        }
+        let named: Vec<Provider> = names.map(str::parse).collect::<Result<_, _>>()?;
         if named.len() > 1 && named.contains(&Provider::Auto) {
             return Err(Error::ProviderList(
                 "auto chooses one device: name each device of a list".into(),
@@ -178,17 +184,12 @@ mod tests {
 
     #[test]
     fn a_list_names_real_devices() {
-        for text in [
-            "cuda:0,",
-            ",cpu",
-            "cpu,,cpu",
-            "cpu,gpu",
-            "cuda:all,cpu",
-            "cpu, cpu",
-        ] {
+        for text in ["cuda:0,", ",cpu", "cpu,,cpu", "cpu,gpu"] {
             let why = list(text).unwrap_err();
             assert!(why.starts_with("unknown provider `"), "{text}: {why}");
         }
+        assert_eq!(list("cpu, cpu").unwrap().to_string(), "cpu,cpu");
+        assert!(list("cuda:all,cpu").unwrap_err().contains("give it alone"));
         assert!(list("auto,cpu").unwrap_err().contains("auto chooses one"));
         let many = ["cpu"; MAX_DEVICES + 1].join(",");
         assert!(list(&many).unwrap_err().contains("at most 64"));

@@ -35,7 +35,7 @@ fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
     let branch = Driver::started(&effects)[0];
     let asked = work(&effects);
     assert!(
-        matches!(asked[..3], [Work::SetAside, Work::Resume, Work::Run(_)]),
+        matches!(asked[..3], [Work::SetAside(_), Work::Resume, Work::Run(_)]),
         "{asked:?}"
     );
     let queue = &explorer.app.queue;

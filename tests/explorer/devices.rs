@@ -84,7 +84,7 @@ fn a_device_that_does_not_work_is_named_and_gets_no_more_runs() {
 }
 
 #[test]
-fn a_branch_pauses_the_runs_of_all_devices_at_their_own_steps() {
+fn a_branch_sets_its_own_device_aside_and_the_others_go_on() {
     let mut explorer = explorer();
     let first = batches(&explorer.press("2 enter"))[0].clone();
     let second = batches(&explorer.press("j enter"))[0].clone();
@@ -98,8 +98,13 @@ fn a_branch_pauses_the_runs_of_all_devices_at_their_own_steps() {
         .set("tilt", 2.0.into())
         .unwrap();
     let key = explorer.app.key(ziggurat::tui::command::Command::Branch);
-    explorer.press(&key);
+    let effects = explorer.press(&key);
     let state = |job: JobId| explorer.app.queue.get(job).unwrap().state.clone();
     assert_eq!(state(first[0]), JobState::Paused(7));
-    assert_eq!(state(second[0]), JobState::Paused(3));
+    assert_eq!(state(second[0]), JobState::Running);
+    let sent = work(&effects);
+    assert!(
+        matches!(sent[..3], [Work::SetAside(job), Work::Resume, Work::Run(_)] if *job == first[0]),
+        "{sent:?}"
+    );
 }

@@ -395,3 +395,45 @@ fn fewer_than_no_batch_axes() {
     let expected = "node \"some\" (GatherND) has batch_dims = -2";
     assert!(message.contains(expected), "{message}");
 }
+
+/// Attributes at the ends of their range, which overflow in sums and differences.
+#[test]
+fn attributes_as_large_as_can_be() {
+    let of = |name: &str, dims: &[usize]| {
+        let (elem, dims) = (ElementType::F32, dims.to_vec());
+        (name.to_owned(), ValueType { elem, dims })
+    };
+    let is_fine = |nodes, constants, values: &[(&str, &[usize])]| {
+        let shapes: Types = values.iter().map(|(name, dims)| of(name, dims)).collect();
+        let model = models::model(18, nodes, constants);
+        let bytes = prost::Message::encode_to_vec(&model);
+        let verdict = judged(Pipeline::Passes, &bytes, &shapes);
+        assert!(matches!(verdict, Verdict::Fine(_)), "{verdict:?}");
+    };
+    for reverse in [i64::MIN, i64::MAX] {
+        let attributes = vec![Attribute::Int(reverse).named("reverse")];
+        let sum = node("CumSum", &["image", "axis"], &["logits"], attributes);
+        let values = [IMAGE, ("logits", &[1, 3, 4, 4][..])];
+        is_fine(vec![sum], vec![ints("axis", &[1])], &values);
+    }
+    for padding in [i64::MIN, i64::MAX] {
+        let attributes = vec![
+            Attribute::Ints(vec![padding, 0]).named("output_padding"),
+            Attribute::Ints(vec![1, 1, 1, 1]).named("pads"),
+        ];
+        let kernel =
+            TensorProto::from_floats("kernel", &[3, 2, 3, 3], ElementType::F32, &[0.0; 54]);
+        let up = node(
+            "ConvTranspose",
+            &["image", "kernel"],
+            &["logits"],
+            attributes,
+        );
+        let values = [
+            IMAGE,
+            ("logits", &[1, 2, 4, 4][..]),
+            ("kernel", &[3, 2, 3, 3][..]),
+        ];
+        is_fine(vec![up], vec![kernel.unwrap()], &values);
+    }
+}

@@ -148,7 +148,7 @@ fn a_branch_and_its_parent_both_continue_from_the_checkpoint_of_the_pause() {
     job[0].id = 7;
 
     // The worker goes away in the middle of the branch, and another one goes on with it.
-    seat.send(WorkerCommand::SetAside);
+    seat.send(WorkerCommand::SetAside(1));
     seat.send(WorkerCommand::Resume);
     seat.send(WorkerCommand::Run(job.clone()));
     let start = |report: &WorkerEvent| match report {

@@ -152,7 +152,7 @@ fn jobs(specs: Vec<Spec>) -> Vec<Job> {
     for spec in specs {
         queue.push(spec).unwrap();
     }
-    queue.next_batch(8, 1)
+    queue.next_batch(8, 8)
 }
 
 /// A small classifier of four classes, with their names in a file beside it.

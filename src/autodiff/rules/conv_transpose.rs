@@ -81,7 +81,9 @@ fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
             .and_then(|values| values.get(axis))
             .copied()
     };
-    let cropped = (total + at("output_padding").unwrap_or(0)).max(0);
+    let cropped = total
+        .saturating_add(at("output_padding").unwrap_or(0))
+        .max(0);
     let explicit = at("pads").unwrap_or(0);
     let computed = cx.node.ints("output_shape").is_some();
     let before = match cx.node.string("auto_pad").unwrap_or("NOTSET") {

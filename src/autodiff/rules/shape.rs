@@ -179,7 +179,7 @@ pub fn cum_sum(cx: &mut Context) -> Result<Gradients, Error> {
     let reverse = cx.node.int("reverse").unwrap_or(0);
     let attributes = [
         ("exclusive", exclusive.into()),
-        ("reverse", (1 - reverse).into()),
+        ("reverse", i64::from(reverse == 0).into()),
     ];
     Ok(vec![Some(cx.emit(
         "CumSum",

@@ -4,6 +4,7 @@ use super::open_runs::{Choice, NextBatch, OpenRuns};
 use super::progress::Progress;
 use super::session::{Outcome, Session, note};
 use crate::cli::{Failure, startup};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, EndedRun, provider_name};
@@ -24,8 +25,8 @@ pub struct DeviceWorker {
     stop: CancelHandle,
     /// All runs of the batch of the run to repeat, if its picture depends on them; otherwise empty.
     companions: Vec<Spec>,
-    /// Whether runs of other processes were waited for.
-    has_waited: bool,
+    /// Whether the device failed, and other workers make the runs.
+    is_retired: bool,
 }
 
 /// How a batch ended.
@@ -50,7 +51,7 @@ impl DeviceWorker {
             most_together,
             stop,
             companions: Vec::new(),
-            has_waited: false,
+            is_retired: false,
         }
     }
 
@@ -67,6 +68,11 @@ impl DeviceWorker {
     /// The handle that interrupts it.
     pub fn stop(&self) -> &CancelHandle {
         &self.stop
+    }
+
+    /// Whether its device failed, and other workers make the runs.
+    pub fn is_retired(&self) -> bool {
+        self.is_retired
     }
 
     /// Makes open runs until none is left. A failed batch does not stop the others. Runs that another process is making
@@ -106,8 +112,13 @@ impl DeviceWorker {
                 }
                 NextBatch::Nothing => break,
             };
-            match self.run_batch(session, network, &batch)? {
-                BatchOutcome::Retry => runs.put_back(batch),
+            match self.run_batch(session, network, &batch, runs)? {
+                BatchOutcome::Retry => {
+                    runs.put_back(batch);
+                    if self.is_retired {
+                        break;
+                    }
+                }
                 BatchOutcome::Ended(Outcome::All) => {}
                 BatchOutcome::Ended(Outcome::SomeFailed(problem)) => note(&mut failed, problem),
                 BatchOutcome::Ended(Outcome::Interrupted) => return Ok(Outcome::Interrupted),
@@ -149,8 +160,8 @@ impl DeviceWorker {
     }
 
     /// Waits a moment for runs that other processes are making; returns whether the user has not interrupted.
-    fn wait(&mut self, session: &Session, count: usize) -> bool {
-        if !std::mem::replace(&mut self.has_waited, true) {
+    fn wait(&self, session: &Session, count: usize) -> bool {
+        if !session.has_waited.swap(true, Ordering::Relaxed) {
             let count = ziggurat::text::counted(count, "run");
             session.notice(&format!("waiting for {count} of another process"));
         }
@@ -164,6 +175,7 @@ impl DeviceWorker {
         session: &Session,
         network: &Network,
         batch: &[&Spec],
+        runs: &OpenRuns,
     ) -> Result<BatchOutcome, Failure> {
         let together: Vec<&Spec> = if self.companions.is_empty() {
             batch.to_vec()
@@ -175,11 +187,13 @@ impl DeviceWorker {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(BatchOutcome::Ended(Outcome::Interrupted)),
             Err(failed) => {
-                return Ok(if self.can_go_on_otherwise(session, &failed, batch.len()) {
-                    BatchOutcome::Retry
-                } else {
-                    BatchOutcome::Ended(Outcome::SomeFailed(failed.problem))
-                });
+                return Ok(
+                    if self.can_go_on_otherwise(session, &failed, batch.len(), runs) {
+                        BatchOutcome::Retry
+                    } else {
+                        BatchOutcome::Ended(Outcome::SomeFailed(failed.problem))
+                    },
+                );
             }
         };
         let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
@@ -200,9 +214,7 @@ impl DeviceWorker {
             session.judge(&mut runs, &self.stop);
             was_interrupted = self.stop.is_stopped();
         }
-        for ending in finished {
-            session.keep(ending, &self.provider())?;
-        }
+        session.keep(finished, &self.provider())?;
         Ok(BatchOutcome::Ended(match (was_interrupted, failed) {
             (true, failed) => {
                 if let Some(problem) = failed {
@@ -214,14 +226,21 @@ impl DeviceWorker {
         }))
     }
 
-    /// Whether a failed batch can be retried with fewer runs at once or on another device; prints a notice.
-    fn can_go_on_otherwise(&mut self, session: &Session, failed: &Failed, runs: usize) -> bool {
+    /// Whether a failed batch can be retried with fewer runs at once, on another device, or by another worker; prints a
+    /// notice.
+    fn can_go_on_otherwise(
+        &mut self,
+        session: &Session,
+        failed: &Failed,
+        count: usize,
+        runs: &OpenRuns,
+    ) -> bool {
         let problem = &failed.problem;
         // Only the same batch on the same device repeats a run exactly.
         let companions = std::mem::take(&mut self.companions);
-        match driver::retry(problem, runs.max(companions.len()), failed.is_first_step) {
+        match driver::retry(problem, count.max(companions.len()), failed.is_first_step) {
             Some(Retry::Fewer(fewer)) => {
-                let fewer = fewer.min(runs.max(1));
+                let fewer = fewer.min(count.max(1));
                 self.most_together = fewer;
                 session.notice(&driver::fewer_notice(problem, fewer));
                 true
@@ -232,6 +251,11 @@ impl DeviceWorker {
                     session
                         .bars
                         .suspend(|| startup::explain_provider(&self.active));
+                    true
+                }
+                None if problem.is_of_device() && runs.retire() => {
+                    self.is_retired = true;
+                    session.notice(&format!("{problem}; its runs go to the other devices"));
                     true
                 }
                 None => false,

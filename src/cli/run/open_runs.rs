@@ -1,5 +1,6 @@
 //! The runs that are still to be made, shared by the workers of all devices.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::Claim;
@@ -8,8 +9,8 @@ use ziggurat::runs::queue::shares_steps;
 /// The runs that no worker has taken.
 pub struct OpenRuns<'s> {
     lists: Mutex<Lists<'s>>,
-    /// Number of workers.
-    workers: usize,
+    /// Number of workers whose device works.
+    workers: AtomicUsize,
 }
 
 /// See [`OpenRuns`].
@@ -44,7 +45,7 @@ impl<'s> OpenRuns<'s> {
         let elsewhere = Vec::new();
         Self {
             lists: Mutex::new(Lists { open, elsewhere }),
-            workers,
+            workers: AtomicUsize::new(workers),
         }
     }
 
@@ -59,7 +60,8 @@ impl<'s> OpenRuns<'s> {
         mut choose: impl FnMut(&'s Spec) -> Result<Choice, E>,
     ) -> Result<NextBatch<'s>, E> {
         let mut lists = self.lock();
-        let most = most.min(lists.open.len().div_ceil(self.workers)).max(1);
+        let workers = self.workers.load(Ordering::Relaxed).max(1);
+        let most = most.min(lists.open.len().div_ceil(workers)).max(1);
         while let Some(first) = lists.open.first().copied() {
             let (mut batch, mut claims) = (Vec::new(), Vec::new());
             for spec in std::mem::take(&mut lists.open) {
@@ -96,6 +98,19 @@ impl<'s> OpenRuns<'s> {
     /// Puts a batch back, to be taken next.
     pub fn put_back(&self, batch: Vec<&'s Spec>) {
         self.lock().open.splice(0..0, batch);
+    }
+
+    /// Counts a worker out whose device failed. Returns whether another one is left.
+    pub fn retire(&self) -> bool {
+        let fewer = |workers: usize| workers.checked_sub(1).filter(|left| *left > 0);
+        let order = Ordering::Relaxed;
+        self.workers.fetch_update(order, order, fewer).is_ok()
+    }
+
+    /// Whether nothing is left to take.
+    pub fn is_empty(&self) -> bool {
+        let lists = self.lock();
+        lists.open.is_empty() && lists.elsewhere.is_empty()
     }
 
     /// Leaves nothing to take.

@@ -26,6 +26,8 @@ pub struct Session<'a> {
     pub bars: MultiProgress,
     /// Whether an unfinished run was saved.
     pub has_saved_part: AtomicBool,
+    /// Whether runs of other processes were waited for.
+    pub has_waited: AtomicBool,
 }
 
 /// How the runs of a model, or of a batch, ended.
@@ -72,23 +74,31 @@ impl Session<'_> {
         driver::judge(self.home, &mut judges, runs, &mut goes_on, &mut warn)
     }
 
-    /// Stores and delivers a run that `provider` has made.
-    pub fn keep(&self, ending: EndedRun, provider: &str) -> Result<(), Failure> {
-        let is_stopped = ending.record.ended == EndReason::Stopped;
-        let is_whole = history::find(self.home, &ending.record.spec, provider);
-        let image = ending.keep(self.home)?;
-        if is_stopped && is_whole.is_some() && self.arguments.out.is_none() {
-            self.notice("the history has this run already, finished");
-            return Ok(());
+    /// Stores the runs of a batch that `provider` has made, and delivers them. All are stored
+    /// first: a delivery that fails loses none.
+    pub fn keep(&self, endings: Vec<EndedRun>, provider: &str) -> Result<(), Failure> {
+        let mut stored = Vec::new();
+        for ending in endings {
+            let is_stopped = ending.record.ended == EndReason::Stopped;
+            let is_whole = history::find(self.home, &ending.record.spec, provider);
+            let image = ending.keep(self.home)?;
+            if is_stopped && is_whole.is_some() && self.arguments.out.is_none() {
+                self.notice("the history has this run already, finished");
+                continue;
+            }
+            if is_stopped {
+                self.has_saved_part.store(true, Ordering::Relaxed);
+            }
+            stored.push((ending, image));
         }
-        if is_stopped {
-            self.has_saved_part.store(true, Ordering::Relaxed);
+        for (ending, image) in stored {
+            let EndedRun {
+                record, picture, ..
+            } = &ending;
+            let deliver = || self.delivery.deliver(record, picture, image, false);
+            self.bars.suspend(deliver)?;
         }
-        let deliver = || {
-            self.delivery
-                .deliver(&ending.record, &ending.picture, image, false)
-        };
-        self.bars.suspend(deliver)
+        Ok(())
     }
 
     /// Prints a notice above the progress bars.

@@ -30,26 +30,21 @@ pub fn share_out(
             session.arguments.again || !session.deliver_stored(spec, &providers, &stop)?;
         open.extend(is_open.then_some(spec));
     }
-    let runs = OpenRuns::new(open, providers.len());
-    let outcomes = match workers {
-        [worker] => vec![worker.work(session, network, &runs)],
-        workers => std::thread::scope(|scope| {
-            let start =
-                |worker| scope.spawn(|| DeviceWorker::work(worker, session, network, &runs));
-            let threads: Vec<_> = workers.iter_mut().map(start).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<_>| match thread.join() {
-                Ok(outcome) => outcome,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            threads.into_iter().map(join).collect()
-        }),
-    };
+    let is_usable = |worker: &&mut DeviceWorker| !worker.is_retired();
+    let runs = OpenRuns::new(open, workers.iter_mut().filter(is_usable).count());
     let (mut is_interrupted, mut failed) = (false, None);
-    for outcome in outcomes {
-        match outcome? {
-            Outcome::All => {}
-            Outcome::SomeFailed(problem) => note(&mut failed, problem),
-            Outcome::Interrupted => is_interrupted = true,
+    loop {
+        let usable = workers.iter_mut().filter(is_usable).collect();
+        for outcome in work(usable, session, network, &runs) {
+            match outcome? {
+                Outcome::All => {}
+                Outcome::SomeFailed(problem) => note(&mut failed, problem),
+                Outcome::Interrupted => is_interrupted = true,
+            }
+        }
+        // The last worker may have failed when the others had nothing left to do.
+        if is_interrupted || runs.is_empty() {
+            break;
         }
     }
     Ok(match (is_interrupted, failed) {
@@ -60,5 +55,24 @@ pub fn share_out(
             Outcome::Interrupted
         }
         (false, failed) => failed.map_or(Outcome::All, Outcome::SomeFailed),
+    })
+}
+
+/// Lets these workers make the open runs, at the same time.
+fn work(
+    workers: Vec<&mut DeviceWorker>,
+    session: &Session,
+    network: &Network,
+    runs: &OpenRuns,
+) -> Vec<Result<Outcome, Failure>> {
+    std::thread::scope(|scope| {
+        let workers = workers.into_iter();
+        let threads = workers.map(|worker| scope.spawn(|| worker.work(session, network, runs)));
+        let threads: Vec<_> = threads.collect();
+        let join = |thread: std::thread::ScopedJoinHandle<_>| match thread.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
     })
 }

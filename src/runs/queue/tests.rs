@@ -35,29 +35,28 @@ fn ids(jobs: &[Job]) -> Vec<JobId> {
 #[test]
 fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
     let mut queue = queue(&[(0, 9), (1, 9), (2, 9), (3, 5), (4, 9)]);
-    assert_eq!(ids(&queue.next_batch(8, 1)), [0, 1, 2]);
-    assert_eq!(ids(&queue.next_batch(2, 1)), [0, 1]);
-    assert_eq!(ids(&queue.next_batch(0, 1)), [0]);
+    assert_eq!(ids(&queue.next_batch(8, 8)), [0, 1, 2]);
+    assert_eq!(ids(&queue.next_batch(2, 2)), [0, 1]);
+    assert_eq!(ids(&queue.next_batch(0, 0)), [0]);
     queue.started(&[0, 1, 2]);
     // For another worker.
-    assert_eq!(ids(&queue.next_batch(8, 1)), [3]);
+    assert_eq!(ids(&queue.next_batch(8, 8)), [3]);
     for id in [0, 1, 2] {
         queue.finished(id);
     }
-    assert_eq!(ids(&queue.next_batch(8, 1)), [3]);
+    assert_eq!(ids(&queue.next_batch(8, 8)), [3]);
 }
 
 #[test]
-fn idle_workers_get_equal_parts_and_what_began_together_stays_together() {
+fn workers_get_parts_and_what_began_together_stays_together() {
     let mut queue = queue(&[(0, 9), (1, 9), (2, 9), (3, 9), (4, 9)]);
-    assert_eq!(ids(&queue.next_batch(8, 2)), [0, 1, 2]);
-    assert_eq!(ids(&queue.next_batch(2, 2)), [0, 1]);
-    assert_eq!(ids(&queue.next_batch(8, 9)), [0]);
+    assert_eq!(ids(&queue.next_batch(8, 3)), [0, 1, 2]);
+    assert_eq!(ids(&queue.next_batch(2, 3)), [0, 1]);
     queue.started(&[0, 1, 2, 3]);
-    queue.pause(|id| id as usize);
+    queue.pause(|id| Some(id as usize));
     assert_eq!(queue.get(2).unwrap().state, JobState::Paused(2));
     queue.resume(0);
-    assert_eq!(ids(&queue.next_batch(8, 4)), [0, 1, 2, 3]);
+    assert_eq!(ids(&queue.next_batch(8, 1)), [0, 1, 2, 3]);
 }
 
 #[test]
@@ -84,9 +83,9 @@ fn a_batch_must_share_the_settings_that_the_ascent_names() {
 fn the_same_run_is_queued_once_and_a_failed_one_waits_again() {
     let mut queue = queue(&[(0, 9), (1, 9)]);
     queue.failed(0, "no memory".into());
-    assert_eq!(ids(&queue.next_batch(8, 1)), [1]);
+    assert_eq!(ids(&queue.next_batch(8, 8)), [1]);
     assert_eq!(queue.push(spec(0, 9)), Ok(0));
-    assert_eq!(ids(&queue.next_batch(8, 1)), [0, 1]);
+    assert_eq!(ids(&queue.next_batch(8, 8)), [0, 1]);
     assert!(!queue.retry(1));
 }
 
@@ -170,7 +169,7 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        classes(adopted.next_batch(8, 1)),
+        classes(adopted.next_batch(8, 8)),
         [0, 1],
         "those begun before"
     );
@@ -235,9 +234,9 @@ fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
     let (_folder, home) = home();
     let mut queue = queue(&[(0, 9), (1, 9), (2, 8)]);
     queue.started(&[0, 1]);
-    queue.pause(|_| 5);
+    queue.pause(|_| Some(5));
     assert_eq!(queue.jobs()[1].state, JobState::Paused(5));
-    assert_eq!(queue.next_batch(8, 1).len(), 1);
+    assert_eq!(queue.next_batch(8, 8).len(), 1);
     let file = QueueFile::open(&home).unwrap();
     file.save(&queue).unwrap();
     drop(file);
@@ -249,7 +248,7 @@ fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
     next.restore(found[0].jobs());
     assert_eq!((next.waiting(), next.resume(0), next.waiting()), (1, 2, 3));
     assert_eq!((queue.resume(1), queue.resume(2)), (2, 0));
-    assert_eq!(queue.next_batch(8, 1).len(), 2);
+    assert_eq!(queue.next_batch(8, 8).len(), 2);
     queue.move_to_front(2);
     let order: Vec<JobId> = queue.jobs().iter().map(|job| job.id).collect();
     assert_eq!(order, [2, 0, 1]);

@@ -80,10 +80,11 @@ impl WorkerPool {
                     member.worker.send(command);
                 }
             }
-            WorkerCommand::SetAside => {
-                for member in &mut self.members {
+            WorkerCommand::SetAside(job) => {
+                let has = |member: &&mut Member| member.jobs.contains(&job);
+                if let Some(member) = self.members.iter_mut().find(has) {
                     member.jobs.clear();
-                    member.worker.send(command.clone());
+                    member.worker.send(command);
                 }
             }
             WorkerCommand::Judges(_)
@@ -104,7 +105,9 @@ impl WorkerPool {
         for place in 0..self.members.len() {
             for event in self.members[place].worker.events() {
                 match event {
-                    WorkerEvent::Retired { jobs, why, .. } => {
+                    WorkerEvent::Retired { mut jobs, why, .. } => {
+                        // Those that were cancelled meanwhile are left out.
+                        jobs.retain(|job| self.members[place].jobs.contains(&job.id));
                         self.members[place].is_retired = true;
                         self.members[place].jobs.clear();
                         self.run(jobs);

@@ -104,6 +104,7 @@ impl WorkerThread {
                     self.queue_next(wanted, jobs.len());
                     true
                 }
+                None if problem.is_of_device() => self.retire(wanted, problem),
                 None => false,
             },
             None => false,

@@ -15,7 +15,7 @@ use crate::runs::checkpoint;
 use crate::runs::driver::{self, StoredRun};
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
-use crate::runtime::{CancelHandle, Device, Library};
+use crate::runtime::{self, CancelHandle, Device, Library};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -138,27 +138,32 @@ impl WorkerThread {
 
     /// Whether the device works; otherwise this worker retires and leaves the jobs to another one.
     /// Where there is no other one, the error is that of the runs.
-    fn works(&self, jobs: &[Job]) -> bool {
+    fn works(&mut self, jobs: &[Job]) -> bool {
         if !self.wanted.is_replaceable || self.device.is_some() {
             return true;
         }
         let library = Library::load(&self.home, &|_| ());
         match library.and_then(|_| self.wanted.provider.resolve()) {
             Ok(_) => true,
-            Err(why) => {
-                self.mailbox.post(WorkerEvent::Retired {
-                    jobs: jobs.to_vec(),
-                    why: why.to_string(),
-                    workers: 0,
-                });
-                false
-            }
+            Err(why) => !self.retire(jobs.to_vec(), &why),
         }
+    }
+
+    /// Leaves the runs to another worker from now on, these first. Returns whether there is one.
+    pub fn retire(&mut self, jobs: Vec<Job>, why: &runtime::Error) -> bool {
+        if self.wanted.is_replaceable {
+            self.current.clear();
+            self.mailbox.post(WorkerEvent::Retired {
+                jobs,
+                why: why.to_string(),
+                workers: 0,
+            });
+        }
+        self.wanted.is_replaceable
     }
 
     fn try_run_batch(&mut self, mut jobs: Vec<Job>) -> Result<(), String> {
         if !self.works(&jobs) {
-            self.current.clear();
             return Ok(());
         }
         self.answer_from_history(&jobs);
@@ -352,10 +357,11 @@ impl WorkerThread {
                 WorkerCommand::Judges(models) => self.judges = Judges::new(models),
                 WorkerCommand::Pause => self.pause(true),
                 WorkerCommand::Resume => self.pause(false),
-                WorkerCommand::SetAside => {
+                WorkerCommand::SetAside(job) if !self.is_wanted(job) => {}
+                WorkerCommand::SetAside(_) => {
                     // The waiting batches are parts of a batch that was split: its jobs are paused in the queue, too.
                     self.batches.clear();
-                    self.is_set_aside = !self.current.is_empty();
+                    self.is_set_aside = true;
                 }
                 WorkerCommand::Cancel(job) => self.cancel(job),
                 WorkerCommand::Watch(watched, overlay) => {

@@ -36,7 +36,7 @@ fn paused(app: &App) -> Result<&ActiveRun, String> {
 }
 
 /// The branch of the paused run with the current settings, its first step, and the changes.
-fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
+fn prepared(app: &App) -> Result<(Spec, &ActiveRun, String), String> {
     let live = paused(app)?;
     let job = app.queue.get(live.job);
     let spec = &job.ok_or("the run is no longer in the queue")?.spec;
@@ -47,7 +47,7 @@ fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
     }
     let branch = spec.branched(live.step, settings);
     let branch = branch.map_err(|problem| problem.to_string())?;
-    Ok((branch, live.step, description::changes(&changes)))
+    Ok((branch, live, description::changes(&changes)))
 }
 
 /// Why no branch is possible now; `None` if one is.
@@ -62,37 +62,45 @@ pub fn outlook(app: &App) -> Option<String> {
     }
     let key = app.key(Command::Branch);
     Some(match prepared(app) {
-        Ok((spec, step, changes)) => {
-            format!("{key} branches {} at step {step}: {changes}", spec.target)
+        Ok((spec, live, changes)) => {
+            format!(
+                "{key} branches {} at step {}: {changes}",
+                spec.target, live.step
+            )
         }
         Err(why) => format!("{key} branch: {why}"),
     })
 }
 
-/// Sets the active runs aside, paused, and starts the branch.
+/// Sets the batch of the paused run aside, and starts the branch. Runs of other devices go on.
 pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
-    let (spec, step, changes) = match prepared(app) {
-        Ok(prepared) => prepared,
+    let (spec, live, changes) = match prepared(app) {
+        Ok((spec, live, changes)) => (spec, live.clone(), changes),
         Err(why) => return app.messages.say(Level::Note, why, app.now),
     };
-    let target = spec.target.clone();
+    let (target, step) = (spec.target.clone(), live.step);
     let job = match app.queue.push(spec) {
         Ok(job) => job,
         Err(full) => return app.messages.say(Level::Warning, full.to_string(), app.now),
     };
+    let batch = |other: &&ActiveRun| other.batch == live.batch;
     let steps = |job| {
-        let live = app.running.iter().find(|live| live.job == job);
-        live.map_or(0, |live| live.step)
+        let mut running = app.running.iter().filter(batch);
+        running
+            .find(|other| other.job == job)
+            .map(|other| other.step)
     };
     app.queue.pause(steps);
     // The same branch may exist already, paused like the original.
     app.queue.resume(job);
     app.queue.move_to_front(job);
-    app.running.clear();
-    app.snapshots.clear();
+    app.running.retain(|other| !batch(&other));
+    let running = &app.running;
+    app.snapshots
+        .retain(|snapshot| running.iter().any(|live| live.job == snapshot.job));
     app.shown = Showing::Nothing;
     app.paused = false;
-    effects.push(Effect::Worker(Work::SetAside));
+    effects.push(Effect::Worker(Work::SetAside(live.job)));
     effects.push(Effect::Worker(Work::Resume));
     effects.push(Effect::SaveQueue(app.queue.clone()));
     let key = app.key(Command::Retry);

@@ -89,8 +89,10 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     // The run of another worker that is being watched stays in view.
     let is_watching = app.watched().is_some();
     let before = app.running.len();
+    // Idle now or later, each worker gets as much.
+    let part = app.queue.waiting().div_ceil(app.workers.max(1));
     while idle_workers(app) > 0 {
-        let batch = app.queue.next_batch(most, idle_workers(app));
+        let batch = app.queue.next_batch(most, part);
         if batch.is_empty() {
             break;
         }
