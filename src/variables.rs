@@ -27,7 +27,7 @@ pub const VARIABLES: [Variable; 4] = [
     },
     Variable {
         name: LOG,
-        help: "level of ziggurat.log: error, warn, info, debug or trace",
+        help: "level of the explorer's log, ziggurat.log: error, warn, info, debug or trace",
     },
     Variable {
         name: BLOCKS,

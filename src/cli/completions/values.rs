@@ -24,7 +24,7 @@ use ziggurat::text::is_harmless;
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
 /// The execution providers that can be named without further parts.
-const PROVIDERS: &[&str] = &["auto", "cpu", "cuda", "webgpu", "tensorrt"];
+const PROVIDERS: &[&str] = &["auto", "cpu", "cuda", "cuda:all", "webgpu", "tensorrt"];
 
 /// What a target may begin with, and what follows.
 const PREFIXES: [(&str, Completer); 3] =

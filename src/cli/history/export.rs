@@ -77,6 +77,7 @@ fn output(home: &Home, arguments: &Arguments, ids: &[String]) -> Result<OutputFi
         kept.extend([
             history::image_path(home, id)?,
             history::frames_path(home, id)?,
+            history::record_path(home, id)?,
         ]);
     }
     let inputs: Vec<_> = kept.iter().map(|path| ("a run", path.as_path())).collect();

@@ -39,7 +39,7 @@ pub mod verify;
 pub use claims::Claim;
 pub use entry::HistoryEntry;
 pub use naming::Naming;
-pub use paths::{frames_path, image_in, image_path, resolve};
+pub use paths::{frames_path, image_in, image_path, record_path, resolve};
 pub use query::{Filter, Order, SortKey};
 pub use record::{EndReason, REACHED, Record};
 pub use scan::{ScanSummary, scan};

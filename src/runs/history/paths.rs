@@ -109,6 +109,14 @@ pub fn image_in(folder: &Path, id: &str) -> PathBuf {
     folder.join(id).join(IMAGE)
 }
 
+/// The record of the run `id`.
+///
+/// # Errors
+/// [`Error::NotAnId`].
+pub fn record_path(home: &Home, id: &str) -> Result<PathBuf, Error> {
+    Ok(folder(home, id)?.join(RECORD))
+}
+
 /// The animation of the run `id`; the file is missing if no frames were kept.
 ///
 /// # Errors
