@@ -40,7 +40,7 @@ impl Device {
             }
             Self::Plugin(plugin) => return plugin.register(library, builder).map_err(cannot),
         }
-        .map_err(|said| cannot(self.explain(&said)))
+        .map_err(|message| cannot(self.explain(&message)))
     }
 }
 

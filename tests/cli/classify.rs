@@ -84,14 +84,14 @@ fn a_bad_picture_among_several_does_not_keep_the_others_from_their_results() {
             .collect();
         assert_eq!(shown.len(), lines, "{text}");
         let text = String::from_utf8_lossy(&out.stderr);
-        let told: Vec<&str> = text
+        let message: Vec<&str> = text
             .lines()
             .filter(|line| line.starts_with("ziggurat: "))
             .collect();
-        assert_eq!(told.len(), 2, "{text}");
-        assert!(told[0].contains("text.png") && told[0].contains("not a PNG, JPEG or WebP"));
+        assert_eq!(message.len(), 2, "{text}");
+        assert!(message[0].contains("text.png") && message[0].contains("not a PNG, JPEG or WebP"));
         assert!(
-            told[1].ends_with("gone.png: No such file or directory"),
+            message[1].ends_with("gone.png: No such file or directory"),
             "{text}"
         );
     }

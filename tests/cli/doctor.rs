@@ -122,18 +122,18 @@ fn doctor_sums_a_model_up() {
     assert_eq!(found["blocks"][0]["opset"], 18);
 
     let text = output(&["doctor", &path]);
-    for said in [
+    for message in [
         "made by     ziggurat",
         "float32 [1, 3, 8, 8] NCHW",
         "RGB, black -2.118 -2.036 -1.804, white 2.249 2.429 2.64, crop 0.875; says nobody, ImageNet's",
         "1 of 3 can be visualised, the last one relu",
         "(Det): no gradient rule",
     ] {
-        assert!(text.contains(said), "{said} is not in\n{text}");
+        assert!(text.contains(message), "{message} is not in\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "{text}");
 
-    // What cannot be visualised is told of as well.
+    // What cannot be visualised is reported as well.
     let tokens = sandbox.path("tokens.onnx");
     let mut builder = Builder::empty(18, "t/");
     builder

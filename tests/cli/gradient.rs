@@ -128,19 +128,22 @@ fn inputs_and_outputs_that_do_not_fit_are_named() {
         (&cut, "cut off"),
         (&sandbox.path("none.npy"), "cannot be read"),
     ] {
-        let said = gradient(input, &out);
-        assert!(said.contains(why) && said.contains(input), "{said}");
+        let message = gradient(input, &out);
+        assert!(
+            message.contains(why) && message.contains(input),
+            "{message}"
+        );
     }
     let folder = sandbox.path("folder.npy");
     fs::create_dir(&folder).unwrap();
     for (unwritable, status) in [(&sandbox.path("nowhere/g.npy"), 1), (&folder, 2)] {
-        let said = complaint(
+        let message = complaint(
             status,
             &[
                 "gradient", MODEL, "--target", "1", "--input", &input, "--output", unwritable,
             ],
         );
-        assert!(said.contains(unwritable), "{said}");
+        assert!(message.contains(unwritable), "{message}");
     }
     fs::remove_dir(&folder).unwrap();
     let cam = |picture: &str, out: &str| {

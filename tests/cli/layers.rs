@@ -89,9 +89,9 @@ fn layers_ranks_the_channels_that_a_photo_activates_most() {
             "by mean or by maximum",
         ),
     ] {
-        let said = complaint(2, arguments);
-        assert!(said.contains(words), "{said}");
+        let message = complaint(2, arguments);
+        assert!(message.contains(words), "{message}");
     }
-    let said = complaint(1, &["layers", MODEL, "--photo", &sandbox.path("no.png")]);
-    assert!(said.contains("no.png"), "{said}");
+    let message = complaint(1, &["layers", MODEL, "--photo", &sandbox.path("no.png")]);
+    assert!(message.contains("no.png"), "{message}");
 }

@@ -72,10 +72,10 @@ fn files_that_are_no_model_are_named() {
                 "gradient", model, "--target", "1", "--input", &input, "--output", &array,
             ],
         ] {
-            let said = complaint(1, arguments);
+            let message = complaint(1, arguments);
             assert!(
-                said.contains(why) && said.contains(model),
-                "{arguments:?}: {said}"
+                message.contains(why) && message.contains(model),
+                "{arguments:?}: {message}"
             );
         }
     }
@@ -136,10 +136,10 @@ fn options_of_an_export_need_the_export() {
         (&numbers, &["--export", "m.onnx"]),
     ];
     for (command, option) in options {
-        let told = complaint(2, &[command, option].concat());
+        let message = complaint(2, &[command, option].concat());
         assert!(
-            told.contains(option[0]) && told.contains("leave out one of them"),
-            "{told}"
+            message.contains(option[0]) && message.contains("leave out one of them"),
+            "{message}"
         );
     }
     for arguments in [
@@ -148,17 +148,17 @@ fn options_of_an_export_need_the_export() {
         &["gradient", MODEL, "--batch", "2"],
         &["gradient", MODEL, "--seed-input"],
     ] {
-        let told = complaint(2, arguments);
+        let message = complaint(2, arguments);
         let expected = "arguments were not provided: --export <";
         assert!(
-            told.contains(expected) && !told.contains("--target"),
-            "{told}"
+            message.contains(expected) && !message.contains("--target"),
+            "{message}"
         );
     }
-    let told = complaint(2, &["gradient", MODEL, "--batch", "2", "--feed", "a=1"]);
-    assert!(told.contains("--feed"), "{told}");
-    let told = complaint(2, &["run", "1", "--json", "--graphics", "kitty"]);
-    assert!(told.contains("leave out --graphics"), "{told}");
+    let message = complaint(2, &["gradient", MODEL, "--batch", "2", "--feed", "a=1"]);
+    assert!(message.contains("--feed"), "{message}");
+    let message = complaint(2, &["run", "1", "--json", "--graphics", "kitty"]);
+    assert!(message.contains("leave out --graphics"), "{message}");
     assert_eq!(sandbox.files().len(), 1);
 }
 
@@ -209,8 +209,8 @@ fn numbers_that_are_too_large_are_named() {
             "from 1 to 1048576",
         ),
     ] {
-        let told = complaint(2, arguments);
-        assert!(told.contains(expected), "{told}");
+        let message = complaint(2, arguments);
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -225,8 +225,11 @@ fn a_list_that_cannot_be_read_is_named_with_what_to_give() {
         (sandbox.path(""), "it is a folder; give a text file"),
         (sandbox.path("picture.png"), "is not UTF-8 text"),
     ] {
-        let told = complaint(1, &["run", "--targets", &list]);
-        assert!(told.contains(&list) && told.contains(why), "{told}");
+        let message = complaint(1, &["run", "--targets", &list]);
+        assert!(
+            message.contains(&list) && message.contains(why),
+            "{message}"
+        );
     }
 }
 
@@ -249,11 +252,11 @@ fn a_mistake_leaves_no_folder_behind() {
 fn an_unknown_value_of_an_environment_variable_is_reported() {
     let sandbox = with_picture();
     let mut command = ziggurat(&["run", "flamigo", "--out", &sandbox.path("a.png")]);
-    let told = command.env("ZIGGURAT_TF32", "banana").assert().code(2);
-    let told = String::from_utf8_lossy(&told.get_output().stderr).to_string();
+    let message = command.env("ZIGGURAT_TF32", "banana").assert().code(2);
+    let message = String::from_utf8_lossy(&message.get_output().stderr).to_string();
     assert!(
-        told.contains("ZIGGURAT_TF32: \"banana\" is neither 1 nor 0"),
-        "{told}"
+        message.contains("ZIGGURAT_TF32: \"banana\" is neither 1 nor 0"),
+        "{message}"
     );
     let help = output(&["--help"]);
     for name in [
@@ -274,10 +277,10 @@ fn an_unknown_value_of_an_environment_variable_is_reported() {
 fn an_invalid_preset_is_named_with_its_setting_and_line() {
     let sandbox = Sandbox::empty();
     sandbox.configure("[presets.mine]\nsteps = 10\nmomentum = 7\n");
-    let told = sandbox.complaint(2, &["run", "flamingo", "--preset", "mine"]);
+    let message = sandbox.complaint(2, &["run", "flamingo", "--preset", "mine"]);
     assert!(
-        told.contains("config.toml:3: presets.mine.momentum: "),
-        "{told}"
+        message.contains("config.toml:3: presets.mine.momentum: "),
+        "{message}"
     );
 }
 
@@ -290,10 +293,10 @@ fn what_is_no_plugin_is_named_with_what_to_give() {
         (&missing, "no such file"),
     ] {
         let provider = format!("plugin:{path}");
-        let told = complaint(1, &["run", "1", "--provider", &provider]);
+        let message = complaint(1, &["run", "1", "--provider", &provider]);
         assert!(
-            told.contains(why) && told.contains("--provider plugin:PATH expects"),
-            "{told}"
+            message.contains(why) && message.contains("--provider plugin:PATH expects"),
+            "{message}"
         );
     }
 }
@@ -306,18 +309,18 @@ fn the_first_word_is_a_command_or_a_model() {
         &["histroy"],
         &["histroy", "--json"],
     ] {
-        let told = complaint(2, words);
+        let message = complaint(2, words);
         let expected = "unknown command or model `histroy`; did you mean `history`?";
-        assert!(told.ends_with(expected), "{told}");
+        assert!(message.ends_with(expected), "{message}");
     }
     assert!(complaint(2, &["efficientnet-lit0"]).contains("did you mean `efficientnet-lite0`"));
-    let told = complaint(2, &["xyzzy"]);
+    let message = complaint(2, &["xyzzy"]);
     assert!(
-        told.contains("unknown command or model `xyzzy`; see --help"),
-        "{told}"
+        message.contains("unknown command or model `xyzzy`; see --help"),
+        "{message}"
     );
-    let told = complaint(2, &[MODEL, "list"]);
-    assert!(!told.contains("unknown command"), "{told}");
+    let message = complaint(2, &[MODEL, "list"]);
+    assert!(!message.contains("unknown command"), "{message}");
 }
 
 #[test]
@@ -331,8 +334,8 @@ fn the_explorer_says_what_is_wrong_before_it_asks_for_a_terminal() {
         ),
         ("--provider", "unknown provider `pink`"),
     ] {
-        let told = complaint(2, &[option, "pink"]);
-        assert!(told.contains(why), "{told}");
+        let message = complaint(2, &[option, "pink"]);
+        assert!(message.contains(why), "{message}");
     }
     assert!(complaint(1, &[&sandbox.path("gone.onnx")]).contains("no such model file"));
     for fine in [&[MODEL][..], &["--theme", "dark"]] {

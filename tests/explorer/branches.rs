@@ -47,10 +47,10 @@ fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
     assert_eq!(queue.jobs()[0].id, branch);
     assert_eq!(explorer.app.shown, Showing::Running(branch));
     assert!(!explorer.app.paused);
-    let said = last_message(&explorer);
+    let message = last_message(&explorer);
     assert!(
-        said.contains("tench branched at step 48: momentum 0.8 → 0.5"),
-        "{said}"
+        message.contains("tench branched at step 48: momentum 0.8 → 0.5"),
+        "{message}"
     );
 
     // Late events of the previous run change nothing.
@@ -118,9 +118,9 @@ fn what_cannot_be_branched_says_why() {
     set(&mut explorer, "canvas=512");
     let effects = explorer.press("B");
     assert!(work(&effects).is_empty());
-    let said = last_message(&explorer);
+    let message = last_message(&explorer);
     assert_eq!(
-        said,
+        message,
         "canvas cannot change from 0 to 512 within a run: it sets the size of the canvas"
     );
     // One of a batch goes on, and all of it is paused.
@@ -144,11 +144,11 @@ fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let offered = explorer.answer(DiskResponse::Orphans(left.clone()));
     assert!(Driver::started(&offered).is_empty());
-    let said = last_message(&explorer);
+    let message = last_message(&explorer);
     assert!(
-        said.starts_with("1 unfinished run from last time: P resumes it")
-            && said.ends_with("; 1 more paused"),
-        "{said}"
+        message.starts_with("1 unfinished run from last time: P resumes it")
+            && message.ends_with("; 1 more paused"),
+        "{message}"
     );
     assert!(explorer.screen().contains("paused at 48"));
     let begun = Driver::started(&explorer.press("P"));
@@ -164,10 +164,10 @@ fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let left = left.into_iter().filter(|left| left.id == job).collect();
     explorer.answer(DiskResponse::Orphans(left));
-    let said = last_message(&explorer);
+    let message = last_message(&explorer);
     assert!(
-        said.starts_with("1 paused run from last time: r in the queue resumes it"),
-        "{said}"
+        message.starts_with("1 paused run from last time: r in the queue resumes it"),
+        "{message}"
     );
     assert_eq!(Driver::started(&explorer.press("tab r")).len(), 1);
 }

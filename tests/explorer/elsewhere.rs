@@ -159,16 +159,16 @@ fn what_a_model_does_not_have_is_said_and_the_rest_is_queued() {
         problems: (0..9).map(problem).collect(),
     });
     assert_eq!(explorer.app.queue.jobs().len(), 1);
-    let said: Vec<String> = explorer
+    let message: Vec<String> = explorer
         .app
         .messages
         .iter()
         .map(|one| one.text.clone())
         .collect();
     let expected = "efficientnet-lite1: thing 0: no class is called `thing 0`";
-    assert!(said.iter().any(|text| text == expected), "{said:?}");
+    assert!(message.iter().any(|text| text == expected), "{message:?}");
     let last = "efficientnet-lite1: 6 runs more cannot be run in it";
-    assert_eq!(said.last().unwrap(), last);
+    assert_eq!(message.last().unwrap(), last);
 }
 
 #[test]

@@ -79,15 +79,15 @@ fn a_list_of_names_breaks_none_and_says_how_many_more_there_are() {
         names: Ok(names.collect()),
     });
     let messages = explorer.app.messages.iter();
-    let said = messages
+    let report = messages
         .map(|message| message.text.clone())
         .next_back()
         .unwrap();
-    let listed = said.matches("holiday-picture-").count();
-    assert!((3..=6).contains(&listed), "{said}");
+    let listed = report.matches("holiday-picture-").count();
+    assert!((3..=6).contains(&listed), "{report}");
     assert!(
-        said.ends_with(&format!("  and {} more", 60 - listed)),
-        "{said}"
+        report.ends_with(&format!("  and {} more", 60 - listed)),
+        "{report}"
     );
     let screen = explorer.screen();
     assert_eq!(screen.matches(".png").count(), listed, "{screen}");

@@ -100,8 +100,8 @@ fn a_sweep_queues_a_grid_and_leaves_the_settings_as_they_were() {
     explorer.press("w");
     explorer.write("nonsense");
     explorer.press("enter");
-    let said = explorer.app.messages.iter().last().unwrap();
-    assert!(said.text.contains("KEY=VALUE"), "{}", said.text);
+    let report = explorer.app.messages.iter().last().unwrap();
+    assert!(report.text.contains("KEY=VALUE"), "{}", report.text);
     // The line stays, to be corrected.
     assert_eq!(explorer.app.prompt.as_ref().unwrap().text(), "nonsense");
     explorer.press("esc");
@@ -163,8 +163,8 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
     assert_eq!(cancelled[..2], first);
     assert_eq!(cancelled.len(), 3);
     assert!(explorer.app.queue.is_empty() && explorer.app.prompt.is_none());
-    let said = explorer.app.messages.iter().last().unwrap().text.clone();
-    assert_eq!(said, "the queue is empty: esc returns to the list");
+    let report = explorer.app.messages.iter().last().unwrap().text.clone();
+    assert_eq!(report, "the queue is empty: esc returns to the list");
     assert!(
         !explorer
             .press("d")
@@ -322,9 +322,9 @@ fn clearing_a_queue_of_active_runs_says_that_there_is_nothing_to_clear() {
     assert_eq!(explorer.app.queue.jobs().len(), 1);
     let effects = explorer.press("X");
     assert!(effects.is_empty());
-    let said = explorer.app.messages.iter().last().unwrap().text.clone();
+    let report = explorer.app.messages.iter().last().unwrap().text.clone();
     assert_eq!(
-        said,
+        report,
         "only active runs are left: x cancels the selected one"
     );
     // What was cleared is what comes back.
@@ -354,12 +354,12 @@ fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_s
     explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
     assert!(!explorer.app.awaiting_confirmation);
     let messages = explorer.app.messages.iter();
-    let said = messages
+    let report = messages
         .map(|message| message.text.clone())
         .next_back()
         .unwrap();
     assert_eq!(
-        said,
+        report,
         "2 unfinished runs from last time: queued behind the others, x in the queue cancels one"
     );
 }

@@ -136,13 +136,13 @@ struct Reader {
     process: Child,
     cases: ChildStdin,
     answers: Receiver<String>,
-    said: PathBuf,
+    report: PathBuf,
 }
 
 impl Reader {
     fn start(folder: &Path) -> Self {
-        let said = folder.join("stderr");
-        let errors = std::fs::File::create(&said).expect("the folder is the test's own");
+        let report = folder.join("stderr");
+        let errors = std::fs::File::create(&report).expect("the folder is the test's own");
         let mut process = Command::new(std::env::current_exe().expect("this program has a path"))
             .args([
                 "--exact",
@@ -174,7 +174,7 @@ impl Reader {
             process,
             cases,
             answers,
-            said,
+            report,
         };
         let ready = reader.answers.recv_timeout(Duration::from_secs(120));
         assert!(ready.is_ok(), "no models: {}", reader.last_words());
@@ -201,8 +201,8 @@ impl Reader {
             .process
             .wait()
             .map_or_else(|error| error.to_string(), |status| status.to_string());
-        let said = std::fs::read_to_string(&self.said).unwrap_or_default();
-        let last: Vec<&str> = said.lines().rev().take(4).collect();
+        let report = std::fs::read_to_string(&self.report).unwrap_or_default();
+        let last: Vec<&str> = report.lines().rev().take(4).collect();
         format!(
             "{status}: {}",
             last.into_iter().rev().collect::<Vec<_>>().join(" | ")

@@ -63,8 +63,8 @@ fn other_models_judge_a_picture_and_their_verdicts_are_kept_and_shown() {
     assert!(near(&sorted[0]["judge"], &flamingo["probability"]) && sorted[1]["judge"].is_null());
     assert_eq!(list(&["--judge-min", "0"]).len(), 1);
     assert_eq!(list(&["--judge-min", "1"]).len(), 0);
-    let said = sandbox.complaint(2, &["history", "list", "--judge-max", "7"]);
-    assert!(said.contains("a number from 0 to 1"), "{said}");
+    let message = sandbox.complaint(2, &["history", "list", "--judge-max", "7"]);
+    assert!(message.contains("a number from 0 to 1"), "{message}");
     assert!(
         sandbox
             .output(&["history", "verify"])
@@ -87,31 +87,35 @@ fn judges_of_the_settings_file_judge_until_they_are_switched_off() {
         let arguments = [&["run", target, "--model", &first][..], more, &SHORT].concat();
         let done = sandbox.command(&arguments).assert().success();
         let line: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
-        let said = String::from_utf8_lossy(&done.get_output().stderr).to_string();
-        (line["verdicts"].as_array().unwrap().len(), said)
+        let message = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+        (line["verdicts"].as_array().unwrap().len(), message)
     };
-    let (verdicts, said) = run("flamingo", &[]);
-    assert_eq!(verdicts, 1, "{said}");
+    let (verdicts, message) = run("flamingo", &[]);
+    assert_eq!(verdicts, 1, "{message}");
     assert!(
-        said.contains("config.toml:1: judge: ") && said.contains("no-such-card"),
-        "{said}"
+        message.contains("config.toml:1: judge: ") && message.contains("no-such-card"),
+        "{message}"
     );
-    let broken = said
+    let broken = message
         .lines()
         .filter(|line| line.starts_with("config.toml:1: judge: "))
         .filter(|line| line.contains("broken.onnx cannot judge: "));
-    assert_eq!(broken.count(), 1, "{said}");
-    let (verdicts, said) = run("tench", &["--judge", "none"]);
-    assert_eq!((verdicts, said.contains("judge")), (0, false), "{said}");
+    assert_eq!(broken.count(), 1, "{message}");
+    let (verdicts, message) = run("tench", &["--judge", "none"]);
+    assert_eq!(
+        (verdicts, message.contains("judge")),
+        (0, false),
+        "{message}"
+    );
 
     let refused = |more: &[&str]| {
         let run = ["run", "flamingo", "--model", &first];
         sandbox.complaint(2, &[&run[..], more, &SHORT].concat())
     };
-    let said = refused(&["--judge", "no-such-card"]);
+    let message = refused(&["--judge", "no-such-card"]);
     assert!(
-        said.contains("--judge: ") && said.contains("no-such-card"),
-        "{said}"
+        message.contains("--judge: ") && message.contains("no-such-card"),
+        "{message}"
     );
     assert!(refused(&["--judge", "none", "--judge", &second]).contains("no other --judge"));
 }

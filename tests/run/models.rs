@@ -74,10 +74,10 @@ fn one_target_may_go_into_a_folder_that_exists_or_not() {
         );
     }
     assert_eq!(fs::read_dir(sandbox.path("new")).unwrap().count(), 2);
-    let said = sandbox.complaint(2, &["run", "flamingo", "--out", &sandbox.path("name")]);
+    let message = sandbox.complaint(2, &["run", "flamingo", "--out", &sandbox.path("name")]);
     assert!(
-        said.contains("in .png, or in / if it is a folder"),
-        "{said}"
+        message.contains("in .png, or in / if it is a folder"),
+        "{message}"
     );
 }
 
@@ -137,23 +137,23 @@ fn a_target_that_one_of_the_models_lacks_is_an_error_before_any_run() {
     let sandbox = Sandbox::with_models();
     let [first, second] = two_models(&sandbox);
     let models = ["--model", &first, "--model", &second];
-    let said = sandbox.complaint(2, &[&["run", "goldfish"][..], &models, &SHORT].concat());
+    let message = sandbox.complaint(2, &[&["run", "goldfish"][..], &models, &SHORT].concat());
     assert!(
-        said.contains("second.onnx: no class is called `goldfish`"),
-        "{said}"
+        message.contains("second.onnx: no class is called `goldfish`"),
+        "{message}"
     );
     let picture = ["--out", &sandbox.path("one.png")];
-    let said = sandbox.complaint(
+    let message = sandbox.complaint(
         2,
         &[&["run", "crane"][..], &models, &picture, &SHORT].concat(),
     );
     assert!(
-        said.contains("several targets or models need a folder"),
-        "{said}"
+        message.contains("several targets or models need a folder"),
+        "{message}"
     );
     let missing = ["--model", &first, "--model", "efficientnet-lite00"];
-    let said = sandbox.complaint(2, &[&["run", "crane"][..], &missing, &SHORT].concat());
-    assert!(said.contains("efficientnet-lite00"), "{said}");
+    let message = sandbox.complaint(2, &[&["run", "crane"][..], &missing, &SHORT].concat());
+    assert!(message.contains("efficientnet-lite00"), "{message}");
     assert!(!Path::new(&sandbox.path("home/data/history")).exists());
 }
 
@@ -166,7 +166,7 @@ fn a_failure_in_one_model_is_an_error_and_the_other_runs() {
     let arguments = [&["run", "crane"][..], &models, &logit, &SHORT].concat();
     let done = sandbox.command(&arguments).assert().code(1);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_string();
-    let (out, said) = (
+    let (out, message) = (
         text(&done.get_output().stdout),
         text(&done.get_output().stderr),
     );
@@ -174,10 +174,10 @@ fn a_failure_in_one_model_is_an_error_and_the_other_runs() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 1, "{out}{said}");
+    assert_eq!(lines.len(), 1, "{out}{message}");
     assert_eq!(lines[0]["model"].as_str(), Some(second.as_str()));
     assert!(
-        said.contains("first.onnx: crane: the gradient is exactly 0"),
-        "{said}"
+        message.contains("first.onnx: crane: the gradient is exactly 0"),
+        "{message}"
     );
 }

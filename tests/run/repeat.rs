@@ -66,10 +66,10 @@ fn a_run_is_stored_found_again_and_repeated_from_its_picture() {
         "cpu",
     ];
     let done = sandbox.command(&repeat).assert().success();
-    let said = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    let message = String::from_utf8_lossy(&done.get_output().stderr).to_string();
     assert!(
-        said.contains("method 3") && said.contains("jitter=16"),
-        "{said}"
+        message.contains("method 3") && message.contains("jitter=16"),
+        "{message}"
     );
     let line: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
     assert_eq!(
@@ -158,10 +158,10 @@ fn a_branch_is_a_run_of_its_own_that_its_id_its_picture_and_its_command_repeat()
         (2, &["--then", "2:steps=8"], "no setting changes at step 2"),
     ] {
         let arguments = [&["run", "--from", id], arguments].concat();
-        let told = sandbox.complaint(status, &arguments);
-        assert!(told.contains(why), "{told}");
+        let message = sandbox.complaint(status, &arguments);
+        assert!(message.contains(why), "{message}");
     }
-    let told = sandbox.complaint(
+    let message = sandbox.complaint(
         2,
         &[
             "run",
@@ -171,30 +171,33 @@ fn a_branch_is_a_run_of_its_own_that_its_id_its_picture_and_its_command_repeat()
             "9",
         ],
     );
-    assert!(told.contains("steps cannot change from 8 to 9"), "{told}");
-    let told = sandbox.complaint(2, &["run", "--from", "0123456789abcdef"]);
     assert!(
-        told.contains("no run has an id that begins with 0123456789abcdef"),
-        "{told}"
+        message.contains("steps cannot change from 8 to 9"),
+        "{message}"
+    );
+    let message = sandbox.complaint(2, &["run", "--from", "0123456789abcdef"]);
+    assert!(
+        message.contains("no run has an id that begins with 0123456789abcdef"),
+        "{message}"
     );
 }
 
 #[test]
 fn what_is_neither_a_run_nor_its_picture_is_no_start() {
     let sandbox = Sandbox::with_models();
-    let told = sandbox.complaint(2, &["run", "--from", "zz"]);
+    let message = sandbox.complaint(2, &["run", "--from", "zz"]);
     assert!(
-        told.contains("zz is neither a run id nor a picture"),
-        "{told}"
+        message.contains("zz is neither a run id nor a picture"),
+        "{message}"
     );
     let page = sandbox.path("page.html");
     std::fs::write(&page, "<html>").unwrap();
-    let told = sandbox.complaint(1, &["run", "--from", &page]);
+    let message = sandbox.complaint(1, &["run", "--from", &page]);
     assert!(
-        told.contains(
+        message.contains(
             "page.html: this is not a PNG file; give a PNG file that Ziggurat wrote, or a run id"
         ),
-        "{told}"
+        "{message}"
     );
 }
 
@@ -279,10 +282,10 @@ fn a_run_that_hangs_on_its_companions_is_repeated_with_them() {
         .assert()
         .success();
     let done = sandbox.command(&again).assert().success();
-    let said = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    let message = String::from_utf8_lossy(&done.get_output().stderr).to_string();
     let wanted = format!(
         "stepped with 3 runs together, and {} is not in history",
         id(2)
     );
-    assert!(said.contains(&wanted), "{said}");
+    assert!(message.contains(&wanted), "{message}");
 }

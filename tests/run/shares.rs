@@ -207,8 +207,8 @@ fn shards_are_disjoint_and_make_the_whole() {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        let said = format!("shard {shard}: {} of {CHANNELS} runs", lines.len());
-        assert!(report.contains(&said), "{report}");
+        let message = format!("shard {shard}: {} of {CHANNELS} runs", lines.len());
+        assert!(report.contains(&message), "{report}");
         assert!((1..CHANNELS).contains(&lines.len()));
         for id in ids(&lines) {
             assert!(made.insert(id), "a run is in two shards");

@@ -1,7 +1,7 @@
 //! Pictures in a terminal, and what is found out about it.
 //!
-//! What the library does in a terminal runs in a process of its own: the test program starts itself again, told by an
-//! environment variable which part to play.
+//! What the library does in a terminal runs in a process of its own: the test program starts itself again, and an
+//! environment variable selects the part that it plays.
 
 use super::emulator::{COLUMNS, Emulator, Kind, ROWS};
 use image::{Rgb, RgbImage};

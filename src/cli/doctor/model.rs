@@ -16,7 +16,7 @@ pub fn print(report: &ModelSummary) -> std::io::Result<()> {
         .map(|opset| format!("{} {}", opset.domain, opset.version))
         .collect();
     let producer = match report.producer.as_str() {
-        "" => "not said",
+        "" => "unknown",
         producer => producer,
     };
     line(&format!(
@@ -169,7 +169,7 @@ fn numbers(mut all: Vec<f32>) -> String {
 }
 
 fn described(value: &Value) -> String {
-    let element = value.element.as_deref().unwrap_or("type not said");
+    let element = value.element.as_deref().unwrap_or("type unknown");
     let dims = value
         .dims
         .as_ref()

@@ -10,12 +10,12 @@ fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
 }
 
-fn told(effects: &[Effect]) -> Vec<&str> {
-    let told = effects.iter().filter_map(|effect| match effect {
+fn notifications(effects: &[Effect]) -> Vec<&str> {
+    let notifications = effects.iter().filter_map(|effect| match effect {
         Effect::Notify(text) => Some(text.as_str()),
         _ => None,
     });
-    told.collect()
+    notifications.collect()
 }
 
 /// The last change of the progress; `None` if there was none.
@@ -40,29 +40,32 @@ fn the_end_of_a_long_queue_is_notified() {
     let first = Driver::started(&explorer.press("2 space space enter"));
     explorer.press("n enter");
     explorer.now += Duration::from_secs(20);
-    assert!(told(&explorer.finish(first[0], 1.0)).is_empty());
+    assert!(notifications(&explorer.finish(first[0], 1.0)).is_empty());
     let effects = explorer.finish(first[1], 2.0);
-    assert!(told(&effects).is_empty(), "one still waits");
+    assert!(notifications(&effects).is_empty(), "one still waits");
     let last = Driver::started(&effects);
     let effects = explorer.report(WorkerEvent::Failed {
         job: last[0],
         why: "of a test".into(),
     });
-    assert_eq!(told(&effects), ["2 runs finished, 1 failed"]);
-    assert!(told(&explorer.press("j")).is_empty());
+    assert_eq!(notifications(&effects), ["2 runs finished, 1 failed"]);
+    assert!(notifications(&explorer.press("j")).is_empty());
 }
 
 #[test]
 fn short_work_is_notified_only_without_the_focus() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 j enter"));
-    assert!(told(&explorer.finish(jobs[0], 1.0)).is_empty());
+    assert!(notifications(&explorer.finish(jobs[0], 1.0)).is_empty());
     explorer.act(Action::FocusLost);
     let jobs = Driver::started(&explorer.press("n enter"));
-    assert_eq!(told(&explorer.finish(jobs[0], 1.0)), ["goldfish finished"]);
+    assert_eq!(
+        notifications(&explorer.finish(jobs[0], 1.0)),
+        ["goldfish finished"]
+    );
     explorer.act(Action::Focus);
     let jobs = Driver::started(&explorer.press("n enter"));
-    assert!(told(&explorer.finish(jobs[0], 1.0)).is_empty());
+    assert!(notifications(&explorer.finish(jobs[0], 1.0)).is_empty());
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn cancelling_sends_no_notification() {
     let jobs = Driver::started(&explorer.press("2 enter"));
     explorer.now += Duration::from_secs(60);
     let effects = explorer.report(WorkerEvent::Cancelled { job: jobs[0] });
-    assert!(told(&effects).is_empty());
+    assert!(notifications(&effects).is_empty());
     assert_eq!(progress(&effects), Some(None));
 }
 

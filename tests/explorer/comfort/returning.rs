@@ -95,7 +95,7 @@ fn another_model_brings_its_settings_back_and_says_which() {
         explorer.write(&format!("open {model}"));
         explorer.press("enter");
     };
-    let said = |explorer: &Driver| {
+    let shown_messages = |explorer: &Driver| {
         let messages = explorer.app.messages.iter();
         messages
             .map(|message| message.text.clone())
@@ -105,12 +105,12 @@ fn another_model_brings_its_settings_back_and_says_which() {
     // A model opened for the first time keeps the current settings.
     open(&mut explorer, "other");
     explorer.report(WorkerEvent::Opened(other()));
-    assert!(!said(&explorer).contains("settings of this model"));
+    assert!(!shown_messages(&explorer).contains("settings of this model"));
     explorer.press("N p");
     open(&mut explorer, "toy");
     explorer.report(WorkerEvent::Opened(Arc::new(network())));
     let text = "settings of this model: default, steps = 90 · seed 2";
-    assert_eq!(said(&explorer), text);
+    assert_eq!(shown_messages(&explorer), text);
     assert_eq!(
         (
             explorer.app.next_run.settings.steps,
@@ -142,8 +142,8 @@ fn settings_that_are_not_allowed_are_refused_with_a_line() {
     saved.put(model);
     let after = start(&saved);
     assert_eq!(after.app.next_run.title(), "draft");
-    let said = &after.app.messages.iter().last().unwrap().text;
-    assert!(said.contains("steps"), "{said}");
+    let report = &after.app.messages.iter().last().unwrap().text;
+    assert!(report.contains("steps"), "{report}");
 }
 
 #[test]

@@ -58,8 +58,8 @@ fn settings_that_a_preset_replaces_can_be_brought_back() {
         assert_ne!(explorer.app.next_run, plan, "{replace}");
         explorer.press("u");
         assert_eq!(explorer.app.next_run, plan, "{replace}");
-        let said = &explorer.app.messages.iter().last().unwrap().text;
-        assert!(said.contains("restored"), "{said}");
+        let report = &explorer.app.messages.iter().last().unwrap().text;
+        assert!(report.contains("restored"), "{report}");
     }
 }
 
@@ -67,20 +67,23 @@ fn settings_that_a_preset_replaces_can_be_brought_back() {
 fn the_loss_is_named_with_the_key_that_brings_it_back() {
     let mut explorer = explorer(40);
     explorer.press(", + p");
-    let said = &explorer.app.messages.iter().last().unwrap().text;
-    assert!(said.contains("dropped steps = 192 (u to undo)"), "{said}");
+    let report = &explorer.app.messages.iter().last().unwrap().text;
+    assert!(
+        report.contains("dropped steps = 192 (u to undo)"),
+        "{report}"
+    );
     explorer.press("u");
     assert_eq!(explorer.app.next_run.settings.steps, 192);
     // Nothing is lost by going from one preset to the next.
     explorer.press("u D p p u");
-    let said: Vec<String> = explorer
+    let report: Vec<String> = explorer
         .app
         .messages
         .iter()
         .map(|message| message.text.clone())
         .collect();
     assert_eq!(
-        said.last().unwrap(),
+        report.last().unwrap(),
         "settings restored: default with steps = 192"
     );
 }
