@@ -26,7 +26,7 @@ pub struct Arguments {
     /// Path or name of the model to explore
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
-    #[arg(long, help = format!("Execution provider: {PROVIDERS}; {PROVIDER_LISTS} [default: that of config.toml, or auto]"))]
+    #[arg(long, value_name = "PROVIDERS", help = format!("Execution provider: {PROVIDERS}; {PROVIDER_LISTS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks [default: that of config.toml, or auto]
     #[arg(long)]

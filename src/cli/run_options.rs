@@ -62,7 +62,7 @@ pub struct RunOptions {
         allow_hyphen_values = true
     )]
     thens: Vec<String>,
-    #[arg(long, help = format!("Execution provider: {PROVIDERS}; {PROVIDER_LISTS} [default: that of config.toml, or auto]"))]
+    #[arg(long, value_name = "PROVIDERS", help = format!("Execution provider: {PROVIDERS}; {PROVIDER_LISTS} [default: that of config.toml, or auto]"))]
     pub provider: Option<String>,
 }
 

@@ -24,7 +24,7 @@ use ziggurat::text::is_harmless;
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
 /// The execution providers that can be named without further parts.
-const PROVIDERS: &[&str] = &["auto", "cpu", "cuda", "cuda:all", "webgpu", "tensorrt"];
+const PROVIDERS: &[&str] = &["auto", "cpu", "cuda", "webgpu", "tensorrt"];
 
 /// What a target may begin with, and what follows.
 const PREFIXES: [(&str, Completer); 3] =
@@ -49,6 +49,7 @@ const COMPLETERS: &[(&str, Completer)] = &[
         either(runs(word), paths(word, is_picture))
     }),
     ("PROVIDER", |word| matching(word, PROVIDERS.iter().copied())),
+    ("PROVIDERS", provider_lists),
     ("METHOD", |word| {
         matching(word, cam::METHODS.iter().map(|(name, _)| *name))
     }),
@@ -107,6 +108,16 @@ fn matching<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<Complet
         .filter(|name| name.starts_with(word) && name.chars().all(is_harmless))
         .map(CompletionCandidate::new)
         .collect()
+}
+
+/// Providers, every GPU, and further devices of a list.
+fn provider_lists(word: &str) -> Vec<CompletionCandidate> {
+    let Some((list, _)) = word.rsplit_once(',') else {
+        return matching(word, PROVIDERS.iter().copied().chain(["cuda:all"]));
+    };
+    let devices = PROVIDERS.iter().filter(|name| **name != "auto");
+    let longer: Vec<String> = devices.map(|name| format!("{list},{name}")).collect();
+    matching(word, longer.iter().map(String::as_str))
 }
 
 /// The names of models.
@@ -386,12 +397,18 @@ mod tests {
 
     #[test]
     fn named_values_are_valid() {
-        use ziggurat::runtime::Provider;
+        use ziggurat::runtime::{Provider, ProviderList};
         assert!(
             PROVIDERS
                 .iter()
                 .all(|name| name.parse::<Provider>().is_ok())
         );
+        let lists = ["", "c", "cpu,", "cpu,cuda:0,w"].map(provider_lists);
+        for candidate in lists.iter().flatten() {
+            let list = candidate.get_value().to_string_lossy();
+            assert!(list.parse::<ProviderList>().is_ok(), "{list}");
+        }
+        assert_eq!(lists.map(|list| list.len()), [6, 3, 4, 1]);
         assert!(Graphics::names().all(|name| name.parse::<Graphics>().is_ok()));
     }
 }
