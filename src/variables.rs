@@ -5,7 +5,7 @@ use crate::text::printable;
 
 /// The folder of data, configuration and state.
 pub const HOME: &str = "ZIGGURAT_HOME";
-/// What the log has.
+/// The level of the explorer's log.
 pub const LOG: &str = "ZIGGURAT_LOG";
 /// The characters of pictures that are drawn as text.
 pub const BLOCKS: &str = "ZIGGURAT_BLOCKS";

@@ -119,7 +119,7 @@ pub fn remove_unfinished() {
     for path in unfinished.iter() {
         drop(fs::remove_file(path));
     }
-    // Whoever creates a file from now on waits for the end.
+    // A thread that creates a file from now on waits for the end.
     std::mem::forget(unfinished);
 }
 
