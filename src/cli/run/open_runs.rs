@@ -124,3 +124,17 @@ impl<'s> OpenRuns<'s> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_worker_does_not_retire() {
+        let runs = OpenRuns::new(Vec::new(), 3);
+        assert_eq!([(); 4].map(|()| runs.retire()), [true, true, false, false]);
+        assert!(runs.is_empty());
+        let next = runs.next_batch::<()>(8, |_| Ok(Choice::Skip));
+        assert!(matches!(next, Ok(NextBatch::Nothing)));
+    }
+}
