@@ -170,6 +170,8 @@ fn typing_filters_the_models_and_opens_paths() {
         assert!(opens(&explorer.press("enter"), path), "{text}");
     }
     explorer.press("m");
+    explorer.press("enter");
+    assert!(last_message(&explorer).contains("still being listed"));
     explorer.answer(folder());
     explorer.write("/data/");
     let effects = explorer.press("enter");

@@ -92,11 +92,8 @@ fn layers_unfold_and_a_channel_becomes_a_picture() {
     let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.type_text(QUICK);
     terminal.type_text("1/blocks.3/expand\r");
-    terminal.wait_for("1/");
     terminal.type_text("l");
-    terminal.wait_until("grid of channels", |terminal| {
-        terminal.text().contains("channel")
-    });
+    terminal.wait_for("bn:0     1/144");
     terminal.type_text("\r");
     terminal.wait_for("score");
     terminal.wait_until("run in history", |_| fixture.runs().len() == 1);
@@ -164,18 +161,17 @@ fn small(path: &Path) {
 #[test]
 fn a_model_opens_where_it_was_left() {
     let fixture = Fixture::new(6);
-    let has_grid = |terminal: &Emulator| terminal.text().contains("channel");
     let mut terminal = fixture.explorer(Kind::Sixel);
-    terminal.type_text(QUICK);
-    terminal.type_text("nn1/blocks.3/expand\r");
-    terminal.wait_for("1/");
+    terminal.type_text(&format!("{QUICK}nn"));
+    terminal.wait_for("quick · seed 2");
+    terminal.type_text("1/blocks.3/expand\r");
     terminal.type_text("l");
-    terminal.wait_until("grid of channels", has_grid);
+    terminal.wait_for("bn:0     1/144");
     terminal.signal(Signal::TERM);
     terminal.finish();
     let mut terminal = fixture.explorer(Kind::Sixel);
     terminal.wait_for("quick · seed 2");
-    terminal.wait_until("grid of channels", has_grid);
+    terminal.wait_for("bn:0     1/144");
     terminal.type_text("q");
     terminal.finish();
 

@@ -109,6 +109,24 @@ fn a_terminal_too_small_says_so_and_grows() {
 }
 
 #[test]
+fn no_key_is_lost_while_the_terminal_is_resized() {
+    let fixture = Fixture::new(6);
+    let mut terminal = Emulator::start(Kind::Kitty, fixture.command(&[]));
+    terminal.wait_for(OPEN);
+    let has_help = |terminal: &Emulator| terminal.text().contains("help ·");
+    for number in 0..100 {
+        terminal.resize(80 + number % 7, 24);
+        terminal.type_text("?");
+        terminal.wait_until("help", has_help);
+        terminal.resize(90 + number % 7, 24);
+        terminal.type_text("\x1b");
+        terminal.wait_until("end of the help", |terminal| !has_help(terminal));
+    }
+    terminal.type_text("q");
+    terminal.finish();
+}
+
+#[test]
 fn an_invalid_model_is_reported_and_another_can_be_chosen() {
     let fixture = Fixture::new(6);
     let file = fixture.path("broken.onnx");
@@ -116,7 +134,7 @@ fn an_invalid_model_is_reported_and_another_can_be_chosen() {
     let command = fixture.command(&[file.to_str().unwrap()]);
     let mut terminal = Emulator::start(Kind::Kitty, command);
     terminal.wait_for("broken.onnx is not an ONNX model");
-    terminal.wait_for("open a model");
+    terminal.wait_for("efficientnet-lite0");
     terminal.type_text("\r");
     terminal.wait_for(OPEN);
     terminal.type_text("q");

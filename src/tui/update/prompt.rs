@@ -332,7 +332,9 @@ fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Str
         return Ok(());
     };
     if !is_path(text) {
-        return if picker.list.is_empty() {
+        return if picker.choices.is_empty() {
+            Err("the models are still being listed: press enter again".into())
+        } else if picker.list.is_empty() {
             Err(format!("no model here is called {text}"))
         } else {
             models::accept(app, effects)
