@@ -10,14 +10,14 @@ use super::tty::Tty;
 use super::{Protocol, Terminal};
 use std::time::Duration;
 
-/// Time limits for a local terminal and over SSH.
-const LIMITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(2)];
+/// Time limits for a local terminal, whose machine may be busy, and over SSH.
+const LIMITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 
 /// Detects the capabilities of this process's terminal. `wanted` overrides the protocol; the rest is still
 /// detected.
 ///
 /// Call it once, before the terminal's input is read: keys pressed meanwhile are lost. It takes as long as the
-/// terminal needs to respond, at most 250 ms (2 s over SSH), and restores the terminal's mode.
+/// terminal needs to respond, at most 1 s (2 s over SSH), and restores the terminal's mode.
 /// [`super::LateResponses`] or [`discard_responses`] filter later responses.
 pub fn probe(wanted: Option<Protocol>) -> Terminal {
     let environment = Environment::read();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Time limit of the `tmux` command.
-const LIMIT: Duration = Duration::from_millis(250);
+/// Time limit of the `tmux` command, also on a busy machine.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// Maximum bytes of a wrapped piece: tmux silently drops more than 1 MB, doubled escapes included.
 pub const MAX_PIECE: usize = 800_000;
