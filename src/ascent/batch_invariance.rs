@@ -18,7 +18,7 @@ use super::step_graph::example_types;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::types::resolve_index;
-use crate::onnx::{Builder, Graph, NameScope, Types};
+use crate::onnx::{Builder, Graph, NameScope, Types, own_operators};
 use std::collections::HashSet;
 
 /// Operators whose result for an element depends on its position in memory.
@@ -145,13 +145,18 @@ fn transposable(graph: &Graph) -> HashSet<&str> {
     let mut transposable = HashSet::new();
     for node in graph.nodes() {
         let is_transposable = node.is_op("Transpose")
-            || !TRANSPOSE_BARRIERS.iter().any(|op| node.is_op(op))
+            || !is_transpose_barrier(node)
                 && node.reads().any(|value| transposable.contains(value));
         if is_transposable {
             transposable.extend(node.output.iter().map(String::as_str));
         }
     }
     transposable
+}
+
+/// ONNX Runtime does not know [`own_operators`], and moves nothing past them.
+fn is_transpose_barrier(node: &NodeProto) -> bool {
+    node.domain == own_operators::DOMAIN || TRANSPOSE_BARRIERS.iter().any(|op| node.is_op(op))
 }
 
 /// The treatment of a node.

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod names;
+mod resampling;
 mod sampling;
 mod shaping;
 mod update;
@@ -28,7 +29,9 @@ use crate::model::{Activation, Layout};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ModelProto};
 use crate::onnx::types::untyped_value;
-use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, NameScope, Types, ValueType};
+use crate::onnx::{
+    Builder, ElementType, Error as GraphError, Graph, NameScope, Types, ValueType, own_operators,
+};
 use crate::runtime;
 use names::*;
 
@@ -94,8 +97,12 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         let what = format!("an image input of dimensions {dims:?} (N, channels, height, width)");
         return Err(GraphError::Unsupported(what).into());
     };
+    let mut empty = request.network.empty_like();
+    if request.device.resample_operator || request.device.mask_operator {
+        empty.import_opset(own_operators::import());
+    }
     let mut step = Step {
-        builder: Builder::extend(request.network.empty_like(), "ascent/"),
+        builder: Builder::extend(empty, "ascent/"),
         runs,
         channels,
         device: request.device,
@@ -257,25 +264,8 @@ impl Step {
         self.builder.emit(op, inputs, &[])
     }
 
-    /// A matrix (…, rows, columns) that multiplies values (N, C, H, W), repeated for each of the batch and each channel
-    /// where the device needs equal batch dimensions.
-    fn repeated(&mut self, matrix: &str) -> String {
-        if !self.device.strided_products {
-            return matrix.into();
-        }
-        let dims = [self.runs as i64, self.channels as i64, 1, 1];
-        let dims = self.builder.ints(&dims);
-        self.plain("Expand", &[matrix, &dims])
-    }
-
     fn number(&mut self, value: f64) -> String {
         self.builder.floats(&[], &[value as f32])
-    }
-
-    /// `value` with its last two axes exchanged, from rank 4.
-    fn transpose(&mut self, value: &str) -> String {
-        self.builder
-            .emit("Transpose", &[value], &[("perm", vec![0, 1, 3, 2].into())])
     }
 
     fn rename(&mut self, value: &str, name: &str) -> Result<String, GraphError> {
@@ -321,5 +311,5 @@ pub(super) fn example_types(graph: &Graph) -> Result<Types, runtime::Error> {
         .iter()
         .map(|(name, dims)| (name.as_str(), dims.as_slice()))
         .collect();
-    runtime::shape_inference::infer_types(graph, &dims)
+    runtime::shape_inference::infer_types_with_operators(graph, &dims)
 }

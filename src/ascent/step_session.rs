@@ -17,6 +17,9 @@ use crate::runtime::registration::is_tf32_allowed;
 use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor};
 use std::collections::HashSet;
 
+/// Networks of more parameters are opened without masks in one pass: these are optimized, stored and opened again.
+const MAX_OPTIMIZED_TWICE: usize = 60_000_000;
+
 /// The specification of a step session; equal plans can share one.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StepPlan {
@@ -40,6 +43,55 @@ pub(super) struct StepSession {
     pub is_exact: bool,
 }
 
+/// A step graph, before it is opened.
+struct StepModel {
+    model: ModelProto,
+    branches: usize,
+    is_exact: bool,
+}
+
+impl StepModel {
+    /// The step graph of a plan. On the CPU, each of several runs gets the bytes of a separate run where possible.
+    fn for_batch(
+        network: &Network,
+        plan: &StepPlan,
+        lowering: autodiff::Device,
+    ) -> Result<Self, Error> {
+        let (model, branches) = build(network, plan, lowering)?;
+        if plan.runs == 1 || !lowering.blocked_channels {
+            return Ok(Self {
+                model,
+                branches,
+                is_exact: plan.runs == 1,
+            });
+        }
+        let alone = StepPlan {
+            runs: 1,
+            ..plan.clone()
+        };
+        let (one, _) = build(network, &alone, lowering)?;
+        let BatchInvariant { model, is_exact } =
+            batch_invariance::make_batch_invariant(model, one, plan.runs)?;
+        Ok(Self {
+            model,
+            branches,
+            is_exact,
+        })
+    }
+
+    fn opened(&self, session: Session) -> StepSession {
+        // Unused inputs are pruned from the graph.
+        let mut inputs = session.inputs().iter();
+        let redirects = inputs.any(|port| port.name == names::REDIRECT);
+        StepSession {
+            session,
+            branches: self.branches,
+            redirects,
+            is_exact: self.is_exact,
+        }
+    }
+}
+
 /// The state of all runs: canvases, velocities and masks.
 #[derive(Debug, Clone)]
 pub(super) struct StateTensors {
@@ -55,37 +107,26 @@ impl StepSession {
         device: Device,
         stop: &CancelHandle,
     ) -> Result<Self, Error> {
-        let (mut graph, branches) = build(network, plan, device)?;
-        let mut is_exact = plan.runs == 1;
-        if plan.runs > 1 && device == Device::Cpu {
-            let alone = StepPlan {
-                runs: 1,
-                ..plan.clone()
-            };
-            let (one, _) = build(network, &alone, device)?;
-            BatchInvariant {
-                model: graph,
-                is_exact,
-            } = batch_invariance::make_batch_invariant(graph, one, plan.runs)?;
-        }
-        let graph = placeable(graph, device)?;
         let options = Options {
             stop: stop.clone(),
             tf32: is_tf32_allowed(),
+            operators: true,
             ..Options::default()
         };
-        let session = Session::open_model(&graph, device.into(), &options)?;
-        // Unused inputs are pruned from the graph.
-        let redirects = session
-            .inputs()
-            .iter()
-            .any(|port| port.name == names::REDIRECT);
-        Ok(Self {
-            session,
-            branches,
-            redirects,
-            is_exact,
-        })
+        if device == Device::Cpu && network.parameters() <= MAX_OPTIMIZED_TWICE {
+            let lowering = autodiff::Device {
+                mask_operator: true,
+                ..step_lowering(device)
+            };
+            let step = StepModel::for_batch(network, plan, lowering)?;
+            if let Some(session) = Session::open_with_blocked_masks(&step.model, &options)? {
+                return Ok(step.opened(session));
+            }
+        }
+        let step = StepModel::for_batch(network, plan, step_lowering(device))?;
+        let model = placeable(step.model.clone(), device)?;
+        let session = Session::open_model(&model, device.into(), &options)?;
+        Ok(step.opened(session))
     }
 
     /// Copies the state to the device.
@@ -110,9 +151,10 @@ pub(super) fn placement(
     plan: &StepPlan,
     device: Device,
 ) -> Result<Vec<NodePlacement>, Error> {
-    let (graph, _) = build(network, plan, device)?;
+    let (graph, _) = build(network, plan, step_lowering(device))?;
     let options = Options {
         record_placement: true,
+        operators: true,
         ..Options::default()
     };
     let session = Session::open_model(&placeable(graph, device)?, device.into(), &options)?;
@@ -120,7 +162,11 @@ pub(super) fn placement(
 }
 
 /// The step graph of a plan, and its number of gated residual branches.
-fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelProto, usize), Error> {
+fn build(
+    network: &Network,
+    plan: &StepPlan,
+    lowering: autodiff::Device,
+) -> Result<(ModelProto, usize), Error> {
     let mut shapes = network.shapes_for(plan.runs)?;
     let value = plan.objective.value.as_str();
     let keep: HashSet<&str> = [Some(value), network.logits()]
@@ -134,7 +180,7 @@ fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelPro
             one: &network.shapes,
             runs: plan.runs,
         };
-        stochastic_depth::gate(&folded, &mut shapes, batch, value, lowering(device))?
+        stochastic_depth::gate(&folded, &mut shapes, batch, value, lowering)?
     } else {
         Gated {
             graph: folded,
@@ -160,7 +206,7 @@ fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelPro
         basis: &ColourBasis::for_network(network),
         class: (plan.class_score, network.activation()),
         terms: plan.terms,
-        device: lowering(device),
+        device: lowering,
     };
     let graph = step_graph::build(&request).map_err(|source| Error::NotDifferentiable {
         what: crate::text::printable(value),
@@ -175,6 +221,14 @@ pub(super) fn lowering(device: Device) -> autodiff::Device {
         Device::Cpu => autodiff::Device::CPU,
         Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::FULL,
         Device::Plugin(_) => autodiff::Device::BASIC,
+    }
+}
+
+/// The lowering of a step graph for a device: with the operators that are registered there.
+fn step_lowering(device: Device) -> autodiff::Device {
+    autodiff::Device {
+        resample_operator: device == Device::Cpu,
+        ..lowering(device)
     }
 }
 

@@ -27,6 +27,11 @@ pub struct Device {
     /// Multiplies matrices of equal batch dimensions at a fixed stride, but uploads an array of pointers for those that
     /// broadcast: three small copies from the host per product.
     pub strided_products: bool,
+    /// Has the operator [`RESAMPLE`](crate::onnx::own_operators::RESAMPLE). No gradient uses it, but the steps of an
+    /// ascent do.
+    pub resample_operator: bool,
+    /// Has the operator [`MASK`](crate::onnx::own_operators::MASK).
+    pub mask_operator: bool,
 }
 
 impl Device {
@@ -36,6 +41,8 @@ impl Device {
         rare_operators: true,
         positions_of_maxima: true,
         strided_products: false,
+        resample_operator: false,
+        mask_operator: false,
     };
     /// Providers with every operator and transposed convolutions of full speed: CUDA, TensorRT.
     pub const FULL: Self = Self {
@@ -43,6 +50,8 @@ impl Device {
         rare_operators: true,
         positions_of_maxima: true,
         strided_products: true,
+        resample_operator: false,
+        mask_operator: false,
     };
     /// Providers with the usual operators only: WebGPU, and unknown ones.
     pub const BASIC: Self = Self {
@@ -50,6 +59,8 @@ impl Device {
         rare_operators: false,
         positions_of_maxima: false,
         strided_products: false,
+        resample_operator: false,
+        mask_operator: false,
     };
 }
 

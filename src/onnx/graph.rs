@@ -4,7 +4,8 @@
 
 use super::node::is_default_domain;
 use super::proto::{
-    Dim, Dimension, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
+    Dim, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeValue,
+    ValueInfoProto,
 };
 use super::{ElementType, Error, Types, validate};
 use crate::text::printable;
@@ -332,6 +333,11 @@ impl Graph {
         }
         self.inputs.push(value);
         Ok(())
+    }
+
+    /// Imports a set of operators that is not the standard one.
+    pub fn import_opset(&mut self, opset: OperatorSetIdProto) {
+        self.shell.opset_import.push(opset);
     }
 
     /// Replaces the declared outputs.

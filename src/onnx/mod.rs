@@ -16,6 +16,7 @@ pub mod graph;
 pub mod names;
 pub mod node;
 pub mod other_format;
+pub mod own_operators;
 pub mod passes;
 mod patch;
 pub mod proto;

@@ -12,6 +12,7 @@
 //! - [`session`]: an opened model on host tensors, and cancellation; `open` opens it by provider
 //! - [`io_loop`]: state that stays on the device from run to run
 //! - [`tensors`]: host tensors and their element types
+//! - [`operators`]: operators of Ziggurat's own, for the CPU
 //! - [`shape_inference`]: the types of every value of a graph
 //! - `evaluator`: both for the passes of [`crate::onnx`], which evaluate constants in advance
 //!
@@ -29,6 +30,7 @@ pub mod library;
 mod messages;
 pub mod nvidia;
 mod open;
+pub mod operators;
 pub mod package;
 mod placement;
 pub mod plugin;

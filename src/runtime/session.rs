@@ -22,7 +22,7 @@ use port::port;
 
 use super::external_weights::Weights;
 use super::placement::{self, NodePlacement};
-use super::{Device, Element, Error, Library, Tensor};
+use super::{Device, Element, Error, Library, Tensor, operators};
 use crate::catch_panic;
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
@@ -55,6 +55,8 @@ pub struct Options {
     /// Use TF32 on NVIDIA GPUs (10 bits of mantissa for the factors of products): several times
     /// faster, but the relative error of a gradient is some 17 %.
     pub tf32: bool,
+    /// Register [`super::operators`], on the CPU. Not for the models of users: theirs have other operators.
+    pub operators: bool,
     /// Where to write the optimized graph.
     pub optimised: Option<PathBuf>,
     /// Cancels opening and running. Several sessions may share a handle.
@@ -293,6 +295,10 @@ fn open_on(
     }
     let builder = configure(library, options).map_err(Error::model)?;
     let mut builder = device.register(library, builder, options.tf32)?;
+    if options.operators && device == Device::Cpu {
+        let operators = operators::domain().map_err(Error::model)?;
+        builder = builder.with_operators(operators).map_err(Error::model)?;
+    }
     let (model, weights) = match model {
         Source::File(bytes) => (Cow::Borrowed(bytes), Weights::default()),
         Source::Model(model) => {

@@ -22,6 +22,21 @@ const MAX_VALUE_ELEMENTS: usize = 1 << 40;
 /// [`Error::Graph`] if the graph is damaged, [`Error::NegativeSize`] if a dimension would be
 /// negative, [`Error::Model`] if ONNX Runtime refuses the graph.
 pub fn infer_types(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error> {
+    infer(graph, inputs, false)
+}
+
+/// As [`infer_types`], for a graph that may have [`super::operators`].
+///
+/// # Errors
+/// As [`infer_types`].
+pub fn infer_types_with_operators(
+    graph: &Graph,
+    inputs: &[(&str, &[usize])],
+) -> Result<Types, Error> {
+    infer(graph, inputs, true)
+}
+
+fn infer(graph: &Graph, inputs: &[(&str, &[usize])], operators: bool) -> Result<Types, Error> {
     let mut probe = graph.clone();
     for &(name, dims) in inputs {
         let declared = graph.inputs().iter().find(|input| input.name == name);
@@ -70,6 +85,7 @@ pub fn infer_types(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, 
     let options = Options {
         optimisation: Optimisation::Basic,
         threads: Some(1),
+        operators,
         ..Options::default()
     };
     let session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)

@@ -91,7 +91,11 @@ impl Step {
     fn run_for(&self, device: Device) -> StepOutputs {
         let (runs, channels, height, width) = self.canvas.dim();
         let model = self.graph(device, 1);
-        let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
+        let options = Options {
+            operators: true,
+            ..Options::default()
+        };
+        let mut session = Session::open_model(&model, Provider::Cpu, &options).unwrap();
         let scalars = |value: f32| Array4::from_elem((runs, 1, 1, 1), value);
         let pixels = |size: usize| Array1::from_iter((0..size).map(|pixel| pixel as f32));
         let numbers = |line: fn(&View) -> AxisView| {

@@ -6,6 +6,7 @@
 //! step. Its transpose gives the exact gradient.
 
 use super::names::*;
+use super::resampling::Matrix;
 use super::{Request, Step};
 use crate::ascent::decorrelation::ColourBasis;
 
@@ -23,6 +24,13 @@ pub(super) struct Line {
 pub(super) struct Lines {
     rows: Line,
     columns: Line,
+}
+
+impl Lines {
+    /// The matrices that sample the canvas.
+    fn matrices(&self) -> [Matrix<'_>; 2] {
+        [&self.rows, &self.columns].map(|line| Matrix::per_run(&line.matrix))
+    }
 }
 
 /// A sampled view.
@@ -76,8 +84,8 @@ impl Step {
 
     /// Samples the view of the canvas.
     pub(super) fn view(&mut self, lines: &Lines, request: &Request) -> View {
-        let wide = self.plain("MatMul", &[CANVAS, &lines.columns.matrix]);
-        let sampled = self.plain("MatMul", &[&lines.rows.matrix, &wide]);
+        let [rows, columns] = lines.matrices();
+        let sampled = self.resampled(CANVAS, rows, columns);
         let mixed = self.mixed(&sampled, request.basis, false);
         let half = self.number(0.5);
         let mut brightness = self.plain("Add", &[&mixed, &half]);
@@ -113,10 +121,8 @@ impl Step {
     ) -> String {
         let brightness = self.plain("Mul", &[gradient, &view.slope]);
         let axes = self.mixed(&brightness, basis, true);
-        let columns = self.transpose(&lines.columns.matrix);
-        let narrow = self.plain("MatMul", &[&axes, &columns]);
-        let rows = self.transpose(&lines.rows.matrix);
-        self.plain("MatMul", &[&rows, &narrow])
+        let [rows, columns] = lines.matrices().map(Matrix::transposed);
+        self.resampled(&axes, rows, columns)
     }
 
     /// `value` (N, C, H, W) with its channels mixed by the basis or its transpose.
@@ -167,8 +173,8 @@ impl Step {
         let places = self.builder.floats(&[size.1 as i64, 1], &cells(size.1));
         let (columns, seen_columns) =
             self.spread(&lines.columns, COLUMN_PIXELS, &places, size.1, input.1);
-        let wide = self.plain("MatMul", &[&map, &columns]);
-        let fresh = self.plain("MatMul", &[&rows, &wide]);
+        let (rows, columns) = (Matrix::per_run(&rows), Matrix::per_run(&columns));
+        let fresh = self.resampled(&map, rows, columns);
         let one = self.number(1.0);
         let rest = self.plain("Sub", &[&one, MASK_MEMORY]);
         let seen = self.plain("Mul", &[&seen_rows, &rest]);

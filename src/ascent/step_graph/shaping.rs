@@ -3,6 +3,7 @@
 
 use super::Step;
 use super::names::*;
+use super::resampling::Matrix;
 
 /// Avoids division by 0 for a band without gradient. The complete gradient is normalized before its bands, so this is
 /// small compared with any relevant band.
@@ -65,11 +66,7 @@ impl Step {
 
     /// `rows · value · columnsᵀ`.
     fn both_axes(&mut self, value: &str, rows: &str, columns: &str) -> String {
-        let columns = self
-            .builder
-            .emit("Transpose", &[columns], &[("perm", vec![1, 0].into())]);
-        let narrow = self.plain("MatMul", &[value, &columns]);
-        let rows = self.repeated(rows);
-        self.plain("MatMul", &[&rows, &narrow])
+        let columns = Matrix::shared(columns).transposed();
+        self.resampled(value, Matrix::shared(rows), columns)
     }
 }

@@ -11,7 +11,12 @@ fn the_graph_for_every_kind_of_device_takes_the_same_step() {
     let mut step = noisy(3, 20, 30);
     step.mask = Some(Array4::from_elem((step.views.len(), 1, 20, 30), 0.5));
     let cpu = step.run();
-    for device in [Device::FULL, Device::BASIC] {
+    let own_operators = Device {
+        resample_operator: true,
+        mask_operator: true,
+        ..Device::CPU
+    };
+    for device in [Device::FULL, Device::BASIC, own_operators] {
         let other = step.run_for(device);
         let near = |a: &Array4<f32>, b: &Array4<f32>| {
             let largest = a.iter().fold(0.0f32, |most, value| most.max(value.abs()));

@@ -1,0 +1,21 @@
+//! The names of Ziggurat's own operators, which some graphs use on the CPU. Their kernels are in the module `operators`
+//! of the runtime, which describes them.
+
+use super::proto::OperatorSetIdProto;
+
+/// The domain of the operators.
+pub const DOMAIN: &str = "ziggurat";
+
+/// Resampling of pictures: `rows · value · columns`.
+pub const RESAMPLE: &str = "Resample";
+
+/// A gradient, where a value is between two bounds.
+pub const MASK: &str = "Mask";
+
+/// The import of a model that uses the operators.
+pub fn import() -> OperatorSetIdProto {
+    OperatorSetIdProto {
+        domain: DOMAIN.into(),
+        version: 1,
+    }
+}

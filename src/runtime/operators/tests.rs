@@ -1,0 +1,384 @@
+//! Each operator beside its standard form.
+
+use super::blocked_masks::{optimized, products_for_masks};
+use crate::onnx::own_operators::{DOMAIN, MASK, RESAMPLE, import};
+use crate::onnx::proto::{ModelProto, NodeProto};
+use crate::onnx::types::{fixed_dims, untyped_value};
+use crate::onnx::{Attribute, Builder, ElementType};
+use crate::runtime::{Options, Provider, Session, Tensor, testing};
+use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
+
+type Input<'a> = (&'a str, &'a Tensor);
+
+fn options() -> Options {
+    Options {
+        operators: true,
+        ..Options::default()
+    }
+}
+
+/// A model of these inputs; `build` emits its nodes and returns its output.
+fn model(inputs: &[Input], build: impl FnOnce(&mut Builder) -> String) -> ModelProto {
+    testing::library();
+    let mut graph = Builder::empty(18, "").into_graph();
+    graph.import_opset(import());
+    let mut builder = Builder::extend(graph, "");
+    for (name, tensor) in inputs {
+        let dims = fixed_dims(tensor.shape());
+        builder.input(name, ElementType::F32, &dims).unwrap();
+    }
+    let output = builder_output(&mut builder, build);
+    builder.graph().to_model(&[untyped_value(&output)]).unwrap()
+}
+
+fn builder_output(builder: &mut Builder, build: impl FnOnce(&mut Builder) -> String) -> String {
+    let value = build(builder);
+    builder.emit_named("y", "Identity", &[&value], &[]).unwrap()
+}
+
+fn own(
+    builder: &mut Builder,
+    op: &str,
+    inputs: &[&str],
+    attributes: &[(&str, Attribute)],
+) -> String {
+    let node = NodeProto::new(op, inputs, &[""]).in_domain(DOMAIN);
+    builder.emit_copy(node.attrs(attributes)).unwrap()
+}
+
+fn run(session: &mut Session, inputs: &[Input]) -> Result<ArrayD<f32>, String> {
+    match session
+        .run(inputs, &["y"])
+        .map_err(|error| error.to_string())?
+        .remove(0)
+    {
+        Tensor::F32(array) => Ok(array),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn computed(
+    inputs: &[Input],
+    build: impl FnOnce(&mut Builder) -> String,
+) -> Result<ArrayD<f32>, String> {
+    let model = model(inputs, build);
+    let session = Session::open_model(&model, Provider::Cpu, &options());
+    run(&mut session.map_err(|error| error.to_string())?, inputs)
+}
+
+/// A reproducible number between -1 and 1.
+fn noise(index: usize) -> f32 {
+    let bytes = blake3::hash(&index.to_le_bytes());
+    f32::from(i16::from_le_bytes([
+        bytes.as_bytes()[0],
+        bytes.as_bytes()[1],
+    ])) / 32_768.0
+}
+
+fn array<const N: usize>(dims: [usize; N], seed: usize) -> Tensor {
+    ArrayD::from_shape_vec(
+        &dims[..],
+        (0..dims.iter().product())
+            .map(|index| noise(index + seed))
+            .collect(),
+    )
+    .unwrap()
+    .into()
+}
+
+/// A matrix with up to `band` weights per row, zeros among them, at a place that moves from row to row.
+fn banded(rows: usize, columns: usize, band: usize, seed: usize) -> Array2<f32> {
+    let start = |row: usize| row * columns / rows.max(1);
+    Array2::from_shape_fn((rows, columns), |(row, column)| {
+        let is_inside = (start(row)..start(row) + band).contains(&column);
+        let value = noise(row * columns + column + seed);
+        if is_inside && value > -0.6 {
+            value
+        } else {
+            0.0
+        }
+    })
+}
+
+fn product(value: &Tensor, rows: &[Array2<f32>], columns: &[Array2<f32>]) -> Array4<f32> {
+    let Tensor::F32(value) = value else {
+        panic!("float32")
+    };
+    let value = value.clone().into_dimensionality::<Ix4>().unwrap();
+    let (samples, channels, ..) = value.dim();
+    let size = (samples, channels, rows[0].nrows(), columns[0].ncols());
+    let mut result = Array4::zeros(size);
+    for sample in 0..samples {
+        for channel in 0..channels {
+            let plane = value
+                .index_axis(Axis(0), sample)
+                .index_axis_move(Axis(0), channel);
+            let (rows, columns) = (&rows[sample % rows.len()], &columns[sample % columns.len()]);
+            let product = rows.dot(&plane).dot(columns);
+            result
+                .index_axis_mut(Axis(0), sample)
+                .index_axis_mut(Axis(0), channel)
+                .assign(&product);
+        }
+    }
+    result
+}
+
+/// (N, 1, rows, columns), or (rows, columns) for one matrix; each transposed if wanted.
+fn stacked(matrices: &[Array2<f32>], transposed: bool) -> Tensor {
+    let matrices: Vec<_> = matrices
+        .iter()
+        .map(|matrix| {
+            if transposed {
+                matrix.t()
+            } else {
+                matrix.view()
+            }
+        })
+        .collect();
+    if let [matrix] = matrices[..] {
+        return matrix.to_owned().into();
+    }
+    ndarray::stack(Axis(0), &matrices)
+        .unwrap()
+        .insert_axis(Axis(1))
+        .into()
+}
+
+#[test]
+fn resampling_equals_the_products_with_its_matrices() {
+    let sizes = [
+        (1, 1, 1, 1),
+        (2, 3, 5, 7),
+        (8, 8, 8, 8),
+        (17, 4, 33, 9),
+        (65, 130, 31, 18),
+        (0, 3, 4, 4),
+        (4, 4, 0, 5),
+    ];
+    for (case, (height, width, new_height, new_width)) in sizes.into_iter().enumerate() {
+        for (samples, channels) in [(1, 3), (3, 2)] {
+            for flags in 0..8 {
+                let [turned_rows, turned_columns, shared] = [1, 2, 4].map(|bit| flags & bit != 0);
+                let count = if shared { 1 } else { samples };
+                let band = 1 + case % 5;
+                let rows: Vec<_> = (0..count)
+                    .map(|sample| banded(new_height, height, band, sample * 31))
+                    .collect();
+                let columns: Vec<_> = (0..count)
+                    .map(|sample| {
+                        banded(new_width, width, band, sample * 17)
+                            .reversed_axes()
+                            .as_standard_layout()
+                            .into_owned()
+                    })
+                    .collect();
+                let value = array([samples, channels, height, width], case);
+                let (row_tensor, column_tensor) = (
+                    stacked(&rows, turned_rows),
+                    stacked(&columns, turned_columns),
+                );
+                let inputs = [
+                    ("x", &value),
+                    ("rows", &row_tensor),
+                    ("columns", &column_tensor),
+                ];
+                let attributes = [
+                    ("transpose_rows", i64::from(turned_rows).into()),
+                    ("transpose_columns", i64::from(turned_columns).into()),
+                ];
+                let result = computed(&inputs, |builder| {
+                    own(builder, RESAMPLE, &["x", "rows", "columns"], &attributes)
+                });
+                let expected = product(&value, &rows, &columns).into_dyn();
+                let result = result.unwrap();
+                assert_eq!(result.shape(), expected.shape());
+                for (a, b) in result.iter().zip(&expected) {
+                    assert!(
+                        (a - b).abs() <= 1e-5,
+                        "case {case}, {flags}: {a} instead of {b}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_picture_is_resampled_alike_alone_and_in_a_batch() {
+    let (rows, columns) = (banded(100, 90, 5, 1), banded(80, 77, 4, 2));
+    let rows = stacked(&[rows], false);
+    let columns = stacked(&[columns], false);
+    let batch = array([5, 3, 90, 77], 3);
+    let attributes = [("transpose_columns", 1i64.into())];
+    let resampled = |value: &Tensor| {
+        let inputs = [("x", value), ("rows", &rows), ("columns", &columns)];
+        computed(&inputs, |builder| {
+            own(builder, RESAMPLE, &["x", "rows", "columns"], &attributes)
+        })
+        .unwrap()
+    };
+    let together = resampled(&batch);
+    let Tensor::F32(batch) = batch else {
+        panic!("float32")
+    };
+    for (sample, of_batch) in together.outer_iter().enumerate() {
+        let alone = batch
+            .index_axis(Axis(0), sample)
+            .to_owned()
+            .insert_axis(Axis(0));
+        assert_eq!(resampled(&alone.into()).index_axis(Axis(0), 0), of_batch);
+    }
+}
+
+#[test]
+fn matrices_that_do_not_fit_are_an_error() {
+    let value = array([2, 3, 4, 5], 0);
+    let fits = (array([6, 4], 0), array([5, 7], 0));
+    for (rows, columns) in [
+        (array([6, 5], 0), fits.1.clone()),
+        (fits.0.clone(), array([4, 7], 0)),
+        (array([3, 1, 6, 4], 0), fits.1.clone()),
+        (array([2, 3, 6, 4], 0), fits.1.clone()),
+        (array([6, 4, 1], 0), fits.1.clone()),
+        (array([4], 0), fits.1.clone()),
+    ] {
+        let inputs = [("x", &value), ("rows", &rows), ("columns", &columns)];
+        let result = computed(&inputs, |builder| {
+            own(builder, RESAMPLE, &["x", "rows", "columns"], &[])
+        });
+        assert!(
+            result.unwrap_err().contains("Resample"),
+            "{:?} {:?}",
+            rows.shape(),
+            columns.shape()
+        );
+    }
+    let flat = array([3, 4, 5], 0);
+    let inputs = [("x", &flat), ("rows", &fits.0), ("columns", &fits.1)];
+    let result = computed(&inputs, |builder| {
+        own(builder, RESAMPLE, &["x", "rows", "columns"], &[])
+    });
+    assert!(result.unwrap_err().contains("four axes"));
+}
+
+#[test]
+fn a_mask_equals_comparisons_and_products() {
+    for (length, low, high) in [
+        (0, None, None),
+        (1, Some(0.0), None),
+        (7, None, Some(0.25)),
+        (40_001, Some(-0.5), Some(0.5)),
+    ] {
+        let (gradient, value) = (array([length], 5), array([length], 6));
+        let inputs = [("g", &gradient), ("v", &value)];
+        let bounds = [("low", low), ("high", high)];
+        let attributes = bounds
+            .iter()
+            .filter_map(|(name, bound)| Some((*name, (*bound)?.into())));
+        let attributes: Vec<(&str, Attribute)> = attributes.collect();
+        let result = computed(&inputs, |builder| {
+            own(builder, MASK, &["g", "v"], &attributes)
+        })
+        .unwrap();
+        let (Tensor::F32(gradient), Tensor::F32(value)) = (&gradient, &value) else {
+            panic!("float32")
+        };
+        let expected = ndarray::Zip::from(gradient)
+            .and(value)
+            .map_collect(|gradient, value| {
+                let above = low.is_none_or(|low: f32| *value > low);
+                let below = high.is_none_or(|high: f32| *value < high);
+                if above && below { *gradient } else { 0.0 }
+            });
+        assert_eq!(result, expected);
+    }
+    let (gradient, value) = (array([2, 3], 0), array([3, 2], 0));
+    let inputs = [("g", &gradient), ("v", &value)];
+    let result = computed(&inputs, |builder| own(builder, MASK, &["g", "v"], &[]));
+    assert!(result.unwrap_err().contains("Mask"));
+}
+
+/// Convolution, bounded rectifier, convolution, and the gradient of the first two: `masked` computes the mask.
+fn rectified(builder: &mut Builder, masked: impl Fn(&mut Builder, &str, &str) -> String) -> String {
+    let weight = |builder: &mut Builder, seed: usize| {
+        let weights: Vec<f32> = (0..32 * 32 * 9)
+            .map(|index| noise(index + seed) / 8.0)
+            .collect();
+        builder.floats(&[32, 32, 3, 3], &weights)
+    };
+    let pads = [("pads", vec![1i64, 1, 1, 1].into())];
+    let mut value = String::from("x");
+    for layer in 0..2 {
+        let weight = weight(builder, layer);
+        let sum = builder.emit("Conv", &[&value, &weight], &pads);
+        let (low, high) = (builder.floats(&[], &[0.0]), builder.floats(&[], &[1.0]));
+        let bounded = builder.emit("Clip", &[&sum, &low, &high], &[]);
+        let back = builder.emit("Conv", &[&bounded, &weight], &pads);
+        let gradient = masked(builder, &back, &bounded);
+        value = builder.emit("Conv", &[&gradient, &weight], &pads);
+    }
+    value
+}
+
+fn by_operator(builder: &mut Builder, gradient: &str, value: &str) -> String {
+    let bounds = [("low", 0f32.into()), ("high", 1f32.into())];
+    own(builder, MASK, &[gradient, value], &bounds)
+}
+
+fn by_standard_operators(builder: &mut Builder, gradient: &str, value: &str) -> String {
+    let mut masked = gradient.to_string();
+    for (alpha, beta) in [(1e30f32, 0f32), (-1e30, 1e30)] {
+        let slope = [("alpha", alpha.into()), ("beta", beta.into())];
+        let mask = builder.emit("HardSigmoid", &[value], &slope);
+        masked = builder.emit("Mul", &[&masked, &mask], &[]);
+    }
+    masked
+}
+
+#[test]
+fn masks_between_convolutions_keep_their_layout_and_their_values() {
+    let value = array([2, 32, 9, 11], 1);
+    let inputs = [("x", &value)];
+    let expected = computed(&inputs, |builder| rectified(builder, by_standard_operators)).unwrap();
+    assert!(expected.iter().filter(|value| **value != 0.0).count() > expected.len() / 2);
+
+    let with_masks = model(&inputs, |builder| rectified(builder, by_operator));
+    let mut session = Session::open_with_blocked_masks(&with_masks, &options())
+        .unwrap()
+        .unwrap();
+    assert_eq!(run(&mut session, &inputs).unwrap(), expected);
+
+    let mut products = with_masks;
+    assert_eq!(products_for_masks(&mut products).len(), 2);
+    let nodes = optimized(&products, &options())
+        .unwrap()
+        .graph
+        .unwrap()
+        .node;
+    let count = |op: &str| nodes.iter().filter(|node| node.op_type == op).count();
+    let is_blocked = nodes
+        .iter()
+        .any(|node| node.op_type == "Conv" && node.domain.ends_with("nchwc"));
+    // Without AVX2 there is no blocked layout.
+    if is_blocked {
+        assert_eq!((count("ReorderInput"), count("ReorderOutput")), (1, 1));
+    }
+}
+
+#[test]
+fn a_model_without_masks_is_opened_as_any_other() {
+    let value = array([1, 3, 4, 4], 0);
+    let inputs = [("x", &value)];
+    let model = model(&inputs, |builder| builder.emit("Relu", &["x"], &[]));
+    let mut session = Session::open_with_blocked_masks(&model, &options())
+        .unwrap()
+        .unwrap();
+    let Tensor::F32(value) = &value else {
+        panic!("float32")
+    };
+    assert_eq!(
+        run(&mut session, &inputs).unwrap(),
+        value.mapv(|value| value.max(0.0))
+    );
+}
