@@ -43,53 +43,33 @@ pub(super) struct StepSession {
     pub is_exact: bool,
 }
 
-/// A step graph, before it is opened.
-struct StepModel {
-    model: ModelProto,
+/// What is known of a step graph.
+struct StepTraits {
+    /// Number of gated residual branches.
     branches: usize,
+    /// Whether the results equal those of separate runs, bit for bit.
     is_exact: bool,
 }
 
-impl StepModel {
-    /// The step graph of a plan. On the CPU, each of several runs gets the bytes of a separate run where possible.
-    fn for_batch(
-        network: &Network,
-        plan: &StepPlan,
-        lowering: autodiff::Device,
-    ) -> Result<Self, Error> {
-        let (model, branches) = build(network, plan, lowering)?;
-        if plan.runs == 1 || !lowering.blocked_channels {
-            return Ok(Self {
-                model,
-                branches,
-                is_exact: plan.runs == 1,
-            });
-        }
-        let alone = StepPlan {
-            runs: 1,
-            ..plan.clone()
-        };
-        let (one, _) = build(network, &alone, lowering)?;
-        let BatchInvariant { model, is_exact } =
-            batch_invariance::make_batch_invariant(model, one, plan.runs)?;
-        Ok(Self {
-            model,
-            branches,
-            is_exact,
-        })
+/// The step graph of a plan. On the CPU, each of several runs gets the bytes of a separate run where possible.
+fn for_batch(
+    network: &Network,
+    plan: &StepPlan,
+    lowering: autodiff::Device,
+) -> Result<(ModelProto, StepTraits), Error> {
+    let (model, branches) = build(network, plan, lowering)?;
+    if plan.runs == 1 || !lowering.blocked_channels {
+        let is_exact = plan.runs == 1;
+        return Ok((model, StepTraits { branches, is_exact }));
     }
-
-    fn opened(&self, session: Session) -> StepSession {
-        // Unused inputs are pruned from the graph.
-        let mut inputs = session.inputs().iter();
-        let redirects = inputs.any(|port| port.name == names::REDIRECT);
-        StepSession {
-            session,
-            branches: self.branches,
-            redirects,
-            is_exact: self.is_exact,
-        }
-    }
+    let alone = StepPlan {
+        runs: 1,
+        ..plan.clone()
+    };
+    let (one, _) = build(network, &alone, lowering)?;
+    let BatchInvariant { model, is_exact } =
+        batch_invariance::make_batch_invariant(model, one, plan.runs)?;
+    Ok((model, StepTraits { branches, is_exact }))
 }
 
 /// The state of all runs: canvases, velocities and masks.
@@ -118,15 +98,26 @@ impl StepSession {
                 mask_operator: true,
                 ..step_lowering(device)
             };
-            let step = StepModel::for_batch(network, plan, lowering)?;
-            if let Some(session) = Session::open_with_blocked_masks(&step.model, &options)? {
-                return Ok(step.opened(session));
+            let (model, traits) = for_batch(network, plan, lowering)?;
+            if let Some(session) = Session::open_with_blocked_masks(model, &options)? {
+                return Ok(Self::new_opened(session, traits));
             }
         }
-        let step = StepModel::for_batch(network, plan, step_lowering(device))?;
-        let model = placeable(step.model.clone(), device)?;
-        let session = Session::open_model(&model, device.into(), &options)?;
-        Ok(step.opened(session))
+        let (model, traits) = for_batch(network, plan, step_lowering(device))?;
+        let session = Session::open_model(&placeable(model, device)?, device.into(), &options)?;
+        Ok(Self::new_opened(session, traits))
+    }
+
+    fn new_opened(session: Session, traits: StepTraits) -> Self {
+        // Unused inputs are pruned from the graph.
+        let mut inputs = session.inputs().iter();
+        let redirects = inputs.any(|port| port.name == names::REDIRECT);
+        Self {
+            session,
+            branches: traits.branches,
+            redirects,
+            is_exact: traits.is_exact,
+        }
     }
 
     /// Copies the state to the device.

@@ -25,15 +25,15 @@ impl Session {
     /// # Errors
     /// Those of [`Session::open_model`]; [`Error::Run`] if the optimized model cannot be stored.
     pub fn open_with_blocked_masks(
-        model: &ModelProto,
+        mut model: ModelProto,
         options: &Options,
     ) -> Result<Option<Self>, Error> {
-        let mut model = model.clone();
         let masks = products_for_masks(&mut model);
         if masks.is_empty() {
             return Self::open_model(&model, Device::Cpu.into(), options).map(Some);
         }
         let mut optimized = optimized(&model, options)?;
+        // Its weights are no longer needed.
         drop(model);
         if !masks_for_products(&mut optimized, masks) {
             tracing::warn!("ONNX Runtime has changed products that stand for masks");

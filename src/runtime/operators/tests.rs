@@ -344,7 +344,7 @@ fn masks_between_convolutions_keep_their_layout_and_their_values() {
     assert!(expected.iter().filter(|value| **value != 0.0).count() > expected.len() / 2);
 
     let with_masks = model(&inputs, |builder| rectified(builder, by_operator));
-    let mut session = Session::open_with_blocked_masks(&with_masks, &options())
+    let mut session = Session::open_with_blocked_masks(with_masks.clone(), &options())
         .unwrap()
         .unwrap();
     assert_eq!(run(&mut session, &inputs).unwrap(), expected);
@@ -371,7 +371,7 @@ fn a_model_without_masks_is_opened_as_any_other() {
     let value = array([1, 3, 4, 4], 0);
     let inputs = [("x", &value)];
     let model = model(&inputs, |builder| builder.emit("Relu", &["x"], &[]));
-    let mut session = Session::open_with_blocked_masks(&model, &options())
+    let mut session = Session::open_with_blocked_masks(model, &options())
         .unwrap()
         .unwrap();
     let Tensor::F32(value) = &value else {
