@@ -14,7 +14,9 @@ use crate::onnx::passes::fuse_batch_norm;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
 use crate::runtime::registration::is_tf32_allowed;
-use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor};
+use crate::runtime::{
+    self, CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor, capture,
+};
 use std::collections::HashSet;
 
 /// The specification of a step session; equal plans can share one.
@@ -27,6 +29,8 @@ pub(super) struct StepPlan {
     pub map: Option<Map>,
     pub runs: usize,
     pub terms: Terms,
+    /// Whether the device is to record its steps and replay them, if it can.
+    pub graph_capture: bool,
 }
 
 /// The session, and the properties that determine its inputs.
@@ -38,6 +42,10 @@ pub(super) struct StepSession {
     pub redirects: bool,
     /// Whether the results equal those of separate runs, bit for bit.
     pub is_exact: bool,
+    /// Whether the device records its steps and replays them.
+    pub captures: bool,
+    /// Why it does not, although the plan says so.
+    pub notice: Option<String>,
 }
 
 /// The state of all runs: canvases, velocities and masks.
@@ -74,7 +82,7 @@ impl StepSession {
             tf32: is_tf32_allowed(),
             ..Options::default()
         };
-        let session = Session::open_model(&graph, device.into(), &options)?;
+        let (session, captures, notice) = open(&graph, device, options, plan.graph_capture)?;
         // Unused inputs are pruned from the graph.
         let redirects = session
             .inputs()
@@ -85,6 +93,8 @@ impl StepSession {
             branches,
             redirects,
             is_exact,
+            captures,
+            notice,
         })
     }
 
@@ -102,6 +112,35 @@ impl StepSession {
         );
         Ok(DeviceLoop::new(&self.session, &parts)?)
     }
+}
+
+/// Opens a step graph. Returns also whether its steps are recorded and, if not although `graph_capture` asks for it, why.
+fn open(
+    graph: &ModelProto,
+    device: Device,
+    options: Options,
+    graph_capture: bool,
+) -> Result<(Session, bool, Option<String>), Error> {
+    let mut notice = None;
+    if graph_capture && device != Device::Cpu {
+        let recorded = Options {
+            graph_capture: true,
+            ..options.clone()
+        };
+        let opened = match capture::refusal(device) {
+            Some(why) => Err(why),
+            None => match Session::open_model(graph, device.into(), &recorded) {
+                Err(runtime::Error::Stopped) => return Err(runtime::Error::Stopped.into()),
+                opened => opened.map_err(runtime::Error::into_reason),
+            },
+        };
+        match opened {
+            Ok(session) => return Ok((session, true, None)),
+            Err(why) => notice = capture::notice(&why),
+        }
+    }
+    let session = Session::open_model(graph, device.into(), &options)?;
+    Ok((session, false, notice))
 }
 
 /// The provider of each node of a plan's step graph.

@@ -24,6 +24,9 @@ pub trait Observer {
     /// Any error ends the batch.
     fn before_step(&mut self, batch: &Batch) -> Result<Next, Error>;
 
+    /// Called with what the user should know, one line.
+    fn notice(&mut self, text: String);
+
     /// Called after every step.
     ///
     /// # Errors
@@ -61,7 +64,11 @@ pub fn drive(
             Next::End => break EndReason::Stopped,
             Next::Leave => return Ok(None),
         }
-        match batch.step() {
+        let stepped = batch.step();
+        if let Some(text) = batch.take_notice() {
+            observer.notice(text);
+        }
+        match stepped {
             Ok(Some(report)) => observer.after_step(batch, &report)?,
             Ok(None) => break EndReason::Finished,
             Err(problem) if problem.is_stop() => {}

@@ -20,6 +20,15 @@ impl Error {
         }
     }
 
+    /// Why it happened, without the device.
+    pub(crate) fn into_reason(self) -> String {
+        match self {
+            Self::Provider { why, .. } => why,
+            Self::OnDevice { reason, .. } => reason,
+            other => other.to_string(),
+        }
+    }
+
     /// A session could not be opened on a device, with this message of ONNX Runtime.
     pub(super) fn opening(device: Device, message: &str) -> Self {
         if device == Device::Cpu || is_about_the_model(message) {

@@ -159,6 +159,9 @@ fn search(home: &Home, environments: &Environments, system: &[PathBuf]) -> Searc
     search
 }
 
+/// The file of CUDA's provider, next to the library.
+const CUDA_PROVIDER: &str = "libonnxruntime_providers_cuda.so";
+
 /// ONNX Runtime, loaded.
 #[derive(Debug)]
 pub struct Library {
@@ -167,6 +170,7 @@ pub struct Library {
     /// The folder of downloaded libraries.
     runtime: PathBuf,
     built: OnceLock<Result<Built, String>>,
+    copies_for_cuda: OnceLock<bool>,
 }
 
 static LOADED: OnceLock<Library> = OnceLock::new();
@@ -225,9 +229,7 @@ impl Library {
                 LibraryOrigin::Data => builds::Build::of_version(&found.version),
                 _ => None,
             };
-            let provider = found
-                .path
-                .with_file_name("libonnxruntime_providers_cuda.so");
+            let provider = found.path.with_file_name(CUDA_PROVIDER);
             let major = pinned.map(|build| build.cuda.major);
             let major = major.or_else(|| files::cuda_of(&provider)).ok_or_else(|| {
                 format!(
@@ -242,6 +244,21 @@ impl Library {
             })
         });
         built.clone()
+    }
+
+    /// Whether tensors of CUDA can be copied by its provider, several at once. It is registered for that the first time;
+    /// the sessions of the built-in provider do not need it.
+    pub(super) fn copies_for_cuda(&self) -> bool {
+        *self.copies_for_cuda.get_or_init(|| {
+            let provider = self.found.path.with_file_name(CUDA_PROVIDER);
+            let registered = self
+                .environment
+                .register_ep_library("ziggurat-cuda", provider);
+            if let Err(problem) = &registered {
+                tracing::warn!(%problem, "tensors are copied to and from CUDA one by one");
+            }
+            registered.is_ok()
+        })
     }
 
     /// NVIDIA's libraries that this build needs, loaded where they are found, once per process;
@@ -286,6 +303,7 @@ impl Library {
             environment,
             runtime,
             built: OnceLock::new(),
+            copies_for_cuda: OnceLock::new(),
         })
     }
 }
