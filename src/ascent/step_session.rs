@@ -136,11 +136,16 @@ fn open(
         };
         match opened {
             Ok(session) => return Ok((session, true, None)),
-            Err(why) => notice = capture::notice(&why),
+            Err(why) => notice = Some(not_captured(&why)),
         }
     }
     let session = Session::open_model(graph, device.into(), &options)?;
     Ok((session, false, notice))
+}
+
+/// The notice that steps are not recorded, one line.
+pub(super) fn not_captured(why: &str) -> String {
+    format!("graph capture is off: {why}")
 }
 
 /// The provider of each node of a plan's step graph.

@@ -14,7 +14,9 @@ use crate::ascent;
 use crate::home::Home;
 use crate::runtime;
 use image::RgbImage;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Follows the steps of a batch and decides how it continues.
 pub trait Observer {
@@ -65,7 +67,7 @@ pub fn drive(
             Next::Leave => return Ok(None),
         }
         let stepped = batch.step();
-        if let Some(text) = batch.take_notice() {
+        if let Some(text) = batch.take_notice().filter(|text| is_new(text)) {
             observer.notice(text);
         }
         match stepped {
@@ -85,6 +87,13 @@ pub fn drive(
             endings => return endings.map(Some),
         }
     }
+}
+
+/// Whether a notice was not given before in this process. It concerns every batch of a model alike.
+fn is_new(notice: &str) -> bool {
+    static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    given.insert(notice.to_string())
 }
 
 /// What may help after a batch failed.

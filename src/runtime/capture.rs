@@ -2,9 +2,8 @@
 //! spares the host the launch of every kernel. A recording has the addresses of its inputs and outputs in it, so only
 //! [`super::DeviceLoop`] uses it: its tensors keep their places.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::session::RunOptions;
 
@@ -48,15 +47,6 @@ pub fn refusal(device: Device) -> Option<String> {
     }
 }
 
-/// The notice that nothing is recorded, one line; `None` if it was given before in this process.
-pub fn notice(why: &str) -> Option<String> {
-    static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let text = format!("graph capture is off: {why}");
-    tracing::warn!(text);
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    given.insert(text.clone()).then_some(text)
-}
-
 /// Options of runs that are not recorded.
 pub(super) fn no_graph() -> ort::Result<Arc<RunOptions>> {
     named(NONE)
@@ -89,13 +79,6 @@ mod tests {
         let (one, other) = (name(new_graph()), name(new_graph()));
         assert_ne!(one, other);
         assert!(one.parse::<i32>().unwrap() > 0);
-    }
-
-    #[test]
-    fn a_notice_is_given_once() {
-        let text = "graph capture is off: a test says so";
-        assert_eq!(notice("a test says so").as_deref(), Some(text));
-        assert_eq!(notice("a test says so"), None);
     }
 
     #[test]

@@ -7,9 +7,8 @@ use crate::ascent::octave_inputs;
 use crate::ascent::preparation::{after, prepare};
 use crate::ascent::run::RunState;
 use crate::ascent::step_graph::names;
-use crate::ascent::step_session::{StateTensors, StepSession};
+use crate::ascent::step_session::{StateTensors, StepSession, not_captured};
 use crate::ascent::{Error, Run, Settings};
-use crate::runtime::capture;
 
 impl Ascent<'_> {
     /// Binds the inputs that are constant within an octave.
@@ -76,7 +75,7 @@ impl Ascent<'_> {
     pub(super) fn stop_graph_capture(&mut self, problem: &Error) -> Result<(), Error> {
         self.plan.graph_capture = false;
         self.reopen()?;
-        self.step_session.notice = capture::notice(&problem.to_string());
+        self.step_session.notice = Some(not_captured(&problem.to_string()));
         Ok(())
     }
 

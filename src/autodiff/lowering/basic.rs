@@ -7,7 +7,8 @@ use crate::autodiff::einsum_equation::Equation;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph, NameScope};
 
-/// The graph with `Sum`, `OneHot`, `LRN` and `Einsum` decomposed. Values keep their names. What cannot be decomposed (a
+/// The graph with `Sum`, `OneHot`, `LRN` and `Einsum` decomposed, and outputs that are an `Identity` computed by a
+/// kernel (they must be float32). Values keep their names. What cannot be decomposed (a
 /// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` of other than two operands) stays as it
 /// is. `rank` is the rank of a value, if it is known: an `Einsum` with an ellipsis, or without an output, needs it (see
 /// [`needs_ranks`]).
@@ -20,12 +21,16 @@ pub fn without_rare_operators(
 ) -> Result<Graph, Error> {
     let mut builder = Builder::extend(graph.without_nodes(), "basic/");
     builder.reserve(NameScope::from_graph(graph));
+    let is_output = |value: &str| graph.outputs().iter().any(|output| output.name == value);
     for node in graph.nodes() {
         let is_done = match node.op_type.as_str() {
             "Sum" if is_standard(node) => sum(&mut builder, node)?,
             "OneHot" if is_standard(node) => one_hot(&mut builder, node)?,
             "LRN" if is_standard(node) => lrn(&mut builder, node)?,
             "Einsum" if is_standard(node) => einsum::decompose(&mut builder, node, &rank)?,
+            "Identity" if is_standard(node) && is_output(&node.output[0]) => {
+                copy(&mut builder, node)?
+            }
             _ => false,
         };
         if !is_done {
@@ -48,6 +53,16 @@ pub fn needs_ranks(graph: &Graph) -> bool {
 
 fn is_standard(node: &NodeProto) -> bool {
     node.standard_op().is_some() && node.output.len() == 1
+}
+
+/// The larger of a value and itself. Providers copy the value of an `Identity` outside their kernels, and do not do so
+/// when they replay recorded kernels.
+fn copy(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
+    let Some(value) = node.input_at(0) else {
+        return Ok(false);
+    };
+    builder.emit_named(&node.output[0], "Max", &[value, value], &[])?;
+    Ok(true)
 }
 
 /// A chain of additions.
