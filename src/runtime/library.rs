@@ -29,6 +29,7 @@ use ort::logging::LogLevel;
 
 use super::environments::Environments;
 use super::messages::one_line;
+use super::nvidia::runtime::Runtime;
 use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, Progress};
 use crate::home::Home;
@@ -159,9 +160,6 @@ fn search(home: &Home, environments: &Environments, system: &[PathBuf]) -> Searc
     search
 }
 
-/// The file of CUDA's provider, next to the library.
-const CUDA_PROVIDER: &str = "libonnxruntime_providers_cuda.so";
-
 /// ONNX Runtime, loaded.
 #[derive(Debug)]
 pub struct Library {
@@ -170,7 +168,7 @@ pub struct Library {
     /// The folder of downloaded libraries.
     runtime: PathBuf,
     built: OnceLock<Result<Built, String>>,
-    copies_for_cuda: OnceLock<bool>,
+    cuda_runtime: OnceLock<Option<Runtime>>,
 }
 
 static LOADED: OnceLock<Library> = OnceLock::new();
@@ -229,7 +227,9 @@ impl Library {
                 LibraryOrigin::Data => builds::Build::of_version(&found.version),
                 _ => None,
             };
-            let provider = found.path.with_file_name(CUDA_PROVIDER);
+            let provider = found
+                .path
+                .with_file_name("libonnxruntime_providers_cuda.so");
             let major = pinned.map(|build| build.cuda.major);
             let major = major.or_else(|| files::cuda_of(&provider)).ok_or_else(|| {
                 format!(
@@ -246,19 +246,19 @@ impl Library {
         built.clone()
     }
 
-    /// Whether tensors of CUDA can be copied by its provider, several at once. It is registered for that the first time;
-    /// the sessions of the built-in provider do not need it.
-    pub(super) fn copies_for_cuda(&self) -> bool {
-        *self.copies_for_cuda.get_or_init(|| {
-            let provider = self.found.path.with_file_name(CUDA_PROVIDER);
-            let registered = self
-                .environment
-                .register_ep_library("ziggurat-cuda", provider);
-            if let Err(problem) = &registered {
-                tracing::warn!(%problem, "tensors are copied to and from CUDA one by one");
+    /// The CUDA runtime, for copies; `None` if it is not found as a library of its own.
+    pub(super) fn cuda_runtime(&self) -> Option<&Runtime> {
+        let open = || {
+            let located = self.nvidia_libraries().into_iter();
+            let mut runtimes = located.filter(|one| one.file.starts_with("libcudart"));
+            let (_, path) = runtimes.find_map(|one| one.found)?;
+            let opened = Runtime::open(&path);
+            if let Err(why) = &opened {
+                tracing::warn!(path = %path.display(), why, "the CUDA runtime cannot be used for copies");
             }
-            registered.is_ok()
-        })
+            opened.ok()
+        };
+        self.cuda_runtime.get_or_init(open).as_ref()
     }
 
     /// NVIDIA's libraries that this build needs, loaded where they are found, once per process;
@@ -303,7 +303,7 @@ impl Library {
             environment,
             runtime,
             built: OnceLock::new(),
-            copies_for_cuda: OnceLock::new(),
+            cuda_runtime: OnceLock::new(),
         })
     }
 }

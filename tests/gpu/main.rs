@@ -7,7 +7,7 @@ mod program;
 mod stubbed;
 
 use ndarray::{Array1, ArrayView3, Axis, Ix1, arr1};
-use networks::{architectures, default_network, open, small};
+use networks::{architectures, default_network, open, small, with_selu};
 use ziggurat::ascent::measurement::noise;
 use ziggurat::ascent::{
     Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, evaluate,
@@ -352,6 +352,33 @@ fn recorded_steps_make_the_same_picture() {
                 }
             }
         }
+    });
+}
+
+/// A device that cannot record all nodes says so and goes on without.
+#[test]
+fn steps_that_cannot_be_recorded_are_taken_nevertheless() {
+    on_every_device(|device| {
+        let network = with_selu();
+        let runs = [run(3, 1, 4)];
+        let (expected, _) = finish(ascent(&network, &runs, device));
+        let (objective, stop) = (objective(&network), CancelHandle::default());
+        let new = Ascent::with_graph_capture;
+        let mut asked = new(&network, &objective, &runs, device, &stop, true).unwrap();
+        let notice = asked.take_notice();
+        println!("{notice:?}");
+        assert_eq!(notice.is_none(), asked.is_captured());
+        if let Device::Plugin(_) = device {
+            let notice = notice.unwrap();
+            let words = "graph capture is off: This session cannot use the graph capture feature";
+            assert!(
+                notice.starts_with(words) && !notice.contains('\n'),
+                "{notice}"
+            );
+        }
+        assert_eq!(asked.take_notice(), None);
+        let (found, _) = finish(asked);
+        assert!(largest_difference(&expected[0], &found[0]) <= PICTURE);
     });
 }
 
