@@ -131,7 +131,8 @@ fn open(
             Some(why) => Err(why),
             None => match Session::open_model(graph, device.into(), &recorded) {
                 Err(runtime::Error::Stopped) => return Err(runtime::Error::Stopped.into()),
-                opened => opened.map_err(runtime::Error::into_reason),
+                Ok(session) => all_placed(&session).map(|()| session),
+                Err(problem) => Err(problem.into_reason()),
             },
         };
         match opened {
@@ -141,6 +142,16 @@ fn open(
     }
     let session = Session::open_model(graph, device.into(), &options)?;
     Ok((session, false, notice))
+}
+
+/// Whether every output of a step can have a fixed place; otherwise why not.
+fn all_placed(session: &Session) -> Result<(), String> {
+    let state = [names::NEW_CANVAS, names::NEW_VELOCITY, names::NEW_MASK];
+    let mut others = (session.outputs().iter()).filter(|port| !state.contains(&&*port.name));
+    match others.find(|port| port.dims.contains(&None)) {
+        Some(port) => Err(format!("the shape of {} is not known", port.name)),
+        None => Ok(()),
+    }
 }
 
 /// The notice that steps are not recorded, one line.

@@ -300,7 +300,8 @@ impl DeviceLoop {
             .map(|dim| usize::try_from((*dim)?).ok())
             .collect();
         let is_known = self.outputs.iter().any(|output| output.name == name);
-        let (Some(dims), false) = (dims, is_known || session.device() == Device::Cpu) else {
+        let on_host = session.device() == Device::Cpu || matches!(port.element, Element::Other(_));
+        let (Some(dims), false) = (dims, is_known || on_host) else {
             return Ok(());
         };
         let new = Buffer::new(name, &port.element, &dims, Some(&self.allocator));
