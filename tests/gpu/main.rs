@@ -200,8 +200,14 @@ fn every_node_of_the_step_graphs_is_on_the_device() {
         let networks = [small(), default_network()].into_iter();
         let mut left = Vec::new();
         for network in networks.chain(&architectures).chain(&files) {
-            for count in [1, 2] {
-                let runs: Vec<Run> = (0..count).map(|seed| run(3, seed, 4)).collect();
+            for (count, objective) in [
+                (1, ClassScore::Logit),
+                (1, Settings::default().objective),
+                (2, ClassScore::Logit),
+            ] {
+                let mut runs: Vec<Run> = (0..count).map(|seed| run(3, seed, 4)).collect();
+                runs.iter_mut()
+                    .for_each(|run| run.settings.objective = objective);
                 let nodes = ascent(network, &runs, device).placement().unwrap();
                 println!("{}, {count} runs: {} nodes", network.name, nodes.len());
                 assert!(nodes.len() > 50);
@@ -318,7 +324,10 @@ fn recorded_steps_read_what_is_in_their_inputs() {
 #[test]
 fn recorded_steps_make_the_same_picture() {
     on_every_device(|device| {
-        let runs = [run(3, 1, 12), run(7, 2, 12)];
+        let mut runs = [run(3, 1, 12), run(7, 2, 12)];
+        let objective = Settings::default().objective;
+        runs.iter_mut()
+            .for_each(|run| run.settings.objective = objective);
         for runs in [&runs[..1], &runs[..]] {
             let network = small();
             let (expected, _) = finish(ascent(network, runs, device));
