@@ -11,6 +11,8 @@ pub const LOG: &str = "ZIGGURAT_LOG";
 pub const BLOCKS: &str = "ZIGGURAT_BLOCKS";
 /// Whether ascents on NVIDIA GPUs use TF32.
 pub const TF32: &str = "ZIGGURAT_TF32";
+/// Whether GPUs record the steps of ascents and replay them.
+pub const GRAPH_CAPTURE: &str = "ZIGGURAT_GRAPH_CAPTURE";
 
 /// A variable that users set.
 pub struct Variable {
@@ -20,7 +22,7 @@ pub struct Variable {
 }
 
 /// All variables that users set.
-pub const VARIABLES: [Variable; 4] = [
+pub const VARIABLES: [Variable; 5] = [
     Variable {
         name: HOME,
         help: "folder of data, configuration and state",
@@ -37,7 +39,14 @@ pub const VARIABLES: [Variable; 4] = [
         name: TF32,
         help: "TF32 for ascents on NVIDIA GPUs: 1 or 0",
     },
+    Variable {
+        name: GRAPH_CAPTURE,
+        help: "graph capture (CUDA graphs) for ascents on GPUs: 1 or 0",
+    },
 ];
+
+/// The variables that are 1 or 0.
+pub const SWITCHES: [&str; 2] = [TF32, GRAPH_CAPTURE];
 
 /// Whether a switch is set to 1. It is off if it is 0, empty or not set.
 ///

@@ -66,15 +66,29 @@ if [[ -z ${QUICK:-} ]]; then
   verdict $? "probability beside the CPU's: $(number probability_error), at most 1e-3"
   below picture_error 3
   verdict $? "picture after 4 steps: $(number picture_error) of 255, at most 2"
+  if [[ $provider != cpu ]]; then
+    below graph_capture_error 2
+    verdict $? "the same with graph capture: $(number graph_capture_error) of 255, at most 1; steps per second of both are above"
+  fi
 fi
 
-title "runs: the first, the same again, one octave of few steps, a batch in one session, and the CPU"
+title "runs: the first, the same again, with graph capture, one octave of few steps, a batch in one session, and the CPU"
 run first.png flamingo --steps $steps --seed 1 --provider "$provider"
 run again.png flamingo --steps $steps --seed 1 --provider "$provider"
 if cmp -s "$folder/first.png" "$folder/again.png"; then
   echo "      the same seed twice gives the same bytes"
 else
   echo "      the same seed twice gives other bytes: this device does not repeat itself exactly"
+fi
+export ZIGGURAT_GRAPH_CAPTURE=1
+run captured.png flamingo --steps $steps --seed 1 --provider "$provider"
+mkdir -p "$folder/captured"
+run captured flamingo goose 'tiger shark' espresso castle lemon volcano balloon --steps $compared --provider "$provider"
+unset ZIGGURAT_GRAPH_CAPTURE
+if cmp -s "$folder/first.png" "$folder/captured.png"; then
+  echo "      graph capture gives the same bytes"
+else
+  echo "      graph capture gives other bytes"
 fi
 run short.png flamingo --steps $short --seed 1 --provider "$provider" --set octaves=1
 mkdir -p "$folder/batch"

@@ -21,7 +21,7 @@ use super::unit::anchor;
 use super::views::Frame;
 use super::{Error, Objective, Run, Settings, Unit, canvas, octave_inputs};
 use crate::model::{Activation, Network};
-use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Tensor};
+use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Tensor, capture};
 use std::time::Duration;
 
 /// A gradient whose root mean square is below this does not move the canvas: the network is dead for this picture.
@@ -74,8 +74,26 @@ impl<'a> Ascent<'a> {
         device: Device,
         stop: &CancelHandle,
     ) -> Result<Self, Error> {
+        let graph_capture = capture::is_wanted();
+        Self::with_graph_capture(network, objective, runs, device, stop, graph_capture)
+    }
+
+    /// As [`Ascent::new`]. `graph_capture` tells whether the device is to record its steps, if it can, instead of the
+    /// user's setting (see [`crate::runtime::capture`]).
+    ///
+    /// # Errors
+    /// As [`Ascent::new`].
+    pub fn with_graph_capture(
+        network: &'a Network,
+        objective: &Objective,
+        runs: &[Run],
+        device: Device,
+        stop: &CancelHandle,
+        graph_capture: bool,
+    ) -> Result<Self, Error> {
         check_batchable(runs)?;
-        let (plan, octaves) = prepare(network, objective, &after(runs, 0))?;
+        let (mut plan, octaves) = prepare(network, objective, &after(runs, 0))?;
+        plan.graph_capture = graph_capture;
         let has_class = objective.kind.is_of_class() && network.activation() != Activation::None;
         let mut running: Vec<RunState> = runs
             .iter()
@@ -217,6 +235,16 @@ impl<'a> Ascent<'a> {
         self.step_session.session.busy()
     }
 
+    /// Whether the device records its steps and replays them.
+    pub fn is_captured(&self) -> bool {
+        self.step_session.captures
+    }
+
+    /// What the user should know of the steps from here on, one line; once.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.step_session.notice.take()
+    }
+
     /// The device.
     pub fn device(&self) -> Device {
         self.device
@@ -255,7 +283,15 @@ impl<'a> Ascent<'a> {
         // A cancelled step may have overwritten the previous state.
         self.has_previous = false;
         let rescued: Vec<bool> = self.runs.iter().map(RunState::is_rescued).collect();
-        let results = self.run_step(&draws, progress, &rescued)?;
+        let mut results = self.run_step(&draws, progress, &rescued);
+        if let Err(problem) = &results
+            && self.step_session.captures
+            && !problem.is_stop()
+        {
+            self.stop_graph_capture(problem)?;
+            results = self.run_step(&draws, progress, &rescued);
+        }
+        let results = results?;
         self.has_previous = true;
         for (run, random) in self.runs.iter_mut().zip(drawn) {
             run.random = random;

@@ -28,6 +28,10 @@ pub struct Measurement {
     pub model: String,
     /// One entry per batch size.
     pub batches: Vec<Batch>,
+    /// The same with graph capture; empty on the CPU.
+    pub graph_capture: Vec<Batch>,
+    /// Maximum difference of the pictures after four steps with and without graph capture, 0 to 255; `None` without.
+    pub graph_capture_error: Option<u8>,
     /// Number of nodes of the step graph.
     pub nodes: usize,
     /// Operators that run on the CPU instead, without duplicates.
@@ -64,9 +68,21 @@ pub fn measure(network: &Network, device: Device) -> Result<Measurement, Error> 
     let sizes = BATCHES
         .into_iter()
         .filter(|&runs| runs == 1 || network.batchable);
-    let batches = sizes.map(|runs| batch(network, &objective, runs, device));
-    let batches = batches.collect::<Result<Vec<Batch>, Error>>()?;
-    let one = ascent(network, &objective, 1, COMPARED, device)?;
+    let all = |graph_capture| -> Result<Vec<Batch>, Error> {
+        let sizes = sizes.clone();
+        let batches = sizes.map(|runs| batch(network, &objective, runs, (device, graph_capture)));
+        batches.collect()
+    };
+    let batches = all(false)?;
+    let graph_capture = match device {
+        Device::Cpu => Vec::new(),
+        _ => all(true)?,
+    };
+    let is_captured = graph_capture.iter().any(|batch| batch.why_not.is_none());
+    let picture = |device, graph_capture| picture(network, &objective, (device, graph_capture));
+    let (cpu, found) = (picture(Device::Cpu, false)?, picture(device, false)?);
+    let captured = is_captured.then(|| picture(device, true)).transpose()?;
+    let one = ascent(network, &objective, 1, COMPARED, (device, false))?;
     let placement = one.placement()?;
     let left = placement
         .iter()
@@ -78,11 +94,13 @@ pub fn measure(network: &Network, device: Device) -> Result<Measurement, Error> 
         device: device.to_string(),
         model: network.name.clone(),
         batches,
+        graph_capture,
+        graph_capture_error: captured.map(|captured| difference(&found, &captured)),
         nodes: placement.len(),
         left_to_cpu,
         gradient_error: gradient_error(network, &objective, device)?,
         probability_error: probability_error(network, device)?,
-        picture_error: picture_error(network, &objective, device)?,
+        picture_error: difference(&cpu, &found),
     })
 }
 
@@ -91,7 +109,7 @@ fn ascent<'n>(
     objective: &Objective,
     runs: usize,
     steps: u32,
-    device: Device,
+    (device, graph_capture): (Device, bool),
 ) -> Result<Ascent<'n>, Error> {
     // A single octave, so that only the first step includes preparation.
     let settings = Settings {
@@ -101,18 +119,20 @@ fn ascent<'n>(
     };
     let run = |seed| Run::new(Unit::new(0), seed, settings.clone());
     let runs: Vec<Run> = (0..runs as u64).map(run).collect();
-    Ascent::new(network, objective, &runs, device, &CancelHandle::default())
+    let stop = CancelHandle::default();
+    Ascent::with_graph_capture(network, objective, &runs, device, &stop, graph_capture)
 }
 
 fn batch(
     network: &Network,
     objective: &Objective,
     runs: usize,
-    device: Device,
+    (device, graph_capture): (Device, bool),
 ) -> Result<Batch, Error> {
     let begun = Instant::now();
     let measured = (|| {
-        let mut ascent = ascent(network, objective, runs, 2 + STEPS as u32, device)?;
+        let steps = 2 + STEPS as u32;
+        let mut ascent = ascent(network, objective, runs, steps, (device, graph_capture))?;
         ascent.step()?;
         let first_step = begun.elapsed();
         // The second step uses the other state buffers for the first time.
@@ -127,7 +147,7 @@ fn batch(
         let busy = (ascent.busy() - busy).as_secs_f64();
         Ok(Batch {
             runs,
-            why_not: None,
+            why_not: ascent.take_notice(),
             first_step: first_step.as_secs_f64(),
             steps_per_second: steps as f64 / time,
             host_share: (1.0 - busy / time).max(0.0),
@@ -182,15 +202,15 @@ fn probability_error(network: &Network, device: Device) -> Result<f64, Error> {
     Ok(differences.fold(0.0, f64::max))
 }
 
-fn picture_error(network: &Network, objective: &Objective, device: Device) -> Result<u8, Error> {
-    let on = |device| -> Result<Vec<u8>, Error> {
-        let mut ascent = ascent(network, objective, 1, COMPARED, device)?;
-        while ascent.step()?.is_some() {}
-        let pictures = ascent.pictures()?.into_iter();
-        Ok(pictures.flat_map(|picture| picture.into_raw()).collect())
-    };
-    let (expected, found) = (on(Device::Cpu)?, on(device)?);
-    let pairs = expected.iter().zip(&found);
-    let differences = pairs.map(|(a, b)| a.abs_diff(*b));
-    Ok(differences.max().unwrap_or(0))
+/// The bytes of the picture after a few steps.
+fn picture(network: &Network, objective: &Objective, on: (Device, bool)) -> Result<Vec<u8>, Error> {
+    let mut ascent = ascent(network, objective, 1, COMPARED, on)?;
+    while ascent.step()?.is_some() {}
+    let pictures = ascent.pictures()?.into_iter();
+    Ok(pictures.flat_map(|picture| picture.into_raw()).collect())
+}
+
+fn difference(a: &[u8], b: &[u8]) -> u8 {
+    let pairs = a.iter().zip(b);
+    pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
 }

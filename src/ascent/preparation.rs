@@ -7,6 +7,7 @@ use super::step_session::StepPlan;
 use super::unit::check_unit;
 use super::{Error, Objective, Run, Settings};
 use crate::model::Network;
+use crate::runtime::capture;
 
 /// The runs with the settings of the step after `taken` steps.
 pub(super) fn after(runs: &[Run], taken: usize) -> Vec<Run> {
@@ -46,6 +47,7 @@ pub(super) fn prepare(
             stochastic_depth: any(|settings| settings.stochastic_depth > 0.0),
             rescue: false,
         },
+        graph_capture: capture::is_wanted(),
     };
     let octaves = octaves(
         &first.settings,

@@ -14,7 +14,9 @@ use crate::onnx::passes::fuse_batch_norm;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
 use crate::runtime::registration::is_tf32_allowed;
-use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor};
+use crate::runtime::{
+    self, CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor, capture,
+};
 use std::collections::HashSet;
 
 /// Networks of more parameters are opened without masks in one pass: these are optimized, stored and opened again.
@@ -30,6 +32,8 @@ pub(super) struct StepPlan {
     pub map: Option<Map>,
     pub runs: usize,
     pub terms: Terms,
+    /// Whether the device is to record its steps and replay them, if it can.
+    pub graph_capture: bool,
 }
 
 /// The session, and the properties that determine its inputs.
@@ -41,6 +45,10 @@ pub(super) struct StepSession {
     pub redirects: bool,
     /// Whether the results equal those of separate runs, bit for bit.
     pub is_exact: bool,
+    /// Whether the device records its steps and replays them.
+    pub captures: bool,
+    /// Why it does not, although the plan says so.
+    pub notice: Option<String>,
 }
 
 /// What is known of a step graph.
@@ -100,15 +108,19 @@ impl StepSession {
             };
             let (model, traits) = for_batch(network, plan, lowering)?;
             if let Some(session) = Session::open_with_blocked_masks(model, &options)? {
-                return Ok(Self::new_opened(session, traits));
+                return Ok(Self::new_opened((session, false, None), traits));
             }
         }
         let (model, traits) = for_batch(network, plan, step_lowering(device))?;
-        let session = Session::open_model(&placeable(model, device)?, device.into(), &options)?;
-        Ok(Self::new_opened(session, traits))
+        let model = placeable(model, device)?;
+        let opened = open(&model, device, options, plan.graph_capture)?;
+        Ok(Self::new_opened(opened, traits))
     }
 
-    fn new_opened(session: Session, traits: StepTraits) -> Self {
+    fn new_opened(
+        (session, captures, notice): (Session, bool, Option<String>),
+        traits: StepTraits,
+    ) -> Self {
         // Unused inputs are pruned from the graph.
         let mut inputs = session.inputs().iter();
         let redirects = inputs.any(|port| port.name == names::REDIRECT);
@@ -117,6 +129,8 @@ impl StepSession {
             branches: traits.branches,
             redirects,
             is_exact: traits.is_exact,
+            captures,
+            notice,
         }
     }
 
@@ -134,6 +148,51 @@ impl StepSession {
         );
         Ok(DeviceLoop::new(&self.session, &parts)?)
     }
+}
+
+/// Opens a step graph. Returns also whether its steps are recorded and, if not although `graph_capture` asks for it, why.
+fn open(
+    graph: &ModelProto,
+    device: Device,
+    options: Options,
+    graph_capture: bool,
+) -> Result<(Session, bool, Option<String>), Error> {
+    let mut notice = None;
+    if graph_capture && device != Device::Cpu {
+        let recorded = Options {
+            graph_capture: true,
+            ..options.clone()
+        };
+        let opened = match capture::refusal(device) {
+            Some(why) => Err(why),
+            None => match Session::open_model(graph, device.into(), &recorded) {
+                Err(runtime::Error::Stopped) => return Err(runtime::Error::Stopped.into()),
+                Ok(session) => all_placed(&session).map(|()| session),
+                Err(problem) => Err(problem.into_reason()),
+            },
+        };
+        match opened {
+            Ok(session) => return Ok((session, true, None)),
+            Err(why) => notice = Some(not_captured(&why)),
+        }
+    }
+    let session = Session::open_model(graph, device.into(), &options)?;
+    Ok((session, false, notice))
+}
+
+/// Whether every output of a step can have a fixed place; otherwise why not.
+fn all_placed(session: &Session) -> Result<(), String> {
+    let state = [names::NEW_CANVAS, names::NEW_VELOCITY, names::NEW_MASK];
+    let mut others = (session.outputs().iter()).filter(|port| !state.contains(&&*port.name));
+    match others.find(|port| port.dims.contains(&None)) {
+        Some(port) => Err(format!("the shape of {} is not known", port.name)),
+        None => Ok(()),
+    }
+}
+
+/// The notice that steps are not recorded, one line.
+pub(super) fn not_captured(why: &str) -> String {
+    format!("graph capture is off: {why}")
 }
 
 /// The provider of each node of a plan's step graph.

@@ -86,7 +86,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .into());
     }
     warnings.extend(log::start(&home));
-    warnings.extend(variables::switch(variables::TF32).err());
+    warnings.extend((variables::SWITCHES.iter()).filter_map(|name| variables::switch(name).err()));
     let mut terminal = terminal::probe(graphics.protocol());
     warnings.extend(preferences.use_blocks(&mut terminal));
     let theme = match arguments.theme.or(config.theme.clone()) {

@@ -35,6 +35,7 @@ use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
 use ziggurat::runs::queue::MAX_TOGETHER;
+use ziggurat::runtime::capture::share_devices;
 use ziggurat::runtime::session::share_cores;
 use ziggurat::runtime::{CancelHandle, Device, ResolvedProvider};
 use ziggurat::variables;
@@ -84,8 +85,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         )));
     }
     let graphics = preferences.graphics(arguments.graphics)?;
-    if let Err(why) = variables::switch(variables::TF32) {
-        output::notice(&why);
+    for switch in variables::SWITCHES {
+        if let Err(why) = variables::switch(switch) {
+            output::notice(&why);
+        }
     }
     let from = arguments.from.as_deref();
     let from = from.map(|from| From::read(&home, from)).transpose()?;
@@ -150,7 +153,9 @@ fn workers(
         devices.truncate(1);
     }
     let on_cpu = |device: &&ResolvedProvider| device.device == Device::Cpu;
-    share_cores(devices.iter().filter(on_cpu).count());
+    let count = devices.iter().filter(on_cpu).count();
+    share_cores(count);
+    share_devices(devices.len() - count);
     let stops: Vec<CancelHandle> = devices.iter().map(|_| CancelHandle::default()).collect();
     signals::on_end({
         let stops = stops.clone();

@@ -206,6 +206,11 @@ impl<'a> Batch<'a> {
         &self.specs
     }
 
+    /// See [`Ascent::take_notice`].
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.ascent.take_notice()
+    }
+
     /// The ascent, for reading.
     pub fn ascent(&self) -> &Ascent<'a> {
         &self.ascent

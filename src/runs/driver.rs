@@ -14,7 +14,9 @@ use crate::ascent;
 use crate::home::Home;
 use crate::runtime;
 use image::RgbImage;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Follows the steps of a batch and decides how it continues.
 pub trait Observer {
@@ -23,6 +25,9 @@ pub trait Observer {
     /// # Errors
     /// Any error ends the batch.
     fn before_step(&mut self, batch: &Batch) -> Result<Next, Error>;
+
+    /// Called with what the user should know, one line.
+    fn notice(&mut self, text: String);
 
     /// Called after every step.
     ///
@@ -61,7 +66,11 @@ pub fn drive(
             Next::End => break EndReason::Stopped,
             Next::Leave => return Ok(None),
         }
-        match batch.step() {
+        let stepped = batch.step();
+        if let Some(text) = batch.take_notice().filter(|text| is_new(text)) {
+            observer.notice(text);
+        }
+        match stepped {
             Ok(Some(report)) => observer.after_step(batch, &report)?,
             Ok(None) => break EndReason::Finished,
             Err(problem) if problem.is_stop() => {}
@@ -78,6 +87,13 @@ pub fn drive(
             endings => return endings.map(Some),
         }
     }
+}
+
+/// Whether a notice was not given before in this process. It concerns every batch of a model alike.
+fn is_new(notice: &str) -> bool {
+    static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    given.insert(notice.to_string())
 }
 
 /// What may help after a batch failed.

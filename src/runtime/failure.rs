@@ -20,6 +20,15 @@ impl Error {
         }
     }
 
+    /// Why it happened, without the device.
+    pub(crate) fn into_reason(self) -> String {
+        match self {
+            Self::Provider { why, .. } => why,
+            Self::OnDevice { reason, .. } => reason,
+            other => other.to_string(),
+        }
+    }
+
     /// A session could not be opened on a device, with this message of ONNX Runtime.
     pub(super) fn opening(device: Device, message: &str) -> Self {
         if device == Device::Cpu || is_about_the_model(message) {
@@ -47,6 +56,7 @@ impl Device {
                 "this ONNX Runtime has no code for the GPU ({message}); `ziggurat setup --gpu` downloads the build that suits it"
             );
         }
+        let message = without_source(&message);
         // Only a message about a library can mean a missing file.
         let about_files = [
             ".so", "dlopen", "cudnn", "CUDNN", "cublas", "CUBLAS", "nvrtc",
@@ -63,6 +73,24 @@ impl Device {
         }
         files::complaint(&located).unwrap_or(message)
     }
+}
+
+/// A message about a call of CUDA without the place in ONNX Runtime's source, but with the call.
+fn without_source(message: &str) -> String {
+    let at = |words: &str| message.find(words);
+    let (Some(source), Some(failure), Some(gpu)) =
+        (at("/onnxruntime_src/"), at("CUDA failure "), at(" ; GPU="))
+    else {
+        return message.to_string();
+    };
+    if !(source < failure && failure < gpu) {
+        return message.to_string();
+    }
+    let call = message.rsplit_once("expr=").map(|(_, call)| call);
+    let call = call.map_or_else(String::new, |call| {
+        format!(" in {}", call.trim_end_matches([';', ' ']))
+    });
+    format!("{}{}{call}", &message[..source], &message[failure..gpu])
 }
 
 /// Whether ONNX Runtime rejects the model itself, on whatever device.
@@ -115,6 +143,11 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "the run failed on cuda:1: CUDNN_STATUS_NOT_SUPPORTED in Conv"
+        );
+        let of_cuda = "/onnxruntime_src/cuda_call.cc:154 std::conditional_t<THRW, void> CudaCall(ERRTYPE) [with ERRTYPE = cudaError] CUDA failure 900: not permitted ; GPU=0 ; hostname=a ; file=/onnxruntime_src/cuda_graph.cc ; line=61 ; expr=cudaStreamEndCapture(stream_, &graph);";
+        assert_eq!(
+            on(of_cuda).to_string(),
+            "the run failed on cuda:1: CUDA failure 900: not permitted in cudaStreamEndCapture(stream_, &graph)"
         );
         let on_cpu = Error::on(Device::Cpu, "a shape does not fit");
         assert!(matches!(on_cpu, Error::Run { .. }) && !on_cpu.is_of_device());

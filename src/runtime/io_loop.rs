@@ -1,13 +1,19 @@
 //! State that stays on the device from run to run: the outputs of a step are the inputs of the next one, without a copy
-//! (ping-pong I/O binding).
+//! (ping-pong I/O binding). All other values have fixed places on the device as well.
+
+mod buffer;
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::IoBinding;
+use ort::session::{IoBinding, RunOptions};
 use ort::value::DynTensor;
 
 use super::session::read;
-use super::{Device, Error, Library, Session, Tensor};
+use super::{Device, Element, Error, Library, Session, Tensor};
+use buffer::Buffer;
 
 /// One value of the state: the output `output` of a step is the input `input` of the next.
 #[derive(Debug)]
@@ -18,27 +24,30 @@ struct StateBuffers {
     buffers: [DynTensor; 2],
 }
 
-/// A step graph being run again and again. Its state lives in pairs of device tensors that swap
-/// roles from step to step.
+/// A step graph being run again and again. Its state lives in pairs of device tensors that swap roles from step to
+/// step; every other value has one device tensor. So all steps of one side of the pair have the same addresses, and a
+/// device that can record a step replays it (see [`super::capture`]).
 #[derive(Debug)]
 pub struct DeviceLoop {
     carried: Vec<StateBuffers>,
+    inputs: Vec<Buffer>,
+    outputs: Vec<Buffer>,
     /// One binding per phase: `phases[p]` reads `buffers[p]` of each state.
     phases: [BufferPhase; 2],
     phase: usize,
-    /// Inputs whose value [`DeviceLoop::set`] fixed for all steps.
-    constant_inputs: Vec<String>,
     /// The session it was made for, for comparison only.
     session: usize,
     /// Where its buffers are.
     device: Device,
+    allocator: Allocator,
 }
 
-#[derive(Debug)]
 struct BufferPhase {
     binding: IoBinding,
-    /// The outputs that are bound to come back to the host.
+    /// The bound outputs that are no state.
     read: Vec<String>,
+    /// The recording of this binding, once it is to be used.
+    graph: Option<Arc<RunOptions>>,
 }
 
 impl DeviceLoop {
@@ -75,11 +84,13 @@ impl DeviceLoop {
         ];
         Ok(Self {
             carried,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
             phases,
             phase: 0,
-            constant_inputs: Vec::new(),
             session: identity(session),
             device: session.device(),
+            allocator,
         })
     }
 
@@ -89,12 +100,9 @@ impl DeviceLoop {
     /// If the name is not the model's or the value does not fit.
     pub fn set(&mut self, session: &Session, name: &str, value: &Tensor) -> Result<(), Error> {
         self.belongs_to(session)?;
-        self.not_carried(name)?;
-        for phase in &mut self.phases {
-            session.bind_input(&mut phase.binding, name, value)?;
-        }
-        if !self.constant_inputs.iter().any(|input| input == name) {
-            self.constant_inputs.push(name.to_string());
+        self.write(session, &[(name, value)])?;
+        for input in self.inputs.iter_mut().filter(|input| input.name == name) {
+            input.is_constant = true;
         }
         Ok(())
     }
@@ -111,45 +119,47 @@ impl DeviceLoop {
         read_names: &[&str],
     ) -> Result<Vec<Tensor>, Error> {
         self.belongs_to(session)?;
-        for (name, _) in inputs {
-            self.not_carried(name)?;
-        }
         session.all_given(|name| {
+            let is_constant = |input: &Buffer| input.is_constant && input.name == name;
             inputs.iter().any(|(given, _)| *given == name)
-                || self.constant_inputs.iter().any(|input| input == name)
+                || self.inputs.iter().any(is_constant)
                 || self.carried.iter().any(|carried| carried.input == name)
         })?;
-        let phase = &mut self.phases[self.phase];
-        for (name, tensor) in inputs {
-            session.bind_input(&mut phase.binding, name, tensor)?;
+        let start = Instant::now();
+        self.write(session, inputs)?;
+        session.add_busy(start.elapsed());
+        // A state's output is always bound.
+        let other: Vec<&str> = (read_names.iter().copied())
+            .filter(|name| self.carried.iter().all(|carried| carried.output != *name))
+            .collect();
+        if self.phases[self.phase].read != other {
+            self.bind_outputs(session, &other)?;
         }
-        // A state's output stays on the device and is copied from there.
-        let carried = &mut self.carried;
-        let (state, host): (Vec<&str>, Vec<&str>) = read_names
-            .iter()
-            .partition(|name| carried.iter().any(|carried| carried.output == **name));
-        if phase.read != host {
-            phase.bind_outputs(session, carried, self.phase, &host)?;
-        }
-        let results = session.run_bound(&phase.binding)?;
-        let from_host = read(&results, &host, self.device)?;
+        let graph = self.graph(session)?;
+        let is_placed = |name: &&str| self.outputs.iter().any(|output| output.name == **name);
+        let from_host: Vec<&str> = (other.iter().copied())
+            .filter(|name| !is_placed(&name))
+            .collect();
+        let results = session.run_bound(&self.phases[self.phase].binding, graph.as_deref())?;
+        let mut from_host = read(&results, &from_host, self.device)?.into_iter();
         drop(results);
+        let start = Instant::now();
+        buffer::copy_to_host(&mut self.outputs, &other).map_err(|error| session.failed(error))?;
         self.phase = 1 - self.phase;
-        if state.is_empty() {
-            return Ok(from_host);
-        }
-        let mut from_host = from_host.into_iter();
-        read_names
-            .iter()
-            .map(
-                |name| match self.carried.iter().find(|carried| carried.output == *name) {
-                    Some(carried) => Tensor::read(name, &carried.buffers[self.phase], self.device),
-                    None => from_host.next().ok_or_else(|| Error::Run {
-                        reason: format!("output `{name}` was not computed"),
-                    }),
-                },
-            )
-            .collect()
+        let read = read_names.iter().map(|name| {
+            if let Some(carried) = self.carried.iter().find(|one| one.output == *name) {
+                return Tensor::read(name, &carried.buffers[self.phase], self.device);
+            }
+            match self.outputs.iter().find(|output| output.name == *name) {
+                Some(output) => Tensor::read(name, &output.host, self.device),
+                None => from_host.next().ok_or_else(|| Error::Run {
+                    reason: format!("output `{name}` was not computed"),
+                }),
+            }
+        });
+        let read = read.collect();
+        session.add_busy(start.elapsed());
+        read
     }
 
     /// A copy of the current state of the input `name`.
@@ -186,8 +196,8 @@ impl DeviceLoop {
     pub fn reset(&mut self, name: &str, value: &Tensor) -> Result<(), Error> {
         let carried = find(&self.carried, name)?;
         let buffer = &mut self.carried[carried].buffers[self.phase];
-        let shape: Vec<usize> = buffer.shape().iter().map(|&dim| dim as usize).collect();
-        let element = super::Element::of(buffer.dtype());
+        let shape = buffer::extents(buffer);
+        let element = Element::of(buffer.dtype());
         if value.shape() != shape || value.element() != element {
             return Err(Error::Mismatch {
                 name: name.to_string(),
@@ -218,6 +228,100 @@ impl DeviceLoop {
             reason: format!("input `{name}` is a state: use reset to replace it"),
         })
     }
+
+    /// Copies values of inputs that are no state to their places; all are checked first.
+    fn write(&mut self, session: &Session, values: &[(&str, &Tensor)]) -> Result<(), Error> {
+        for (name, tensor) in values {
+            self.not_carried(name)?;
+            session.input(name)?.check_tensor(tensor)?;
+        }
+        for (name, tensor) in values {
+            self.place_input(session, name, tensor)?;
+        }
+        buffer::write(&mut self.inputs, values).map_err(|error| session.failed(error))
+    }
+
+    /// Makes a place for an input and binds it, unless it has one of the value's shape.
+    fn place_input(&mut self, session: &Session, name: &str, value: &Tensor) -> Result<(), Error> {
+        let known = self.inputs.iter().position(|input| input.name == name);
+        let has_shape = |place: usize| buffer::extents(&self.inputs[place].host) == value.shape();
+        if known.is_some_and(has_shape) {
+            return Ok(());
+        }
+        let memory = (!session.reads_on_host(name)).then_some(&self.allocator);
+        let new = Buffer::new(name, &value.element(), value.shape(), memory);
+        let new = new.map_err(|error| session.failed(error))?;
+        for phase in &mut self.phases {
+            phase.graph = None;
+            phase
+                .binding
+                .bind_input(name, new.bound())
+                .map_err(|error| session.failed(error))?;
+        }
+        match known {
+            Some(place) => self.inputs[place] = new,
+            None => self.inputs.push(new),
+        }
+        Ok(())
+    }
+
+    /// Binds the outputs of the current phase: the state's to the other buffers, `names` to their places. An output
+    /// without one comes back to the host.
+    fn bind_outputs(&mut self, session: &Session, names: &[&str]) -> Result<(), Error> {
+        let known = self.outputs.len();
+        for name in names {
+            self.place_output(session, name)?;
+        }
+        if self.outputs.len() > known {
+            // A recording may use the memory of a new place for its own results.
+            self.phases.iter_mut().for_each(|phase| phase.graph = None);
+        }
+        let phase = &mut self.phases[self.phase];
+        phase.bind_state_outputs(&mut self.carried, self.phase)?;
+        let mut to_host = Vec::new();
+        for name in names {
+            match self.outputs.iter_mut().find(|output| output.name == *name) {
+                Some(output) => phase
+                    .binding
+                    .bind_output(*name, output.bound_mut())
+                    .map_err(Error::run)?,
+                None => to_host.push(*name),
+            }
+        }
+        session.bind_to_host(&mut phase.binding, &to_host)?;
+        phase.read = names.iter().map(|name| name.to_string()).collect();
+        Ok(())
+    }
+
+    /// Makes a place on the device for an output, if the model tells its shape.
+    fn place_output(&mut self, session: &Session, name: &str) -> Result<(), Error> {
+        let port = session.output(name)?;
+        let dims: Option<Vec<usize>> = (port.dims.iter())
+            .map(|dim| usize::try_from((*dim)?).ok())
+            .collect();
+        let is_known = self.outputs.iter().any(|output| output.name == name);
+        let on_host = session.device() == Device::Cpu || matches!(port.element, Element::Other(_));
+        let (Some(dims), false) = (dims, is_known || on_host) else {
+            return Ok(());
+        };
+        let new = Buffer::new(name, &port.element, &dims, Some(&self.allocator));
+        self.outputs
+            .push(new.map_err(|error| session.failed(error))?);
+        Ok(())
+    }
+
+    /// The recording of the current phase, if its steps are recorded: all outputs must have places.
+    fn graph(&mut self, session: &Session) -> Result<Option<Arc<RunOptions>>, Error> {
+        let phase = &mut self.phases[self.phase];
+        let is_placed = |name: &String| self.outputs.iter().any(|output| output.name == *name);
+        if !session.captures() || !phase.read.iter().all(is_placed) {
+            return Ok(None);
+        }
+        if phase.graph.is_none() {
+            phase.graph = Some(session.new_graph()?);
+        }
+        Ok(phase.graph.clone())
+    }
 }
 
 impl BufferPhase {
@@ -225,24 +329,24 @@ impl BufferPhase {
         let mut new = Self {
             binding: session.inner.create_binding().map_err(Error::run)?,
             read: Vec::new(),
+            graph: None,
         };
         for carried in carried.iter() {
             new.binding
                 .bind_input(&carried.input, &carried.buffers[phase])
                 .map_err(Error::run)?;
         }
-        new.bind_outputs(session, carried, phase, &[])?;
+        new.bind_state_outputs(carried, phase)?;
         Ok(new)
     }
 
-    /// Binds the state's outputs to the other buffers, and `host` to come back.
-    fn bind_outputs(
+    /// Binds the state's outputs to the other buffers, and no other output.
+    fn bind_state_outputs(
         &mut self,
-        session: &Session,
         carried: &mut [StateBuffers],
         phase: usize,
-        host: &[&str],
     ) -> Result<(), Error> {
+        self.graph = None;
         self.binding.clear_outputs();
         // Forgotten first, so that a failure below leads to a new attempt and not to a wrong result.
         self.read.clear();
@@ -251,9 +355,16 @@ impl BufferPhase {
                 .bind_output(&carried.output, &mut carried.buffers[1 - phase])
                 .map_err(Error::run)?;
         }
-        session.bind_to_host(&mut self.binding, host)?;
-        self.read = host.iter().map(|name| name.to_string()).collect();
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for BufferPhase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BufferPhase")
+            .field("binding", &self.binding)
+            .field("read", &self.read)
+            .finish_non_exhaustive()
     }
 }
 

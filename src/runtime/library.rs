@@ -29,6 +29,7 @@ use ort::logging::LogLevel;
 
 use super::environments::Environments;
 use super::messages::one_line;
+use super::nvidia::runtime::Runtime;
 use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, Progress};
 use crate::home::Home;
@@ -167,6 +168,7 @@ pub struct Library {
     /// The folder of downloaded libraries.
     runtime: PathBuf,
     built: OnceLock<Result<Built, String>>,
+    cuda_runtime: OnceLock<Option<Runtime>>,
 }
 
 static LOADED: OnceLock<Library> = OnceLock::new();
@@ -244,6 +246,21 @@ impl Library {
         built.clone()
     }
 
+    /// The CUDA runtime, for copies; `None` if it is not found as a library of its own.
+    pub(super) fn cuda_runtime(&self) -> Option<&Runtime> {
+        let open = || {
+            let located = self.nvidia_libraries().into_iter();
+            let mut runtimes = located.filter(|one| one.file.starts_with("libcudart"));
+            let (_, path) = runtimes.find_map(|one| one.found)?;
+            let opened = Runtime::open(&path);
+            if let Err(why) = &opened {
+                tracing::warn!(path = %path.display(), why, "the CUDA runtime cannot be used for copies");
+            }
+            opened.ok()
+        };
+        self.cuda_runtime.get_or_init(open).as_ref()
+    }
+
     /// NVIDIA's libraries that this build needs, loaded where they are found, once per process;
     /// empty if it is not built for a known CUDA version.
     pub fn nvidia_libraries(&self) -> Vec<files::Located> {
@@ -286,6 +303,7 @@ impl Library {
             environment,
             runtime,
             built: OnceLock::new(),
+            cuda_runtime: OnceLock::new(),
         })
     }
 }

@@ -10,7 +10,7 @@
 //! - `shared_library`: checks a library before the system's loader maps it
 //! - [`plugin`]: providers that are libraries of their own, such as WebGPU
 //! - [`session`]: an opened model on host tensors, and cancellation; `open` opens it by provider
-//! - [`io_loop`]: state that stays on the device from run to run
+//! - [`io_loop`]: state that stays on the device from run to run; [`capture`] records such runs and replays them
 //! - [`tensors`]: host tensors and their element types
 //! - [`operators`]: operators of Ziggurat's own, for the CPU
 //! - [`shape_inference`]: the types of every value of a graph
@@ -18,6 +18,7 @@
 //!
 //! Modules on higher floors may use it; it uses [`crate::home`] and [`crate::onnx`].
 
+pub mod capture;
 pub mod device;
 mod device_copy;
 mod environments;

@@ -1,11 +1,13 @@
-//! The provider that each node was placed on. ONNX Runtime reports it through its C interface only,
+//! The provider that each node was placed on, and the memory that inputs are read from. ONNX Runtime reports it through its C interface only,
 //! so this small file is unsafe code.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
 use ort::AsPointer;
-use ort::sys::{OrtEpAssignedNode, OrtEpAssignedSubgraph, OrtStatusPtr};
+use ort::sys::{
+    OrtEpAssignedNode, OrtEpAssignedSubgraph, OrtMemoryInfo, OrtMemoryInfoDeviceType, OrtStatusPtr,
+};
 
 use super::Error;
 
@@ -54,6 +56,29 @@ pub(super) fn of_session(session: &ort::session::Session) -> Result<Vec<NodePlac
         }
     }
     Ok(all)
+}
+
+/// Per input of a session: whether the nodes that read it do so on the host.
+pub(super) fn inputs_on_host(session: &ort::session::Session) -> Result<Vec<bool>, Error> {
+    let api = ort::api();
+    let mut places: Vec<*const OrtMemoryInfo> = vec![ptr::null(); session.inputs().len()];
+    // SAFETY: the list has room for one entry per input; the entries belong to the session.
+    unsafe {
+        check((api.SessionGetMemoryInfoForInputs)(
+            session.ptr(),
+            places.as_mut_ptr(),
+            places.len(),
+        ))?;
+    }
+    let on_host = |&place: &*const OrtMemoryInfo| {
+        let mut kind = OrtMemoryInfoDeviceType::OrtMemoryInfoDeviceType_CPU;
+        if !place.is_null() {
+            // SAFETY: the entry belongs to the session, which is alive.
+            unsafe { (api.MemoryInfoGetDeviceType)(place, &mut kind) };
+        }
+        kind == OrtMemoryInfoDeviceType::OrtMemoryInfoDeviceType_CPU
+    };
+    Ok(places.iter().map(on_host).collect())
 }
 
 /// A C list of `count` items as a slice that lives no longer than the variable that holds the pointer.

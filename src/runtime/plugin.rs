@@ -202,12 +202,16 @@ impl Plugin {
         self,
         library: &'static Library,
         builder: SessionBuilder,
+        graph_capture: bool,
     ) -> Result<SessionBuilder, String> {
         let device = self.device(library)?;
         let provider = device.ep().map_err(|error| one_line(&error.to_string()))?;
+        let capture =
+            (graph_capture && self == Self::WebGpu).then_some(("enableGraphCapture", "1"));
         let options: Vec<(String, String)> = self
             .options()
             .into_iter()
+            .chain(capture)
             .map(|(key, value)| (format!("{provider}.{key}"), value.to_string()))
             .collect();
         builder

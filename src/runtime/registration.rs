@@ -3,7 +3,7 @@
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::builder::SessionBuilder;
 
-use super::{Device, Error, Library, nvidia};
+use super::{Device, Error, Library, Options, nvidia};
 use crate::variables;
 
 /// Whether ascents may use TF32 (10 bits of mantissa for the factors of products) on NVIDIA GPUs.
@@ -17,7 +17,7 @@ impl Device {
         self,
         library: &'static Library,
         builder: SessionBuilder,
-        tf32: bool,
+        options: &Options,
     ) -> Result<SessionBuilder, Error> {
         let cannot = |why| Error::Provider { device: self, why };
         let cpu = || ep::CPU::default().with_arena_allocator(true).build();
@@ -25,7 +25,10 @@ impl Device {
             Self::Cpu => append(builder, &[cpu()]),
             Self::Cuda(number) => {
                 nvidia_is_ready(library, number).map_err(cannot)?;
-                append(builder, &[cuda(number, tf32), cpu()])
+                append(
+                    builder,
+                    &[cuda(number, options, options.graph_capture), cpu()],
+                )
             }
             Self::TensorRt(number) => {
                 nvidia_is_ready(library, number).map_err(cannot)?;
@@ -36,19 +39,26 @@ impl Device {
                 let tensorrt = ep::TensorRT::default()
                     .with_device_id(signed(number))
                     .build();
-                append(builder, &[tensorrt, cuda(number, tf32), cpu()])
+                append(builder, &[tensorrt, cuda(number, options, false), cpu()])
             }
-            Self::Plugin(plugin) => return plugin.register(library, builder).map_err(cannot),
+            Self::Plugin(plugin) => {
+                return {
+                    plugin
+                        .register(library, builder, options.graph_capture)
+                        .map_err(cannot)
+                };
+            }
         }
         .map_err(|message| cannot(self.explain(&message)))
     }
 }
 
 /// CUDA's options: the arena grows by what is needed and no more, as others may use the same GPU.
-fn cuda(number: u32, tf32: bool) -> ExecutionProviderDispatch {
+fn cuda(number: u32, options: &Options, graph_capture: bool) -> ExecutionProviderDispatch {
     ep::CUDA::default()
         .with_device_id(signed(number))
-        .with_tf32(tf32)
+        .with_tf32(options.tf32)
+        .with_cuda_graph(graph_capture)
         .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
         .build()
 }

@@ -22,7 +22,7 @@ use port::port;
 
 use super::external_weights::Weights;
 use super::placement::{self, NodePlacement};
-use super::{Device, Element, Error, Library, Tensor, operators};
+use super::{Device, Element, Error, Library, Tensor, capture, operators};
 use crate::catch_panic;
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
@@ -57,6 +57,9 @@ pub struct Options {
     pub tf32: bool,
     /// Register [`super::operators`], on the CPU. Not for the models of users: theirs have other operators.
     pub operators: bool,
+    /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the device
+    /// cannot record all nodes.
+    pub graph_capture: bool,
     /// Where to write the optimized graph.
     pub optimised: Option<PathBuf>,
     /// Cancels opening and running. Several sessions may share a handle.
@@ -70,6 +73,9 @@ pub struct Session {
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     run_options: Arc<RunOptions>,
+    captures: bool,
+    /// Per input: whether the nodes that read it do so on the host.
+    on_host: Vec<bool>,
     stop: CancelHandle,
     /// The total duration of its runs.
     busy: Duration,
@@ -98,9 +104,15 @@ impl Session {
     ) -> Result<Self, Error> {
         let library = Library::loaded()?;
         let (inner, weights) = open_on(device, library, model, options)?;
-        let run_options = Arc::new(RunOptions::new().map_err(Error::model)?);
+        let run_options = capture::no_graph().map_err(Error::model)?;
         options.stop.watch_runs(&run_options);
+        let on_host = match device {
+            Device::Cpu => vec![true; inner.inputs().len()],
+            _ => placement::inputs_on_host(&inner)?,
+        };
         Ok(Self {
+            captures: options.graph_capture && device != Device::Cpu,
+            on_host,
             inputs: inner.inputs().iter().map(Port::of).collect(),
             outputs: inner.outputs().iter().map(Port::of).collect(),
             inner,
@@ -120,6 +132,29 @@ impl Session {
     /// The total duration of its runs, copies to and from the device included.
     pub fn busy(&self) -> Duration {
         self.busy
+    }
+
+    /// Adds the duration of copies that were not made by a run.
+    pub(super) fn add_busy(&mut self, duration: Duration) {
+        self.busy += duration;
+    }
+
+    /// Whether its runs can be recorded and replayed.
+    pub(super) fn captures(&self) -> bool {
+        self.captures
+    }
+
+    /// Whether the nodes that read an input do so on the host.
+    pub(super) fn reads_on_host(&self, input: &str) -> bool {
+        let place = self.inputs.iter().position(|port| port.name == input);
+        place.is_none_or(|place| self.on_host[place])
+    }
+
+    /// Options of runs that are recorded the first time and replayed from then on.
+    pub(super) fn new_graph(&self) -> Result<Arc<RunOptions>, Error> {
+        let options = capture::new_graph().map_err(Error::run)?;
+        self.stop.watch_runs(&options);
+        Ok(options)
     }
 
     /// The error of an operation on the session's device.
@@ -166,7 +201,7 @@ impl Session {
         self.all_given(|name| inputs.iter().any(|(given, _)| *given == name))?;
         self.bind_to_host(&mut binding, outputs)?;
         let device = self.device;
-        let results = self.run_bound(&binding)?;
+        let results = self.run_bound(&binding, None)?;
         read(&results, outputs, device)
     }
 
@@ -231,10 +266,11 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the model on what is bound, unless stopped.
+    /// Runs the model on what is bound, unless stopped. `graph` is the recording of this binding, if there is to be one.
     pub(super) fn run_bound<'b>(
         &'b mut self,
         binding: &'b IoBinding,
+        graph: Option<&RunOptions>,
     ) -> Result<SessionOutputs<'b>, Error> {
         if self.stop.is_stopped() {
             return Err(Error::Stopped);
@@ -243,7 +279,7 @@ impl Session {
         let start = Instant::now();
         let results = self
             .inner
-            .run_binding_with_options(binding, &self.run_options);
+            .run_binding_with_options(binding, graph.unwrap_or(&self.run_options));
         self.busy += start.elapsed();
         results.map_err(|error| {
             if stop.is_stopped() {
@@ -294,7 +330,7 @@ fn open_on(
         return Err(Error::Stopped);
     }
     let builder = configure(library, options).map_err(Error::model)?;
-    let mut builder = device.register(library, builder, options.tf32)?;
+    let mut builder = device.register(library, builder, options)?;
     if options.operators && device == Device::Cpu {
         let operators = operators::domain().map_err(Error::model)?;
         builder = builder.with_operators(operators).map_err(Error::model)?;

@@ -66,7 +66,7 @@ macro_rules! elements {
             /// Copies the elements into a tensor of the same type and shape, on any device.
             pub(super) fn write(&self, target: &mut DynTensor) -> ort::Result<()> {
                 if !target.memory_info().is_cpu_accessible() {
-                    return device_copy::into(&self.to_value()?, target);
+                    return device_copy::copy(&[&self.to_value()?], &mut [target]);
                 }
                 match self {
                     $(Self::$variant(array) => target.try_extract_array_mut::<$type>()?.assign(array),)*

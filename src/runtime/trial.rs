@@ -29,11 +29,7 @@ pub(super) fn result(device: Device) -> Result<(), String> {
     let result = attempt(device);
     // Others may have freed memory when it is tried again.
     let is_final = !matches!(result, Err(Error::NoMemory { .. }));
-    let result = result.map_err(|error| match error {
-        Error::Provider { why, .. } => why,
-        Error::OnDevice { reason, .. } => reason,
-        other => other.to_string(),
-    });
+    let result = result.map_err(Error::into_reason);
     // A run may have failed on the device meanwhile.
     if let Some(Err(why)) = known(device) {
         return Err(why);

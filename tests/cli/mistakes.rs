@@ -251,19 +251,22 @@ fn a_mistake_leaves_no_folder_behind() {
 #[test]
 fn an_unknown_value_of_an_environment_variable_is_reported() {
     let sandbox = with_picture();
-    let mut command = ziggurat(&["run", "flamigo", "--out", &sandbox.path("a.png")]);
-    let message = command.env("ZIGGURAT_TF32", "banana").assert().code(2);
-    let message = String::from_utf8_lossy(&message.get_output().stderr).to_string();
-    assert!(
-        message.contains("ZIGGURAT_TF32: \"banana\" is neither 1 nor 0"),
-        "{message}"
-    );
+    for name in ["ZIGGURAT_TF32", "ZIGGURAT_GRAPH_CAPTURE"] {
+        let mut command = ziggurat(&["run", "flamigo", "--out", &sandbox.path("a.png")]);
+        let message = command.env(name, "banana").assert().code(2);
+        let message = String::from_utf8_lossy(&message.get_output().stderr).to_string();
+        assert!(
+            message.contains(&format!("{name}: \"banana\" is neither 1 nor 0")),
+            "{message}"
+        );
+    }
     let help = output(&["--help"]);
     for name in [
         "ZIGGURAT_HOME",
         "ZIGGURAT_LOG",
         "ZIGGURAT_BLOCKS",
         "ZIGGURAT_TF32",
+        "ZIGGURAT_GRAPH_CAPTURE",
     ] {
         assert!(help.contains(name), "{help}");
     }

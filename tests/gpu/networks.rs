@@ -43,6 +43,18 @@ pub fn architectures() -> [Network; 3] {
     })
 }
 
+/// A small network with an operator that WebGPU leaves to the CPU.
+pub fn with_selu() -> Network {
+    common::built(|b| {
+        let mut weights = weights();
+        let x = picture(b);
+        let w = weights(b, &[8, 3, 3, 3]);
+        let value = b.emit("Conv", &[&x, &w], &[("strides", square(2))]);
+        let value = b.emit("Selu", &[&value], &[]);
+        classify(b, &value, 8, &mut weights)
+    })
+}
+
 /// A source of weights without a pattern, of the scale that keeps activations of size 1.
 fn weights() -> impl FnMut(&mut Builder, &[i64]) -> String {
     let mut phase = 0.0;

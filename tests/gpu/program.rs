@@ -83,6 +83,9 @@ fn doctor_measures_a_provider_in_one_report() {
     assert_eq!(measured["batches"].as_array().unwrap().len(), 3);
     assert_eq!(measured["gradient_error"], 0.0);
     assert_eq!(measured["picture_error"], 0);
+    // The CPU records nothing.
+    assert_eq!(measured["graph_capture"], serde_json::json!([]));
+    assert_eq!(measured["graph_capture_error"], serde_json::Value::Null);
     assert!(measured["batches"][0]["steps_per_second"].as_f64().unwrap() > 1.0);
     // A provider is measured only if it is asked for.
     ziggurat(&["doctor", "--provider", "cpu"]).assert().code(2);

@@ -22,6 +22,10 @@ struct After {
 }
 
 impl Observer for After {
+    fn notice(&mut self, text: String) {
+        panic!("{text}");
+    }
+
     fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
         self.asked += 1;
         if let Some((at, stop)) = &self.interrupts {

@@ -7,7 +7,7 @@ use crate::ascent::octave_inputs;
 use crate::ascent::preparation::{after, prepare};
 use crate::ascent::run::RunState;
 use crate::ascent::step_graph::names;
-use crate::ascent::step_session::{StateTensors, StepSession};
+use crate::ascent::step_session::{StateTensors, StepSession, not_captured};
 use crate::ascent::{Error, Run, Settings};
 
 impl Ascent<'_> {
@@ -46,6 +46,7 @@ impl Ascent<'_> {
         let next = after(&self.requested, self.step);
         let (mut plan, _) = prepare(self.network, &self.plan.objective, &next)?;
         plan.terms.rescue = self.plan.terms.rescue;
+        plan.graph_capture = self.plan.graph_capture;
         let before: Vec<&Settings> = self.runs.iter().map(|run| &run.run.settings).collect();
         let state =
             canvas::with_new_settings(self.read_state()?, &before, &next, plan.map.is_some());
@@ -66,8 +67,21 @@ impl Ascent<'_> {
         if self.plan.terms.rescue {
             return Ok(());
         }
-        let state = self.read_state()?;
         self.plan.terms.rescue = true;
+        self.reopen()
+    }
+
+    /// Goes on with steps that are not recorded, after one failed.
+    pub(super) fn stop_graph_capture(&mut self, problem: &Error) -> Result<(), Error> {
+        self.plan.graph_capture = false;
+        self.reopen()?;
+        self.step_session.notice = Some(not_captured(&problem.to_string()));
+        Ok(())
+    }
+
+    /// Opens the session of the current plan, and continues there.
+    fn reopen(&mut self) -> Result<(), Error> {
+        let state = self.read_state()?;
         self.step_session = StepSession::new(self.network, &self.plan, self.device, &self.stop)?;
         self.state = self.step_session.start(&state)?;
         self.has_previous = false;

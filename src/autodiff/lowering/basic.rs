@@ -7,7 +7,8 @@ use crate::autodiff::einsum_equation::Equation;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph, NameScope};
 
-/// The graph with `Sum`, `OneHot`, `LRN` and `Einsum` decomposed. Values keep their names. What cannot be decomposed (a
+/// The graph with `Sum`, `OneHot`, `LRN`, `LogSoftmax` and `Einsum` decomposed, and outputs that are an `Identity` computed by a
+/// kernel (they must be float32). Values keep their names. What cannot be decomposed (a
 /// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` of other than two operands) stays as it
 /// is. `rank` is the rank of a value, if it is known: an `Einsum` with an ellipsis, or without an output, needs it (see
 /// [`needs_ranks`]).
@@ -20,12 +21,17 @@ pub fn without_rare_operators(
 ) -> Result<Graph, Error> {
     let mut builder = Builder::extend(graph.without_nodes(), "basic/");
     builder.reserve(NameScope::from_graph(graph));
+    let is_output = |value: &str| graph.outputs().iter().any(|output| output.name == value);
     for node in graph.nodes() {
         let is_done = match node.op_type.as_str() {
             "Sum" if is_standard(node) => sum(&mut builder, node)?,
             "OneHot" if is_standard(node) => one_hot(&mut builder, node)?,
             "LRN" if is_standard(node) => lrn(&mut builder, node)?,
+            "LogSoftmax" if is_standard(node) => log_softmax(&mut builder, node)?,
             "Einsum" if is_standard(node) => einsum::decompose(&mut builder, node, &rank)?,
+            "Identity" if is_standard(node) && is_output(&node.output[0]) => {
+                copy(&mut builder, node)?
+            }
             _ => false,
         };
         if !is_done {
@@ -48,6 +54,16 @@ pub fn needs_ranks(graph: &Graph) -> bool {
 
 fn is_standard(node: &NodeProto) -> bool {
     node.standard_op().is_some() && node.output.len() == 1
+}
+
+/// The larger of a value and itself. Providers copy the value of an `Identity` outside their kernels, and do not do so
+/// when they replay recorded kernels.
+fn copy(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
+    let Some(value) = node.input_at(0) else {
+        return Ok(false);
+    };
+    builder.emit_named(&node.output[0], "Max", &[value, value], &[])?;
+    Ok(true)
 }
 
 /// A chain of additions.
@@ -105,6 +121,24 @@ fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     };
     let (off, on) = (at(builder, 0), at(builder, 1));
     builder.emit_named(&node.output[0], "Where", &[&is_hot, &on, &off], &[])?;
+    Ok(true)
+}
+
+/// `d - log Σ exp d`, where `d` is the difference from the maximum.
+fn log_softmax(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
+    // Earlier, the axes of `ReduceMax` are an attribute, and those of `LogSoftmax` others.
+    const AXES_ARE_INPUTS: i64 = 18;
+    let input = node.input_at(0);
+    let Some(input) = input.filter(|_| builder.graph().opset() >= AXES_ARE_INPUTS) else {
+        return Ok(false);
+    };
+    let axis = builder.ints(&[node.int("axis").unwrap_or(-1)]);
+    let maximum = builder.emit("ReduceMax", &[input, &axis], &[]);
+    let difference = builder.emit("Sub", &[input, &maximum], &[]);
+    let power = builder.emit("Exp", &[&difference], &[]);
+    let sum = builder.emit("ReduceSum", &[&power, &axis], &[]);
+    let log = builder.emit("Log", &[&sum], &[]);
+    builder.emit_named(&node.output[0], "Sub", &[&difference, &log], &[])?;
     Ok(true)
 }
 

@@ -32,6 +32,10 @@ pub fn print(found: &Measurement) -> std::io::Result<()> {
     for batch in &found.batches {
         line(&format!("  batch {:<5} {}", batch.runs, reported(batch)))?;
     }
+    for batch in &found.graph_capture {
+        let text = reported(batch);
+        line(&format!("  batch {}, graph capture  {text}", batch.runs))?;
+    }
     let left = match found.left_to_cpu.as_slice() {
         [] => "all on the device".into(),
         left => format!("on the CPU: {}", left.join(", ")),
@@ -40,7 +44,13 @@ pub fn print(found: &Measurement) -> std::io::Result<()> {
     line(&format!(
         "  difference from the CPU: gradient {:.1e} (relative L2), probability {:.1e}, picture after 4 steps {} of 255",
         found.gradient_error, found.probability_error, found.picture_error
-    ))
+    ))?;
+    match found.graph_capture_error {
+        Some(error) => line(&format!(
+            "  difference by graph capture: picture after 4 steps {error} of 255"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn reported(batch: &Batch) -> String {

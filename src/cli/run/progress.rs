@@ -55,6 +55,10 @@ impl Observer for Progress<'_> {
         }
     }
 
+    fn notice(&mut self, text: String) {
+        self.bar.suspend(|| output::notice(&text));
+    }
+
     fn after_step(&mut self, _: &Batch, report: &StepReport) -> Result<(), Error> {
         let score = format::score(mean(&report.scores));
         self.bar.set_message(format!("score {score}"));

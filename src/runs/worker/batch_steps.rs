@@ -165,6 +165,10 @@ impl Observer for Steps<'_> {
         })
     }
 
+    fn notice(&mut self, text: String) {
+        self.thread.mailbox.post(WorkerEvent::Notice(text));
+    }
+
     fn after_step(&mut self, batch: &Batch, report: &ascent::StepReport) -> Result<(), Error> {
         self.snapshot(batch)?;
         let kept = self.autosave.tick(batch);

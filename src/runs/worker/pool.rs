@@ -8,7 +8,7 @@ use crate::home::Home;
 use crate::runs::batch::recorded_name;
 use crate::runs::checkpoint;
 use crate::runs::queue::{Job, JobId};
-use crate::runtime::{Device, Provider, session};
+use crate::runtime::{Device, Provider, capture, session};
 use std::time::{Duration, Instant};
 
 /// One worker per device. Dropping it shuts them down.
@@ -43,7 +43,9 @@ impl WorkerPool {
             providers => providers,
         };
         let on_cpu = |provider: &&Provider| provider.named_device() == Some(Device::Cpu);
-        session::share_cores(providers.iter().filter(on_cpu).count());
+        let count = providers.iter().filter(on_cpu).count();
+        session::share_cores(count);
+        capture::share_devices(providers.len() - count);
         let start = |(place, provider): (usize, &Provider)| {
             let device = super::WorkerDevice {
                 provider: *provider,

@@ -105,11 +105,9 @@ fn the_state_is_never_copied_its_two_tensors_swap_roles() {
     for step in 1..=4 {
         let before = places(&looped);
         // What ONNX Runtime hands out as the state is the very memory that the next step reads.
-        let phase = &mut looped.phases[looped.phase];
-        session
-            .bind_input(&mut phase.binding, "push", &push(step))
-            .unwrap();
-        let results = session.run_bound(&phase.binding).unwrap();
+        looped.write(&session, &[("push", &push(step))]).unwrap();
+        let phase = &looped.phases[looped.phase];
+        let results = session.run_bound(&phase.binding, None).unwrap();
         for (carried, [_, next]) in looped.carried.iter().zip(&before) {
             let value = results.get(&carried.output).unwrap().view();
             let tensor = value.downcast::<ort::value::DynTensorValueType>().unwrap();

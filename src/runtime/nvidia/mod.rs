@@ -4,10 +4,12 @@
 //! - [`mod@driver`]: queries the driver
 //! - [`builds`]: the pinned builds, and which one suits a machine
 //! - [`files`]: finds and loads NVIDIA's libraries
+//! - [`runtime`]: copies between the host and a GPU
 
 pub mod builds;
 pub mod driver;
 pub mod files;
+pub mod runtime;
 
 use std::path::Path;
 use std::sync::OnceLock;
