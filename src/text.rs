@@ -9,6 +9,7 @@
 //! - [`json`]: a line of JSON: escaped as in JSON
 //! - [`clean`]: a text whose characters keep their columns: each is replaced by a dot
 //! - [`without`]: a name: removed
+//! - [`about`]: a text after the name of what it is about
 //! - [`fit`]: a text in so many columns: as [`clean`], and cut
 
 mod amounts;
@@ -39,6 +40,18 @@ pub fn is_harmless(c: char) -> bool {
         // Byte order mark, annotations, tags.
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
     !is_hidden && !c.is_control()
+}
+
+/// What is said about something, after its name; as it is, if it begins with the name already.
+pub fn about(name: &str, text: &str) -> String {
+    let is_named = text
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.starts_with(':'));
+    if is_named {
+        text.into()
+    } else {
+        format!("{name}: {text}")
+    }
 }
 
 /// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`MAX_SHOWN`]

@@ -54,11 +54,7 @@ fn no_command_replaces_what_it_reads() {
     symlink("picture.png", sandbox.path("soft.png")).unwrap();
     // A model may have any name, and so may a picture.
     symlink("model.onnx", sandbox.path("model.npy")).unwrap();
-    let before: Vec<_> = sandbox
-        .files()
-        .iter()
-        .map(|name| fs::read(sandbox.path(name.to_str().unwrap())).unwrap())
-        .collect();
+    let before = contents(&sandbox);
 
     let [hard, soft, hard_npy, soft_png, model_npy, again] = [
         "hard.onnx",
@@ -96,12 +92,110 @@ fn no_command_replaces_what_it_reads() {
             "{why}"
         );
     }
-    let after: Vec<_> = sandbox
-        .files()
-        .iter()
+    assert!(
+        contents(&sandbox) == before,
+        "a file has changed, or a new one is left"
+    );
+}
+
+#[test]
+fn no_command_replaces_a_file_of_its_model() {
+    let sandbox = with_picture();
+    let model = small_model(&sandbox, "model.onnx");
+    // With its weights beside it, and a list of class names.
+    let weights = file::read(Path::new(&model)).unwrap();
+    file::write(weights, Path::new(&model), Some(16)).unwrap();
+    symlink("model.onnx.data", sandbox.path("weights.npy")).unwrap();
+    sandbox.put("labels.json", r#"["a", "b", "c"]"#);
+    let card = sandbox.put("model.toml", "output.activation = \"sigmoid\"\n");
+    fs::hard_link(&card, sandbox.path("card.npy")).unwrap();
+    let (picture, input) = (sandbox.path("picture.png"), small_input(&sandbox));
+    let [labels, weights, card] =
+        ["labels.png", "weights.npy", "card.npy"].map(|name| sandbox.path(name));
+    let before = contents(&sandbox);
+    let gradient = ["gradient", &model, "--target", "0", "--input", &input];
+    let cam = ["cam", &model, &picture, "--target", "0", "--layer", "0"];
+    for (arguments, what) in [
+        (
+            [&gradient[..], &["--output", &weights]].concat(),
+            "weights.npy: this is a file of the model",
+        ),
+        (
+            [&gradient[..], &["--output", &card]].concat(),
+            "card.npy: this is the model's card",
+        ),
+        (
+            [&cam[..], &["--out", &weights]].concat(),
+            "weights.npy: this is a file of the model",
+        ),
+        // The run's settings would be in labels.json.
+        (
+            vec!["run", "0", "--model", &model, "--out", &labels],
+            "labels.json: this is a file of the model",
+        ),
+    ] {
+        let why = complaint(2, &arguments);
+        assert!(why.contains(what), "{why}");
+    }
+    assert!(contents(&sandbox) == before, "a file has changed");
+}
+
+#[test]
+fn the_folder_of_the_history_is_for_the_history() {
+    let sandbox = with_picture();
+    let model = small_model(&sandbox, "model.onnx");
+    let run = Sandbox::with_runtime();
+    let settings = ["--steps", "1", "--graphics", "none"];
+    let run_once = [&["run", "0", "--model", &model], &settings[..]].concat();
+    let history = run.home.history();
+    let inside = [history.join("a.png"), history.join("pictures/")];
+    // Before there is a history, and afterwards.
+    for _ in 0..2 {
+        for out in &inside {
+            let out = out.to_str().unwrap();
+            let why = run.complaint(2, &[&run_once[..], &["--out", out]].concat());
+            assert!(why.contains("the folder of the history is"), "{why}");
+        }
+        run.output(&run_once);
+    }
+    assert_eq!(run.objects(&["history", "list", "--json"]).len(), 1);
+}
+
+/// The contents of all files.
+fn contents(sandbox: &Sandbox) -> Vec<Vec<u8>> {
+    let files = sandbox.files().into_iter();
+    files
         .map(|name| fs::read(sandbox.path(name.to_str().unwrap())).unwrap())
-        .collect();
-    assert!(before == after, "a file has changed, or a new one is left");
+        .collect()
+}
+
+#[test]
+fn a_path_that_is_no_file_says_what_it_is() {
+    let sandbox = with_picture();
+    let model = small_model(&sandbox, "model.onnx");
+    let (picture, input) = (sandbox.path("picture.png"), small_input(&sandbox));
+    let [npy, onnx, link] = ["d.npy", "d.onnx", "link/"].map(|name| sandbox.path(name));
+    fs::create_dir(&npy).unwrap();
+    fs::create_dir(&onnx).unwrap();
+    symlink("nowhere", sandbox.path("link")).unwrap();
+    let gradient = ["gradient", &model, "--target", "0", "--input", &input];
+    let why = complaint(2, &[&gradient[..], &["--output", &npy]].concat());
+    assert!(
+        why.ends_with("d.npy: this is a folder; give the name of a file that ends in .npy"),
+        "{why}"
+    );
+    let why = complaint(2, &["cam", &model, "--export", &onnx]);
+    assert!(why.contains("d.onnx: this is a folder;"), "{why}");
+    for arguments in [
+        &["cam", &model, &picture, "--target", "0", "--out", &link][..],
+        &["run", "0", "--model", &model, "--out", &link],
+    ] {
+        let why = complaint(1, arguments);
+        assert!(
+            why.ends_with("link is a link to nowhere, which does not exist"),
+            "{why}"
+        );
+    }
 }
 
 #[test]
@@ -295,6 +389,11 @@ fn a_signal_leaves_no_file() {
             &["cam", MODEL, &picture, "--target", "1", "--out"],
         ),
         (
+            "INT",
+            "new/folder/",
+            &["cam", MODEL, &picture, "--target", "1", "--out"],
+        ),
+        (
             "TERM",
             "d.npy",
             &[
@@ -303,7 +402,7 @@ fn a_signal_leaves_no_file() {
         ),
     ] {
         let folder = sandbox.path(signal) + name;
-        fs::create_dir(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
         let out = format!("{folder}/{name}");
         let mut child = begun(&[arguments, &[&out]].concat(), &folder);
         let sent = std::process::Command::new("kill")
