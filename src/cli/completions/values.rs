@@ -33,12 +33,11 @@ const PREFIXES: [(&str, Completer); 3] =
 /// Candidates for a word that is being typed.
 type Completer = fn(&str) -> Vec<CompletionCandidate>;
 
-/// The completers, by the name of the value in the usage.
+/// The completers, by the name of the value in the usage, or by the id of the argument in small letters.
 const COMPLETERS: &[(&str, Completer)] = &[
     ("MODEL", |word| either(models(word), paths(word, is_model))),
-    ("MODEL> <IMAGE", |word| {
-        either(models(word), paths(word, |_| true))
-    }),
+    ("MODEL> <IMAGE", models_and_paths),
+    ("model_or_image", models_and_paths),
     ("CARD", models),
     ("TARGET", targets),
     ("LAYER", layers),
@@ -126,6 +125,10 @@ fn models(word: &str) -> Vec<CompletionCandidate> {
     matching(word, names.iter().map(String::as_str))
 }
 
+fn models_and_paths(word: &str) -> Vec<CompletionCandidate> {
+    either(models(word), paths(word, |_| true))
+}
+
 /// Files that pass `test`, and all folders.
 fn paths(word: &str, test: fn(&Path) -> bool) -> Vec<CompletionCandidate> {
     let completer = PathCompleter::any().filter(move |path| path.is_dir() || test(path));
@@ -157,28 +160,51 @@ fn targets(word: &str) -> Vec<CompletionCandidate> {
                 .collect();
         }
     }
-    let mut candidates = either(classes(word), parts(word));
+    let mut candidates = either(bare_classes(word), parts(word));
     if !word.is_empty() {
         candidates.extend(matching(word, PREFIXES.iter().map(|(prefix, _)| *prefix)));
     }
     candidates
 }
 
+/// The classes of the model, those with a prefix that would be read as something else without it.
+fn bare_classes(word: &str) -> Vec<CompletionCandidate> {
+    let names = class_names().into_iter();
+    let targets: Vec<String> = names.map(bare_class).collect();
+    matching(word, targets.iter().map(String::as_str))
+}
+
+/// The target that is the class of this name.
+fn bare_class(name: String) -> String {
+    let is_prefixed = PREFIXES.iter().any(|(prefix, _)| name.starts_with(prefix));
+    // An option would begin with a hyphen.
+    if is_prefixed || name.starts_with('-') {
+        format!("class:{name}")
+    } else {
+        name
+    }
+}
+
+/// The classes of the model, as they follow a prefix.
+fn classes(word: &str) -> Vec<CompletionCandidate> {
+    matching(word, class_names().iter().map(String::as_str))
+}
+
 /// The classes of the model: those of its card, which need no open network, or else those that the network has. A name
 /// that occurs twice is a target by its index only, and is omitted.
-fn classes(word: &str) -> Vec<CompletionCandidate> {
-    let of_card = || class_names(&Home::locate().ok()?);
+fn class_names() -> Vec<String> {
+    let of_card = || classes_of_card(&Home::locate().ok()?);
     let of_network = || opened().map(|opened| &opened.classes);
     let of_card = within(MAX_WAIT, of_card);
     let Some(classes) = of_card.as_ref().or_else(of_network) else {
         return Vec::new();
     };
     let unique = |(index, name): &(usize, &str)| classes.find(name).ok() == Some(*index);
-    let names = classes.iter().filter(unique).map(|(_, name)| name);
-    matching(word, names)
+    let names = classes.iter().filter(unique);
+    names.map(|(_, name)| name.to_string()).collect()
 }
 
-fn class_names(home: &Home) -> Option<Classes> {
+fn classes_of_card(home: &Home) -> Option<Classes> {
     match source(home)? {
         ModelSource::File(file) => file.card.classes().ok()?,
         ModelSource::Published(published) => published.card.classes().ok()?,
@@ -362,6 +388,20 @@ mod tests {
             Some("b")
         );
         assert_eq!(named_model(&words("run flam --model")), None);
+    }
+
+    #[test]
+    fn a_class_that_would_be_read_as_something_else_has_a_prefix() {
+        for (name, target) in [
+            ("cat", "cat"),
+            ("not:x", "class:not:x"),
+            ("layer:x", "class:layer:x"),
+            ("class:x", "class:class:x"),
+            ("-dash", "class:-dash"),
+            ("a-dash: x", "a-dash: x"),
+        ] {
+            assert_eq!(bare_class(name.into()), target);
+        }
     }
 
     #[test]
