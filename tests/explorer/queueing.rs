@@ -3,6 +3,7 @@
 use super::support::{Driver, work};
 use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
+use ziggurat::runs::queue::JobState;
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Effect};
@@ -342,6 +343,61 @@ fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
     assert!(Driver::started(&effects).is_empty());
     assert_eq!(explorer.app.queue.jobs().len(), 2);
     assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
+}
+
+#[test]
+fn runs_of_an_earlier_method_are_not_offered_to_be_resumed() {
+    let mut other = Driver::new(Protocol::Kitty, 80, 24);
+    other.press("2 space space space enter");
+    let mut left = other.app.queue.jobs().to_vec();
+    left[1].spec.method = 6;
+    let last = |explorer: &Driver| explorer.app.messages.iter().last().unwrap().text.clone();
+    let mut explorer = explorer();
+    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left.clone()));
+    assert_eq!(
+        last(&explorer),
+        "2 unfinished runs from last time: P resumes them, X in the queue discards them; 1 more failed"
+    );
+    let jobs = explorer.app.queue.jobs();
+    let failed = jobs.iter().find_map(|job| match &job.state {
+        JobState::Failed(why) => Some((job.spec.method, why.clone())),
+        _ => None,
+    });
+    let (method, why) = failed.unwrap();
+    assert!(
+        method == 6 && why.contains("it was queued for method 6"),
+        "{why}"
+    );
+    assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
+    assert_eq!(last(&explorer), "resuming 2 runs");
+
+    let mut explorer = self::explorer();
+    left.truncate(2);
+    left.remove(0);
+    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
+    assert_eq!(
+        last(&explorer),
+        "1 failed run from last time: the queue says why, X in the queue discards it"
+    );
+    assert!(!explorer.app.awaiting_confirmation);
+}
+
+#[test]
+fn an_error_that_begins_with_the_target_does_not_repeat_it() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    let title = explorer.app.queue.jobs()[0].spec.target.clone();
+    let why = format!("{title}: it was queued for method 6");
+    explorer.report(WorkerEvent::Failed {
+        job: jobs[0],
+        why: why.clone(),
+    });
+    let messages = explorer.app.messages.iter();
+    assert!(
+        messages
+            .map(|message| &message.text)
+            .any(|text| *text == why)
+    );
 }
 
 #[test]
