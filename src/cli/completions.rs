@@ -86,8 +86,8 @@ fn with_completers(command: clap::Command) -> clap::Command {
         .mut_subcommands(with_completers)
 }
 
-/// The completer of an argument, by its id or the name of its value, or else of a path. The parser's own completer of paths would
-/// pass on names that no shell reads back.
+/// The completer of an argument, by its id or the name of its value, or else of a path. The parser's own completer of
+/// paths would pass on names that no shell reads back.
 fn completer(argument: &clap::Arg) -> Option<ArgValueCompleter> {
     let id = argument.get_id().as_str();
     let name = match argument.get_value_names() {

@@ -174,7 +174,7 @@ impl Classes {
         }
     }
 
-    /// A text that [`Classes::find`] reads as this index: `#5`, with zeros before the digits where a class is called so.
+    /// A text that [`Classes::find`] reads as this index: `#5`, with zeros before the digits if a class is called so.
     pub fn index_text(&self, index: usize) -> String {
         let digits = index.to_string();
         let mut texts = (0..).map(|zeros| format!("#{}{digits}", "0".repeat(zeros)));

@@ -194,8 +194,9 @@ impl Network {
         })
     }
 
-    /// Adds the class names, the preprocessing and the activation, if a card or metadata state them, to a model with this
-    /// network's interface, as metadata that [`Network::open`] reads. What the model states already stays as it is.
+    /// Adds the class names, the preprocessing and the activation, if a card or metadata state them, to a model with
+    /// this network's interface, as metadata that [`Network::open`] reads. What the model states already stays as it
+    /// is.
     pub fn record_metadata(&self, model: &mut ModelProto) {
         let is_stated = |origin| matches!(origin, Origin::Card | Origin::Exporter);
         let classes = is_stated(self.classes_origin).then_some(&self.classes);

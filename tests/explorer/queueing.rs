@@ -3,7 +3,6 @@
 use super::support::{Driver, work};
 use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
-use ziggurat::runs::queue::JobState;
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Effect};
@@ -127,23 +126,6 @@ fn progress_and_pictures_reach_the_screen() {
     ] {
         assert!(screen.contains(wanted), "{wanted}\n{screen}");
     }
-}
-
-#[test]
-fn classes_of_another_model_have_no_names_here() {
-    let mut explorer = explorer();
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space enter");
-    let mut left = other.app.queue.jobs().to_vec();
-    left[0].spec.model_hash = "another".into();
-    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
-    let jobs = Driver::started(&explorer.press("P"));
-    explorer.step(&jobs, 48);
-    let screen = explorer.screen();
-    assert!(
-        screen.contains("class 4") && screen.contains("class 5"),
-        "{screen}"
-    );
 }
 
 #[test]
@@ -334,55 +316,6 @@ fn clearing_a_queue_of_active_runs_says_that_there_is_nothing_to_clear() {
 }
 
 #[test]
-fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
-    let mut explorer = explorer();
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space enter");
-    let left = other.app.queue.jobs().to_vec();
-    let effects = explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
-    assert!(Driver::started(&effects).is_empty());
-    assert_eq!(explorer.app.queue.jobs().len(), 2);
-    assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
-}
-
-#[test]
-fn runs_of_an_earlier_method_are_not_offered_to_be_resumed() {
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space space enter");
-    let mut left = other.app.queue.jobs().to_vec();
-    left[1].spec.method = 6;
-    let last = |explorer: &Driver| explorer.app.messages.iter().last().unwrap().text.clone();
-    let mut explorer = explorer();
-    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left.clone()));
-    assert_eq!(
-        last(&explorer),
-        "2 unfinished runs from last time: P resumes them, X in the queue discards them; 1 more failed"
-    );
-    let jobs = explorer.app.queue.jobs();
-    let failed = jobs.iter().find_map(|job| match &job.state {
-        JobState::Failed(why) => Some((job.spec.method, why.clone())),
-        _ => None,
-    });
-    let (method, why) = failed.unwrap();
-    assert!(
-        method == 6 && why.contains("it was queued for method 6"),
-        "{why}"
-    );
-    assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
-    assert_eq!(last(&explorer), "resuming 2 runs");
-
-    let mut explorer = self::explorer();
-    left.truncate(2);
-    left.remove(0);
-    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
-    assert_eq!(
-        last(&explorer),
-        "1 failed run from last time: the queue says why, X in the queue discards it"
-    );
-    assert!(!explorer.app.awaiting_confirmation);
-}
-
-#[test]
 fn an_error_that_begins_with_the_target_does_not_repeat_it() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
@@ -397,26 +330,6 @@ fn an_error_that_begins_with_the_target_does_not_repeat_it() {
         messages
             .map(|message| &message.text)
             .any(|text| *text == why)
-    );
-}
-
-#[test]
-fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_says_so() {
-    let mut explorer = explorer();
-    explorer.press("2 G enter");
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space enter");
-    let left = other.app.queue.jobs().to_vec();
-    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
-    assert!(!explorer.app.awaiting_confirmation);
-    let messages = explorer.app.messages.iter();
-    let report = messages
-        .map(|message| message.text.clone())
-        .next_back()
-        .unwrap();
-    assert_eq!(
-        report,
-        "2 unfinished runs from last time: queued behind the others, x in the queue cancels one"
     );
 }
 
