@@ -44,14 +44,14 @@ pub fn is_harmless(c: char) -> bool {
 
 /// What is said about something, after its name; as it is, if it begins with the name already.
 pub fn about(name: &str, text: &str) -> String {
-    let is_named = text
-        .strip_prefix(name)
-        .is_some_and(|rest| rest.starts_with(':'));
-    if is_named {
-        text.into()
-    } else {
-        format!("{name}: {text}")
-    }
+    format!("{name}: {}", after_name(name, text))
+}
+
+/// What is said about something, without its name at the beginning.
+pub fn after_name<'a>(name: &str, text: &'a str) -> &'a str {
+    let rest = text.strip_prefix(name);
+    rest.and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(text)
 }
 
 /// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`MAX_SHOWN`]
@@ -130,6 +130,14 @@ fn escape(c: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_said_once() {
+        assert_eq!(about("goose", "no memory"), "goose: no memory");
+        assert_eq!(about("goose", "goose: no memory"), "goose: no memory");
+        assert_eq!(about("goose", "goose has"), "goose: goose has");
+        assert_eq!(after_name("goose", "goose: no memory"), "no memory");
+    }
 
     /// Characters that must never reach a terminal, by Unicode's names.
     const HOSTILE: &[(&str, std::ops::RangeInclusive<char>)] = &[

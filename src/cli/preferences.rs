@@ -75,17 +75,16 @@ impl Preferences {
     /// # Errors
     /// If there is no provider of this name.
     pub fn providers(&self, option: Option<&str>) -> Result<ProviderList, Failure> {
+        let list = |name: &str| {
+            name.parse::<ProviderList>()
+                .map_err(|problem| match problem {
+                    unknown @ Error::UnknownProvider(_) => anyhow!("{unknown}; {PROVIDER_LISTS}"),
+                    other => other.into(),
+                })
+        };
         match (option, &self.config.provider) {
-            (Some(option), _) => option.parse().map_err(|problem| match problem {
-                unknown @ Error::UnknownProvider(_) => {
-                    Failure::usage(anyhow!("{unknown}; {PROVIDER_LISTS}"))
-                }
-                other => Failure::usage(other),
-            }),
-            (None, Some(name)) => {
-                let parsed = name.parse::<ProviderList>();
-                parsed.map_err(|problem| self.problem("provider", &problem))
-            }
+            (Some(option), _) => list(option).map_err(Failure::usage),
+            (None, Some(name)) => list(name).map_err(|problem| self.problem("provider", &problem)),
             (None, None) => Ok(ProviderList::default()),
         }
     }

@@ -331,6 +331,12 @@ fn an_error_that_begins_with_the_target_does_not_repeat_it() {
             .map(|message| &message.text)
             .any(|text| *text == why)
     );
+    // Nor does its row in the queue.
+    let screen = explorer.screen();
+    let row = screen.lines().find(|line| line.contains("it was queued"));
+    let mut cells = row.unwrap().split('│');
+    let cell = cells.find(|cell| cell.contains("it was queued"));
+    assert_eq!(cell.unwrap().matches(&title).count(), 1, "{screen}");
 }
 
 #[test]
