@@ -9,6 +9,7 @@
 //! - [`json`]: a line of JSON: escaped as in JSON
 //! - [`clean`]: a text whose characters keep their columns: each is replaced by a dot
 //! - [`without`]: a name: removed
+//! - [`about`]: a text after the name of what it is about
 //! - [`fit`]: a text in so many columns: as [`clean`], and cut
 
 mod amounts;
@@ -39,6 +40,18 @@ pub fn is_harmless(c: char) -> bool {
         // Byte order mark, annotations, tags.
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
     !is_hidden && !c.is_control()
+}
+
+/// What is said about something, after its name; as it is, if it begins with the name already.
+pub fn about(name: &str, text: &str) -> String {
+    format!("{name}: {}", after_name(name, text))
+}
+
+/// What is said about something, without its name at the beginning.
+pub fn after_name<'a>(name: &str, text: &'a str) -> &'a str {
+    let rest = text.strip_prefix(name);
+    rest.and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(text)
 }
 
 /// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`MAX_SHOWN`]
@@ -117,6 +130,14 @@ fn escape(c: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_said_once() {
+        assert_eq!(about("goose", "no memory"), "goose: no memory");
+        assert_eq!(about("goose", "goose: no memory"), "goose: no memory");
+        assert_eq!(about("goose", "goose has"), "goose: goose has");
+        assert_eq!(after_name("goose", "goose: no memory"), "no memory");
+    }
 
     /// Characters that must never reach a terminal, by Unicode's names.
     const HOSTILE: &[(&str, std::ops::RangeInclusive<char>)] = &[

@@ -15,8 +15,8 @@ use crate::text::printable;
 use ndarray::Array2;
 use std::num::NonZeroUsize;
 
-/// Prefix of the names of new nodes and values.
-const PREFIX: &str = "cam/";
+/// Prefix of the names of new nodes and values: one of those that are no layers when the model is opened.
+const PREFIX: &str = "ziggurat/cam/";
 
 /// The class that stands for the one with the highest score.
 const TOP_CLASS: i64 = -1;
@@ -56,7 +56,7 @@ pub struct CamModel {
 /// at the size of the picture and scaled to its maximum.
 ///
 /// The model has opset 18 or newer and computes in float32; names, other opset imports and metadata
-/// are those of the file, with the class names and the preprocessing of the card. Operators are
+/// are those of the file, with the class names, the preprocessing and the activation of the card. Operators are
 /// standard ones, except where the file itself has others that cannot be replaced. The batch size
 /// stays open if the graph is the same for every batch size; otherwise it is 1, or as requested,
 /// and [`CamModel::notes`] says so. A class that does not exist is an error of the runtime (on the

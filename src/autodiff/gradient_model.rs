@@ -96,6 +96,9 @@ pub enum GradientError<E: std::error::Error> {
     /// A batch size is given, but axis 0 of no input is open.
     #[error("the model's batch size is fixed: no other one can be set")]
     FixedBatch,
+    /// A batch size is given, and as the size of this dimension, too.
+    #[error("the size of dimension {0} is the batch size: it is given twice")]
+    BatchGivenTwice(String),
     /// The gradient does not exist or cannot be computed.
     #[error(transparent)]
     Autodiff(#[from] Error),

@@ -4,9 +4,9 @@ mod export;
 
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
+use super::inputs::Inputs;
 use super::model_options::ModelOptions;
-use super::output_file::{self, Inputs, OutputFile, has_ending, is_folder, is_png};
-use super::output_folder::OutputFolder;
+use super::output_file::{self, OutputFile, has_ending, is_folder, is_png};
 use super::preferences::Preferences;
 use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
@@ -22,10 +22,12 @@ use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Path or name of a model, then the picture; with --export the model alone. The model may be omitted if the
-    /// picture's name ends in .png, .jpg, .jpeg or .webp
-    #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
-    model_and_image: Vec<PathBuf>,
+    /// Path or name of a model; may be omitted if the picture's name ends in .png, .jpg, .jpeg or .webp
+    #[arg(value_name = "MODEL")]
+    model_or_image: PathBuf,
+    /// The picture; none with --export
+    #[arg(value_name = "IMAGE")]
+    image: Option<PathBuf>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
     #[arg(long, required_unless_present = "Export", value_parser = NonEmptyStringValueParser::new())]
     target: Option<String>,
@@ -55,10 +57,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
     let layer = arguments.layer.as_deref();
     if let Some(path) = &arguments.export.export {
-        let (given, options) = (&arguments.model_and_image, &arguments.model_options);
+        if arguments.image.is_some() {
+            return Err(Failure::usage(anyhow!(
+                "--export takes a model and no picture"
+            )));
+        }
+        let (model, options) = (&arguments.model_or_image, &arguments.model_options);
         return arguments
             .export
-            .run(&home, path, given, (method, layer), options);
+            .run(&home, path, model, (method, layer), options);
     }
     // The parser requires them without --export.
     let (Some(target), Some(out)) = (&arguments.target, &arguments.out) else {
@@ -68,13 +75,17 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let preferences = Preferences::load(&home, &["model", "provider"]);
     let provider = preferences.provider(arguments.provider.as_deref())?;
-    let (model, images) = model_and_images(&arguments.model_and_image)?;
+    let given: Vec<PathBuf> = [Some(arguments.model_or_image), arguments.image]
+        .into_iter()
+        .flatten()
+        .collect();
+    let (model, images) = model_and_images(&given)?;
     let [image] = images else {
         return Err(Failure::usage(anyhow!(
             "one picture at a time: expected MODEL IMAGE"
         )));
     };
-    output_file::check(out, &[])?;
+    output_file::check(out, &Inputs::default())?;
     let is_array = has_ending(out, "npy");
     if !is_folder(out) && !is_png(out) && !is_array {
         return Err(Failure::usage(anyhow!(
@@ -86,12 +97,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let picture = photo::bounded(picture::read(image)?, &name);
     // Removed again if nothing is written.
     let _folder = is_folder(out)
-        .then(|| OutputFolder::create(out))
+        .then(|| output_file::new_folder(out))
         .transpose()?;
     let model = preferences.model(&home, model)?;
-    let file = startup::model_path(&home, model)?;
-    let inputs: Inputs = &[("the picture", image), ("the model", &file)];
-    let out = OutputFile::new(&file_in(out, image, target), inputs)?;
+    let inputs = Inputs::default()
+        .with("the picture", image)
+        .with_model(&home, &startup::source(&home, model)?);
+    let out = OutputFile::new(&file_in(out, image, target), &inputs)?;
     let image = name;
     let network = startup::network(&home, model, &arguments.model_options)?;
     let target = startup::target(&network, target)?;

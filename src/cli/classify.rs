@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Number of classes per picture
-    #[arg(long, default_value_t = TOP, value_name = "N")]
+    #[arg(long, default_value_t = TOP, value_name = "N", value_parser = count)]
     top: NonZeroUsize,
     #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
@@ -73,6 +73,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// Reads a number of classes.
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse();
+    count.map_err(|_| "expected a whole number from 1".into())
 }
 
 /// Splits `[MODEL] IMAGE...`: a path with a picture's extension is not a model.

@@ -15,6 +15,9 @@ use clap::{CommandFactory, ValueHint};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::ArgValueCompleter;
 use shells::SHELLS;
+use std::ffi::OsStr;
+use std::path::Path;
+use ziggurat::text;
 
 /// The environment variable by which a shell's script requests completions.
 const VARIABLE: &str = "ZIGGURAT_COMPLETE";
@@ -39,6 +42,8 @@ pub fn run(arguments: &CompletionsArguments) -> Result<(), Failure> {
 /// Answers the request of a shell's script and ends the program, if [`VARIABLE`] is set. Called before anything is
 /// printed.
 pub fn answer_request() {
+    // The parser removes it.
+    let shell = std::env::var_os(VARIABLE).unwrap_or_default();
     let complete = CompleteEnv::with_factory(command)
         .var(VARIABLE)
         .shells(SHELLS);
@@ -47,9 +52,24 @@ pub fn answer_request() {
         Ok(false) => {}
         // A thread may still be opening a model.
         Ok(true) => output::end(0),
-        // Nothing may be printed into the line that is being completed. The shell shows no completions.
-        Err(_) => output::end(1),
+        Err(_) => {
+            // Otherwise nothing may be printed into the line that is being completed. The shell shows no completions.
+            if let Some(why) = unknown_shell(&shell) {
+                output::notice(&format!("ziggurat: {why}"));
+            }
+            output::end(1)
+        }
     }
+}
+
+/// Why no completions are made, if this is neither the name nor the path of a shell.
+fn unknown_shell(shell: &OsStr) -> Option<String> {
+    let name = Path::new(shell).file_stem().unwrap_or(shell);
+    let name = name.to_string_lossy();
+    SHELLS.completer(&name).is_none().then(|| {
+        let (shown, shells) = (text::printable(&name), shells::listed());
+        format!("{VARIABLE}: {shown} is no shell with completions: set it to {shells}, or unset it")
+    })
 }
 
 /// The command line with completers for its values.
@@ -66,15 +86,17 @@ fn with_completers(command: clap::Command) -> clap::Command {
         .mut_subcommands(with_completers)
 }
 
-/// The completer of an argument, by the name of its value, or else of a path. The parser's own completer of paths would
-/// pass on names that no shell reads back.
+/// The completer of an argument, by its id or the name of its value, or else of a path. The parser's own completer of
+/// paths would pass on names that no shell reads back.
 fn completer(argument: &clap::Arg) -> Option<ArgValueCompleter> {
+    let id = argument.get_id().as_str();
     let name = match argument.get_value_names() {
         Some([name, ..]) => name.to_string(),
-        _ => argument.get_id().as_str().to_uppercase(),
+        _ => id.to_uppercase(),
     };
     let of_path = argument.get_value_hint() == ValueHint::AnyPath;
-    let named = values::completer(&name).map(ArgValueCompleter::new);
+    let named = values::completer(id).or_else(|| values::completer(&name));
+    let named = named.map(ArgValueCompleter::new);
     named.or_else(|| of_path.then(|| ArgValueCompleter::new(values::any_path())))
 }
 
@@ -88,7 +110,8 @@ mod tests {
             if let Some([name, ..]) = argument.get_value_names() {
                 names.push(name.to_string());
             }
-            names.push(argument.get_id().as_str().to_uppercase());
+            let id = argument.get_id().as_str();
+            names.extend([id.to_string(), id.to_uppercase()]);
         }
         for subcommand in command.get_subcommands() {
             self::names(subcommand, names);

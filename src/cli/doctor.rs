@@ -6,6 +6,7 @@ mod nvidia;
 
 use super::model_options::ModelOptions;
 use super::{Failure, output, startup};
+use anyhow::anyhow;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -119,6 +120,15 @@ struct ModelFinding {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let (None, false, Some(option)) = (
+        &arguments.model,
+        arguments.measure,
+        arguments.model_options.first_given(),
+    ) {
+        return Err(Failure::usage(anyhow!(
+            "{option} is about a model: name one (ziggurat doctor MODEL), or leave {option} out"
+        )));
+    }
     let home = startup::home()?;
     let library = library(&home);
     let findings = Findings {

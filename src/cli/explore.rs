@@ -12,6 +12,7 @@ use ziggurat::model::ModelSource;
 use ziggurat::model::open::DEFAULT_MODEL;
 use ziggurat::runs::worker::OpenOptions;
 use ziggurat::runtime::device::{PROVIDER_LISTS, PROVIDERS};
+use ziggurat::runtime::{Provider, ProviderList};
 use ziggurat::terminal;
 use ziggurat::tui::event_loop;
 use ziggurat::tui::messages::Level;
@@ -58,9 +59,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .map(|(key, why)| in_config(&format!("keys.{key}"), why)),
     );
 
-    let providers = preferences
-        .providers(arguments.provider.as_deref())?
-        .providers()?;
+    let providers = preferences.providers(arguments.provider.as_deref())?;
     let graphics = arguments.graphics.map(|name| name.parse::<Graphics>());
     let graphics = graphics.transpose();
     let graphics = graphics.map_err(|problem| Failure::usage(anyhow!(problem)))?;
@@ -85,6 +84,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         )
         .into());
     }
+    let providers = working(&home, &providers)?;
     warnings.extend(log::start(&home));
     warnings.extend((variables::SWITCHES.iter()).filter_map(|name| variables::switch(name).err()));
     let mut terminal = terminal::probe(graphics.protocol());
@@ -155,6 +155,19 @@ fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failur
             None => Err(problem.into()),
         },
     }
+}
+
+/// The provider of each worker. As in `run`, a device that the user named must work; this is found out before the
+/// terminal is entered. What needs no trial is left to the workers.
+fn working(home: &Home, wanted: &ProviderList) -> Result<Vec<Provider>, Failure> {
+    let providers = wanted.providers()?;
+    let is_sure = |provider: &Provider| matches!(provider, Provider::Auto | Provider::Cpu);
+    if providers.iter().all(is_sure) {
+        return Ok(providers);
+    }
+    startup::library(home)?;
+    let working = startup::providers(wanted)?.into_iter();
+    Ok(working.map(|found| found.device.into()).collect())
 }
 
 /// The model that was used last, if it is still there.

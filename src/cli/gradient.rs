@@ -3,8 +3,9 @@
 
 mod export;
 
+use super::inputs::Inputs;
 use super::model_options::ModelOptions;
-use super::output_file::{self, OutputFile, has_ending};
+use super::output_file::{self, OutputFile, has_ending, wrong_ending};
 use super::preferences::Preferences;
 use super::{Failure, startup};
 use anyhow::anyhow;
@@ -53,18 +54,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "--target, --input and --output are required, or --export"
         )));
     };
-    output_file::check(output, &[])?;
+    output_file::check(output, &Inputs::default())?;
     if !has_ending(output, "npy") {
-        return Err(Failure::usage(anyhow!(
-            "--output {}: gradients are NPY files; let the name end in .npy",
-            output.display()
-        )));
+        let format = "gradients are NPY files";
+        return Err(wrong_ending("--output", output, format, "npy"));
     }
     let preferences = Preferences::load(&home, &["provider"]);
     let provider = preferences.provider(arguments.provider.as_deref())?;
     let pictures = read(input)?;
-    let model = startup::model_path(&home, Some(&arguments.model))?;
-    let output = OutputFile::new(output, &[("the input", input), ("the model", &model)])?;
+    let inputs = Inputs::default()
+        .with("the input", input)
+        .with_model(&home, &startup::source(&home, Some(&arguments.model))?);
+    let output = OutputFile::new(output, &inputs)?;
     let options = arguments.model_options.for_pictures(pictures.shape());
     let network = startup::network(&home, Some(&arguments.model), &options)?;
     let target = startup::target(&network, target)?;

@@ -1,5 +1,6 @@
 //! `ziggurat man`: the manual as man pages, from the definition of the command line.
 
+use super::inputs::Inputs;
 use super::output_file::OutputFile;
 use super::{Arguments, Failure, output};
 use anyhow::anyhow;
@@ -25,7 +26,7 @@ pub fn run(arguments: &ManArguments) -> Result<(), Failure> {
     // No page is replaced before all are written.
     let mut files = Vec::new();
     for page in pages() {
-        let mut file = OutputFile::new(&folder.join(page.get_filename()), &[])?;
+        let mut file = OutputFile::new(&folder.join(page.get_filename()), &Inputs::default())?;
         file.write(|writer| Ok(page.render(writer)?))?;
         files.push(file);
     }

@@ -10,6 +10,7 @@ mod explore;
 mod gradient;
 mod graphics;
 mod history;
+mod inputs;
 mod layers;
 mod log;
 mod man;
@@ -17,7 +18,6 @@ mod model_options;
 mod model_output;
 mod output;
 mod output_file;
-mod output_folder;
 mod photo;
 mod plan;
 mod preferences;
@@ -222,7 +222,9 @@ impl Failure {
 
     /// The same error with a prefix.
     pub fn about(self, what: &str) -> Self {
-        let named = |problem| anyhow::anyhow!("{what}: {problem}");
+        let named = |problem: anyhow::Error| {
+            anyhow::anyhow!(ziggurat::text::about(what, &problem.to_string()))
+        };
         match self {
             Self::Usage(problem) => Self::Usage(named(problem)),
             Self::Failed(problem) => Self::Failed(named(problem)),

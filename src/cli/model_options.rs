@@ -42,6 +42,18 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
+    /// The first of these options that is given.
+    pub fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            ("--image-input", self.image_input.is_some()),
+            ("--input-size", self.input_size.is_some()),
+            ("--scores-output", self.scores_output.is_some()),
+            ("--feed", !self.feed.is_empty()),
+        ];
+        let mut given = given.into_iter().filter(|(_, is_given)| *is_given);
+        given.next().map(|(option, _)| option)
+    }
+
     /// With the size of pictures (N, C, H, W), as the default for a model that leaves it open.
     pub fn for_pictures(mut self, dims: &[usize]) -> Self {
         if let &[_, _, height, width] = dims {

@@ -1,10 +1,12 @@
 //! Writes a model that a subcommand has made.
 
 use super::Failure;
-use super::output_file::{self, OutputFile, has_ending};
-use anyhow::anyhow;
+use super::inputs::Inputs;
+use super::output_file::{self, OutputFile, has_ending, wrong_ending};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use ziggurat::home::Home;
+use ziggurat::model::ModelSource;
 use ziggurat::onnx::file;
 use ziggurat::onnx::proto::ModelProto;
 
@@ -16,27 +18,26 @@ pub struct ModelOutput {
     /// As given.
     path: PathBuf,
     /// The model that it is made from.
-    source: PathBuf,
+    inputs: Inputs,
     file: OutputFile,
 }
 
 impl ModelOutput {
-    /// A model that will be at `path`, made from the one at `source`.
+    /// A model that will be at `path`, made from that of `source`.
     ///
     /// # Errors
     /// If the name does not end in `.onnx`, or as [`OutputFile::new`].
-    pub fn new(path: &Path, source: &Path) -> Result<Self, Failure> {
-        output_file::check(path, &[])?;
+    pub fn new(home: &Home, path: &Path, source: &ModelSource) -> Result<Self, Failure> {
+        output_file::check(path, &Inputs::default())?;
         if !has_ending(path, "onnx") {
-            return Err(Failure::usage(anyhow!(
-                "--export {}: models are ONNX files; let the name end in .onnx",
-                path.display()
-            )));
+            let format = "models are ONNX files";
+            return Err(wrong_ending("--export", path, format, "onnx"));
         }
+        let inputs = Inputs::default().with_model(home, source);
         Ok(Self {
             path: path.to_path_buf(),
-            source: source.to_path_buf(),
-            file: OutputFile::new(path, &[("the model", source)])?,
+            file: OutputFile::new(path, &inputs)?,
+            inputs,
         })
     }
 
@@ -51,12 +52,7 @@ impl ModelOutput {
         }
         let data = file::data_path(self.file.target());
         drop(self.file);
-        let weights = file::external_files(&self.source)?;
-        let weights: Vec<_> = weights
-            .iter()
-            .map(|file| ("a file of the model", file.as_path()))
-            .collect();
-        output_file::check(&data, &weights)?;
+        output_file::check(&data, &self.inputs)?;
         Ok(file::write(model, &self.path, Some(EXTERNAL_FROM))?)
     }
 }

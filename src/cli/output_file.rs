@@ -1,13 +1,11 @@
 //! Writes a result to a file atomically.
 
+use super::inputs::Inputs;
 use super::{Failure, signals};
 use anyhow::anyhow;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use ziggurat::files::{self, NewFile};
-
-/// What a command reads, by name and path: none of its output files may replace it.
-pub type Inputs<'a> = &'a [(&'a str, &'a Path)];
+use ziggurat::files::{self, NewFile, NewFolder};
 
 /// Whether a path is that of a folder, existing or to be created.
 pub fn is_folder(path: &Path) -> bool {
@@ -24,6 +22,31 @@ pub fn is_png(path: &Path) -> bool {
 pub fn has_ending(path: &Path, ending: &str) -> bool {
     let found = path.extension();
     !is_folder(path) && found.is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+/// A folder for results, created early, so that a path that cannot be created is reported before any work; what is
+/// still empty when the result is dropped, or when a signal ends the program, is removed.
+///
+/// # Errors
+/// If it cannot be created.
+pub fn new_folder(path: &Path) -> Result<NewFolder, Failure> {
+    signals::remove_unfinished_files()?;
+    NewFolder::create(path).map_err(|problem| {
+        let path = path.display();
+        anyhow!("--out {path}: the folder cannot be created: {problem}").into()
+    })
+}
+
+/// The error of a path whose name does not have the ending of its format: `models are ONNX files` and `onnx`.
+pub fn wrong_ending(option: &str, path: &Path, format: &str, ending: &str) -> Failure {
+    let shown = path.display();
+    Failure::usage(if is_folder(path) {
+        anyhow!(
+            "{option} {shown}: this is a folder; give the name of a file that ends in .{ending}"
+        )
+    } else {
+        anyhow!("{option} {shown}: {format}; let the name end in .{ending}")
+    })
 }
 
 /// The error of a path that is neither a PNG file nor a folder.
@@ -59,18 +82,15 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
 ///
 /// # Errors
 /// Such paths are mistakes on the command line.
-pub fn check(path: &Path, inputs: Inputs) -> Result<(), Failure> {
+pub fn check(path: &Path, inputs: &Inputs) -> Result<(), Failure> {
     if path == Path::new("-") {
         return Err(Failure::usage(anyhow!(
             "-: results are written to files, not to standard output; give a file name (./- for a file of this name)"
         )));
     }
-    match inputs.iter().find(|(_, input)| files::is_same(path, input)) {
+    match inputs.refusal(path) {
         None => Ok(()),
-        Some((what, _)) => Err(Failure::usage(anyhow!(
-            "{}: this is {what} that the command reads; choose another name for the result",
-            path.display()
-        ))),
+        Some(why) => Err(Failure::usage(anyhow!("{}: {why}", path.display()))),
     }
 }
 
@@ -87,9 +107,10 @@ impl OutputFile {
     ///
     /// # Errors
     /// As [`check`]; if the folder cannot be written to, or something else than a file has this name.
-    pub fn new(path: &Path, inputs: Inputs) -> Result<Self, Failure> {
+    pub fn new(path: &Path, inputs: &Inputs) -> Result<Self, Failure> {
         check(path, inputs)?;
         signals::remove_unfinished_files()?;
+        files::remove_stale(&folder_of(path));
         let file = NewFile::create(path).map_err(|problem| {
             let target = files::target(path);
             match target.parent() {
@@ -157,6 +178,14 @@ impl OutputFile {
     }
 }
 
+/// The folder in which the file at a path is written.
+pub fn folder_of(path: &Path) -> PathBuf {
+    match files::target(path).parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.into(),
+        _ => PathBuf::from("."),
+    }
+}
+
 /// Whether the folder of a file does not exist.
 fn is_missing(folder: &Path) -> bool {
     !folder.as_os_str().is_empty() && !folder.exists()
@@ -177,35 +206,12 @@ fn cannot(path: &Path, problem: &anyhow::Error) -> anyhow::Error {
 mod tests {
     use super::*;
 
-    fn usage(path: &Path, inputs: Inputs) -> Option<String> {
-        match check(path, inputs) {
-            Ok(()) => None,
-            Err(Failure::Usage(problem)) => Some(problem.to_string()),
-            Err(_) => panic!("another failure"),
-        }
-    }
-
     #[test]
-    fn no_input_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("model.onnx"), "").unwrap();
-        std::fs::hard_link(path("model.onnx"), path("hard.onnx")).unwrap();
-        std::os::unix::fs::symlink("model.onnx", path("soft.onnx")).unwrap();
-        let model = path("model.onnx");
-        let inputs: Inputs = &[
-            ("the picture", Path::new("none.png")),
-            ("the model", &model),
-        ];
-        for name in ["model.onnx", "hard.onnx", "soft.onnx"] {
-            let why = usage(&path(name), inputs).unwrap();
-            assert!(
-                why.contains(": this is the model that the command reads"),
-                "{why}"
-            );
-        }
-        assert_eq!(usage(&path("new.onnx"), inputs), None);
-        assert!(usage(Path::new("-"), inputs).unwrap().contains("./-"));
+    fn standard_output_is_no_file() {
+        let Err(Failure::Usage(problem)) = check(Path::new("-"), &Inputs::default()) else {
+            panic!("a result may go to standard output");
+        };
+        assert!(problem.to_string().contains("./-"), "{problem}");
     }
 
     #[test]

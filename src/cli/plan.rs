@@ -12,6 +12,7 @@ use ziggurat::model::{ModelSource, Network};
 use ziggurat::runs::target::TargetScope;
 use ziggurat::runs::target_list::{self, MAX_TARGETS};
 use ziggurat::runs::{Spec, Target, format};
+use ziggurat::text::about;
 
 /// The runs of one model.
 pub struct Plan {
@@ -98,7 +99,7 @@ impl<'a> Planner<'a> {
         let name = model.unwrap_or(&network.name).to_string();
         let notice = |text: &str| {
             if several {
-                output::notice(&format!("{name}: {text}"));
+                output::notice(&about(&name, text));
             } else {
                 output::notice(text);
             }

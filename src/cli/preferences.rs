@@ -8,7 +8,8 @@ use ziggurat::config::{Config, Problem};
 use ziggurat::home::Home;
 use ziggurat::model::ModelSource;
 use ziggurat::runs::presets::Presets;
-use ziggurat::runtime::{Provider, ProviderList};
+use ziggurat::runtime::device::PROVIDER_LISTS;
+use ziggurat::runtime::{Error, Provider, ProviderList};
 use ziggurat::terminal::{self, Blocks, Terminal};
 
 /// The settings of `config.toml`, to be overridden by options.
@@ -63,13 +64,10 @@ impl Preferences {
     /// # Errors
     /// If there is no provider of this name, or the option names several.
     pub fn provider(&self, option: Option<&str>) -> Result<Provider, Failure> {
-        let list = self.providers(option)?;
-        if option.is_some() && list.single().is_none() {
-            return Err(Failure::usage(anyhow!(
-                "--provider {list}: this command uses one device; name one"
-            )));
+        match option {
+            Some(option) => one_provider(option),
+            None => Ok(self.providers(None)?.first()),
         }
-        Ok(list.first())
     }
 
     /// The execution providers of a command that shares runs out among devices.
@@ -77,12 +75,16 @@ impl Preferences {
     /// # Errors
     /// If there is no provider of this name.
     pub fn providers(&self, option: Option<&str>) -> Result<ProviderList, Failure> {
+        let list = |name: &str| {
+            name.parse::<ProviderList>()
+                .map_err(|problem| match problem {
+                    unknown @ Error::UnknownProvider(_) => anyhow!("{unknown}; {PROVIDER_LISTS}"),
+                    other => other.into(),
+                })
+        };
         match (option, &self.config.provider) {
-            (Some(option), _) => option.parse().map_err(Failure::usage),
-            (None, Some(name)) => {
-                let parsed = name.parse::<ProviderList>();
-                parsed.map_err(|problem| self.problem("provider", &problem))
-            }
+            (Some(option), _) => list(option).map_err(Failure::usage),
+            (None, Some(name)) => list(name).map_err(|problem| self.problem("provider", &problem)),
             (None, None) => Ok(ProviderList::default()),
         }
     }
@@ -144,6 +146,22 @@ impl Preferences {
     fn problem(&self, key: &str, why: &impl ToString) -> Failure {
         Failure::usage(anyhow!("{}", self.config.problem(key, why.to_string())))
     }
+}
+
+/// The value of `--provider` of a command that uses one device.
+///
+/// # Errors
+/// If there is no provider of this name, or it names several.
+pub fn one_provider(option: &str) -> Result<Provider, Failure> {
+    let unknown = match option.parse() {
+        Ok(provider) => return Ok(provider),
+        Err(unknown) => unknown,
+    };
+    Err(Failure::usage(match option.parse::<ProviderList>() {
+        Ok(list) => anyhow!("--provider {list}: this command uses one device; name one"),
+        Err(Error::UnknownProvider(_)) => unknown.into(),
+        Err(problem) => problem.into(),
+    }))
 }
 
 /// Whether `key` is `outer` or a key of its table.

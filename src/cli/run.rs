@@ -16,6 +16,7 @@ mod session;
 mod sharing;
 
 use super::graphics::Graphics;
+use super::inputs::Inputs;
 use super::model_options::ModelOptions;
 use super::plan::{Plan, Planner};
 use super::preferences::Preferences;
@@ -32,12 +33,13 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use ziggurat::home::Home;
-use ziggurat::model::Network;
+use ziggurat::model::{ModelSource, Network};
 use ziggurat::runs::Spec;
 use ziggurat::runs::queue::MAX_TOGETHER;
 use ziggurat::runtime::capture::share_devices;
 use ziggurat::runtime::session::share_cores;
 use ziggurat::runtime::{CancelHandle, Device, ResolvedProvider};
+use ziggurat::text::about;
 use ziggurat::variables;
 
 #[derive(clap::Args)]
@@ -97,7 +99,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let models = options.models(&home, &preferences, from)?;
     let several_models = models.len() > 1;
     let several = several_models || !options.names_one();
-    let inputs = inputs(&home, &arguments, &models)?;
+    let inputs = inputs(&home, &arguments, &models);
     // Removed again if nothing is written.
     let _folder = delivery::check_writable(arguments.out.as_deref(), several, &inputs)?;
     // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
@@ -157,7 +159,7 @@ fn workers(
     share_cores(count);
     share_devices(devices.len() - count);
     let stops: Vec<CancelHandle> = devices.iter().map(|_| CancelHandle::default()).collect();
-    signals::on_end({
+    signals::end_orderly({
         let stops = stops.clone();
         move |_| stops.iter().for_each(CancelHandle::stop)
     })?;
@@ -168,26 +170,22 @@ fn workers(
 }
 
 /// The files that the command reads.
-fn inputs(
-    home: &Home,
-    arguments: &Arguments,
-    models: &[Option<&str>],
-) -> Result<Vec<(&'static str, PathBuf)>, Failure> {
-    let mut inputs = Vec::new();
-    for model in models {
+fn inputs(home: &Home, arguments: &Arguments, models: &[Option<&str>]) -> Inputs {
+    let mut inputs = Inputs::default().with_history(home);
+    let judges = arguments.judges.iter().map(|name| Some(name.as_str()));
+    for model in models.iter().copied().chain(judges) {
         // One that cannot be found is reported when it is opened.
-        let path = startup::model_path(home, *model);
-        inputs.extend(path.ok().map(|path| ("the model", path)));
+        if let Ok(source) = ModelSource::resolve(home, model) {
+            inputs = inputs.with_model(home, &source);
+        }
     }
-    let lists = arguments.options.lists.iter();
-    inputs.extend(lists.map(|list| ("the list of targets", list.clone())));
-    inputs.extend(
-        arguments
-            .from
-            .iter()
-            .map(|from| ("the picture", from.clone())),
-    );
-    Ok(inputs)
+    for list in &arguments.options.lists {
+        inputs = inputs.with("the list of targets", list);
+    }
+    match &arguments.from {
+        Some(picture) => inputs.with("the picture", picture),
+        None => inputs,
+    }
 }
 
 /// The user's preferences, as far as the options leave them to `config.toml`.
@@ -212,7 +210,7 @@ fn run_all(
     let mut network = Some(network);
     for plan in plans {
         let about = |problem: anyhow::Error| match &plan.model {
-            Some(model) if plans.len() > 1 => anyhow!("{model}: {problem}"),
+            Some(model) if plans.len() > 1 => anyhow!(about(model, &problem.to_string())),
             _ => problem,
         };
         let opened = match network.take() {

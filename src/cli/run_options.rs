@@ -22,7 +22,8 @@ pub const NAMING: [&str; 4] = ["targets", "lists", "all", "all_classes"];
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct RunOptions {
-    /// Classes by name or index, LAYER:CHANNEL, LAYER:CHANNEL:Y,X (one neuron), or LAYER
+    /// Classes by name or index, LAYER:CHANNEL, LAYER:CHANNEL:Y,X (one neuron), or LAYER. An exact
+    /// name takes precedence over an index; class:, not: (the negative) and layer: may come before
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
     /// Targets from a file, or from standard input (-): one per line; blank lines and lines that

@@ -6,6 +6,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Calls `act` with each of the signals, in a thread of its own. SIGHUP stays ignored under
 /// `nohup`. SIGINT does not, although a shell ignores it for the background commands of a script:
@@ -13,7 +14,7 @@ use std::sync::Mutex;
 ///
 /// # Errors
 /// If the system refuses.
-pub fn on_end(mut act: impl FnMut(i32) + Send + 'static) -> Result<(), Failure> {
+fn on_end(mut act: impl FnMut(i32) + Send + 'static) -> Result<(), Failure> {
     let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up))
         .context("signals cannot be handled")?;
@@ -21,7 +22,21 @@ pub fn on_end(mut act: impl FnMut(i32) + Send + 'static) -> Result<(), Failure> 
     Ok(())
 }
 
-/// From now on, the signals remove unfinished files before they end the program.
+/// Whether the signals end the work of the program in an orderly way.
+static IS_ORDERLY: AtomicBool = AtomicBool::new(false);
+
+/// As [`on_end`], for a program that then ends its work and itself: unfinished files are removed at its end.
+///
+/// # Errors
+/// As [`on_end`].
+pub fn end_orderly(act: impl FnMut(i32) + Send + 'static) -> Result<(), Failure> {
+    on_end(act)?;
+    IS_ORDERLY.store(true, Ordering::SeqCst);
+    Ok(())
+}
+
+/// From now on, the signals remove unfinished files before they end the program, unless it [ends
+/// orderly](end_orderly).
 ///
 /// # Errors
 /// As [`on_end`].
@@ -32,6 +47,9 @@ pub fn remove_unfinished_files() -> Result<(), Failure> {
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     if !*is_set {
         on_end(|signal| {
+            if IS_ORDERLY.load(Ordering::SeqCst) {
+                return;
+            }
             ziggurat::files::remove_unfinished();
             // The first process of a container would ignore it.
             if std::process::id() == 1 {

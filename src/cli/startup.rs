@@ -6,7 +6,6 @@ use super::model_options::ModelOptions;
 use super::output::{notice, one_line};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use ziggurat::home::Home;
 use ziggurat::model::{ModelFile, ModelSource, Network, layers};
@@ -91,17 +90,16 @@ pub fn quiet_network(
     options: &ModelOptions,
 ) -> Result<Network, Failure> {
     let overrides = options.read()?;
-    let source = ModelSource::resolve(home, model).map_err(unresolved)?;
+    let source = source(home, model)?;
     library(home)?;
     let mut file = model_file(home, source)?;
     overrides.apply_to(&mut file.card);
     Ok(Network::open(&file)?)
 }
 
-/// The path of a model's file, which may not be downloaded yet.
-pub fn model_path(home: &Home, model: Option<&str>) -> Result<PathBuf, Failure> {
-    let source = ModelSource::resolve(home, model).map_err(unresolved)?;
-    Ok(source.path(home))
+/// The source of a model, which may not be downloaded yet; `None` is the default model.
+pub fn source(home: &Home, model: Option<&str>) -> Result<ModelSource, Failure> {
+    ModelSource::resolve(home, model).map_err(unresolved)
 }
 
 /// The file of a model, downloaded if it is a published one that is not here.

@@ -1,12 +1,14 @@
 //! Reading and atomic writing of files, used by every module with files.
 
 mod new_file;
+mod new_folder;
 
-pub use new_file::{NewFile, remove_unfinished, target};
+pub use new_file::{NewFile, remove_stale, target};
+pub use new_folder::NewFolder;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file as a [`NewFile`].
 ///
@@ -16,6 +18,13 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = NewFile::create(path)?;
     file.write_all(bytes)?;
     file.finish()
+}
+
+/// Removes all unfinished files and empty new folders of this process, and lets no thread finish or begin another one.
+/// For a program that ends at once.
+pub fn remove_unfinished() {
+    new_file::remove_unfinished();
+    new_folder::remove_empty();
 }
 
 /// Whether two paths lead to the same file: through links, or as two names of one file.
@@ -35,6 +44,21 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
         let real = |path| fs::canonicalize(path).ok();
         real(one).is_some_and(|one| Some(one) == real(other))
     }
+}
+
+/// Whether a path, which need not exist, leads into `folder` or below it.
+pub fn is_inside(path: &Path, folder: &Path) -> bool {
+    real(&target(path)).starts_with(real(folder))
+}
+
+/// The absolute path without links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let known = path.ancestors().find_map(|known| {
+        let rest = path.strip_prefix(known).ok()?;
+        Some(known.canonicalize().ok()?.join(rest))
+    });
+    known.unwrap_or(path)
 }
 
 /// Opens a regular file for reading. All files are opened with this function, because opening a pipe could block.
@@ -135,6 +159,32 @@ mod tests {
         }
         assert!(!is_same(&path("a"), &path("b")));
         assert!(!is_same(&path("none"), &path("none")));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_path_is_inside_a_folder_through_links_and_before_it_exists() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("history/run")).unwrap();
+        fs::create_dir(path("other")).unwrap();
+        std::os::unix::fs::symlink("history", path("link")).unwrap();
+        std::os::unix::fs::symlink("history/new.png", path("new.png")).unwrap();
+        for inside in [
+            "history",
+            "history/a.png",
+            "history/new/b/a.png",
+            "history/run/../a",
+            "link",
+            "link/run/a.png",
+            "new.png",
+        ] {
+            assert!(is_inside(&path(inside), &path("history")), "{inside}");
+        }
+        for outside in ["a.png", "other/a.png", "history2/a.png", "none/history/a"] {
+            assert!(!is_inside(&path(outside), &path("history")), "{outside}");
+        }
+        assert!(is_inside(&path("link/../none/a"), &path("none")));
     }
 
     #[test]

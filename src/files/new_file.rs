@@ -6,10 +6,23 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tempfile::NamedTempFile;
 
 /// Maximum number of links from a path to a file, as on Linux.
 const MAX_LINKS: usize = 40;
+
+/// How the names of temporary files begin; random letters follow.
+const PREFIX: &str = ".ziggurat-";
+
+/// Number of these letters.
+const LETTERS: usize = 6;
+
+/// Since when a temporary file is unchanged if the process that wrote it was killed: no file takes so long.
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Maximum number of entries of a folder that are searched for such files.
+const MAX_ENTRIES: usize = 1 << 14;
 
 /// The temporary files of this process.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -43,7 +56,7 @@ impl NewFile {
         let path = target(path);
         let mut mark = Mark(PathBuf::new());
         let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix(".ziggurat-");
+        let builder = builder.prefix(PREFIX).rand_bytes(LETTERS);
         let file = builder.make_in(folder(&path), |temporary| {
             // Known before it exists, so that it cannot be missed.
             mark = Mark::new(temporary);
@@ -112,9 +125,32 @@ impl Write for NewFile {
     }
 }
 
+/// Removes temporary files that killed processes left in a folder: those unchanged for a day.
+pub fn remove_stale(folder: &Path) {
+    let is_temporary = |name: &str| {
+        let letters = name.strip_prefix(PREFIX);
+        letters.is_some_and(|letters| {
+            letters.len() == LETTERS && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.take(MAX_ENTRIES) {
+        if !entry.file_name().to_str().is_some_and(is_temporary) {
+            continue;
+        }
+        // That of a link itself.
+        let Ok(found) = entry.metadata() else {
+            continue;
+        };
+        let age = found.modified().ok().and_then(|time| time.elapsed().ok());
+        if found.is_file() && age.is_some_and(|age| age > STALE) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
 /// Removes all unfinished files of this process, and lets no thread finish or begin another one.
-/// For a program that ends at once.
-pub fn remove_unfinished() {
+pub(super) fn remove_unfinished() {
     let unfinished = unfinished();
     for path in unfinished.iter() {
         drop(fs::remove_file(path));
@@ -219,6 +255,40 @@ mod tests {
             assert_eq!(mode(&path), kept);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn only_old_temporary_files_are_stale() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        let old = std::time::SystemTime::now() - STALE - Duration::from_secs(60);
+        for (name, is_old) in [
+            (".ziggurat-aB3dE9", true),
+            (".ziggurat-zzzzzz", false),
+            (".ziggurat-notes", true),
+            (".ziggurat-my.txt", true),
+            ("ziggurat-aB3dE9", true),
+        ] {
+            let file = File::create(path(name)).unwrap();
+            if is_old {
+                file.set_modified(old).unwrap();
+            }
+        }
+        fs::create_dir(path(".ziggurat-folder")).unwrap();
+        File::open(path(".ziggurat-folder"))
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+        symlink("ziggurat-aB3dE9", path(".ziggurat-linked")).unwrap();
+        remove_stale(root.path());
+        assert!(!path(".ziggurat-aB3dE9").exists());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 6);
+        // A name as it is really given.
+        let file = NewFile::create(&path("a")).unwrap();
+        file.file.as_file().set_modified(old).unwrap();
+        let left = file.file.path().to_path_buf();
+        remove_stale(root.path());
+        assert!(!left.exists());
     }
 
     #[test]

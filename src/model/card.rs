@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use super::classes::harmless;
 use super::text_file;
-use super::{Activation, Classes, Error, ImageSize, Preprocessing, zoo};
+use super::{Activation, Classes, Error, ImageSize, Preprocessing, metadata, zoo};
 use crate::home::Home;
+use crate::onnx::proto::ModelProto;
 use crate::suggest::{did_you_mean, suggestions};
 
 /// Maximum size of a card in bytes, including class names.
@@ -23,6 +24,8 @@ const MAX_CARD: u64 = 8 << 20;
 pub struct Card {
     /// The card's file name without `.toml`.
     pub name: String,
+    /// The card's file; `None` for a built-in card, or if there is none.
+    pub file: Option<PathBuf>,
     /// The display name of the model.
     pub title: Option<String>,
     /// The licence of the weights.
@@ -268,10 +271,29 @@ impl Card {
         }
     }
 
+    /// The file with the class names, if it names one.
+    pub fn classes_file(&self) -> Option<&Path> {
+        match &self.names {
+            Names::File(path) => Some(path),
+            Names::Unknown | Names::Embedded(_) | Names::Inline(_) => None,
+        }
+    }
+
+    /// Writes what the card states about pictures and scores into a model, as metadata that opening it reads.
+    ///
+    /// # Errors
+    /// As [`Card::classes`].
+    pub fn record(&self, model: &mut ModelProto) -> Result<(), Error> {
+        let classes = self.classes()?;
+        metadata::record(model, classes.as_ref(), self.preprocessing, self.activation);
+        Ok(())
+    }
+
     /// An empty card.
     fn silent(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            file: None,
             title: None,
             licence: None,
             input: None,
@@ -307,7 +329,11 @@ impl Card {
             (_, Some(model)) => Some(path.with_file_name("").join(model)),
             (_, None) => None,
         };
-        Ok((Self::new(name, &file, keys, place)?, model))
+        let card = Self {
+            file: Some(path.to_path_buf()),
+            ..Self::new(name, &file, keys, place)?
+        };
+        Ok((card, model))
     }
 
     fn new(name: &str, file: &str, keys: Keys, place: Place) -> Result<Self, Error> {

@@ -97,7 +97,7 @@ impl Classes {
     }
 
     /// The class of a name, a synonym (the parts between commas), or an index. Names take precedence over indices, and
-    /// exact case over other case. `#5` always is an index.
+    /// exact case over other case. `#5` is an index, too, unless a class is called so.
     ///
     /// # Errors
     /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with similar names, or [`Error::AmbiguousClass`]
@@ -172,6 +172,15 @@ impl Classes {
         } else {
             by_name
         }
+    }
+
+    /// A text that [`Classes::find`] reads as this index: `#5`, with zeros before the digits if a class is called so.
+    pub fn index_text(&self, index: usize) -> String {
+        let digits = index.to_string();
+        let mut texts = (0..).map(|zeros| format!("#{}{digits}", "0".repeat(zeros)));
+        // There are fewer classes than texts.
+        let free = texts.find(|text| self.called(text).is_empty());
+        free.unwrap_or(digits)
     }
 
     /// The class of the index `wanted`, regardless of names.
@@ -275,6 +284,19 @@ mod tests {
             classes.find("#7"),
             Err(Error::ClassOutOfRange { .. })
         ));
+    }
+
+    #[test]
+    fn every_class_has_an_index_that_is_no_name() {
+        let names = ["#1", "1", "#2", "#02", "cat, #3", "2"];
+        let classes = Classes::new(names, "test").unwrap();
+        // A name in the form of an index is a name.
+        assert_eq!(classes.find("#1").unwrap(), 0);
+        let texts: Vec<String> = (0..6).map(|index| classes.index_text(index)).collect();
+        assert_eq!(texts, ["#0", "#01", "#002", "#03", "#4", "#5"]);
+        for (index, text) in texts.iter().enumerate() {
+            assert_eq!(classes.find(text).unwrap(), index, "{text}");
+        }
     }
 
     #[test]

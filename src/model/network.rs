@@ -1,6 +1,6 @@
 //! An opened classifier: its normalized graph, image input, class scores, and layers.
 
-use super::class_scores::{self, ClassScores, Known};
+use super::class_scores::{self, ClassScores, Evidence, Known};
 use super::fused_ops::FusedOps;
 use super::image_input::ImageInput;
 use super::input_scaling::InputScaling;
@@ -194,13 +194,18 @@ impl Network {
         })
     }
 
-    /// Adds the class names and the preprocessing, if a card or metadata state them, to a model with this network's
-    /// interface, as metadata that [`Network::open`] reads. What the model states already stays as it is.
+    /// Adds the class names, the preprocessing and the activation, if a card or metadata state them, to a model with
+    /// this network's interface, as metadata that [`Network::open`] reads. What the model states already stays as it
+    /// is.
     pub fn record_metadata(&self, model: &mut ModelProto) {
         let is_stated = |origin| matches!(origin, Origin::Card | Origin::Exporter);
         let classes = is_stated(self.classes_origin).then_some(&self.classes);
         let preprocessing = is_stated(self.preprocessing_origin).then_some(self.preprocessing);
-        metadata::record(model, classes, preprocessing);
+        let scores = self.scores.as_ref().ok();
+        // Otherwise it follows from the operators, which the model has too.
+        let described = scores.filter(|scores| scores.evidence == Evidence::Description);
+        let activation = described.map(|scores| scores.activation);
+        metadata::record(model, classes, preprocessing, activation);
     }
 
     /// Assumptions about the network that are stated nowhere, and ignored metadata; one line each, for the user.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::card::{self, Named, Published};
 use super::zoo::Builder;
-use super::{Card, Error};
+use super::{Card, Error, metadata};
 use crate::files;
 use crate::home::Home;
 use crate::onnx::{self, other_format};
@@ -88,6 +88,22 @@ impl ModelSource {
             Self::File(file) => file.path.clone(),
             Self::Published(published) => converted(home, published),
         }
+    }
+
+    /// The files that are read when the model is opened, and what each of them is; without external data, which
+    /// [`onnx::file::external_files`] lists.
+    pub fn files(&self, home: &Home) -> Vec<(&'static str, PathBuf)> {
+        let path = self.path(home);
+        let beside = metadata::files_beside(&path);
+        let mut files = vec![("the model", path)];
+        if let Self::File(file) = self {
+            let card = file.card.file.clone();
+            files.extend(card.map(|card| ("the model's card", card)));
+            let classes = file.card.classes_file().map(Path::to_path_buf);
+            files.extend(classes.map(|list| ("the model's list of class names", list)));
+        }
+        files.extend(beside.into_iter().map(|file| ("a file of the model", file)));
+        files
     }
 
     /// The model file; fetches and converts a published model on first use.

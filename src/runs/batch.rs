@@ -264,17 +264,26 @@ pub fn used_tf32(provider: &str) -> bool {
     provider.ends_with(TF32)
 }
 
+/// An error for a run that an earlier version queued: this one does not make it in the same way.
+///
+/// # Errors
+/// [`Error::Former`].
+pub fn check_method(spec: &Spec) -> Result<(), Error> {
+    if spec.is_current() {
+        return Ok(());
+    }
+    let target = crate::text::shown(&spec.target);
+    let method = spec.method;
+    Err(Error::Former { target, method })
+}
+
 /// The runs of specs that share an objective.
 fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
     let same = |pair: &[Spec]| pair[0].objective == pair[1].objective;
     if !specs.windows(2).all(same) {
         return Err(ascent::Error::Mismatch("the objective").into());
     }
-    if let Some(old) = specs.iter().find(|spec| !spec.is_current()) {
-        let target = crate::text::shown(&old.target);
-        let method = old.method;
-        return Err(Error::Former { target, method });
-    }
+    specs.iter().try_for_each(check_method)?;
     let run = |spec: &Spec| Run {
         unit: spec.unit,
         seed: spec.seed,

@@ -60,6 +60,9 @@ pub enum Error {
     /// The disk is full.
     #[error("the disk is full: free some space on it, or set ZIGGURAT_HOME to a folder on another one ({})", .0.display())]
     Full(PathBuf),
+    /// The disk of a folder that the user chose is full.
+    #[error("{}: the disk is full: free some space on it, or choose a folder on another one", .0.display())]
+    FullElsewhere(PathBuf),
     /// A file has the wrong content.
     #[error("{}: {why}", path.display())]
     Damaged { path: PathBuf, why: String },
@@ -126,9 +129,26 @@ impl Error {
         (runs > 1).then_some(fewer)
     }
 
+    /// Whether the same may succeed later: the disk or another process was in the way.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::File { .. } | Self::Full(_) | Self::FullElsewhere(_) | Self::Busy(_)
+        )
+    }
+
     /// Whether the ascent was interrupted, which is no failure.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Ascent(problem) if problem.is_stop())
+    }
+
+    /// The error of a file outside of Ziggurat's own folders: `ZIGGURAT_HOME` does not move it to another disk.
+    #[must_use]
+    pub fn of_chosen_folder(self) -> Self {
+        match self {
+            Self::Full(path) => Self::FullElsewhere(path),
+            other => other,
+        }
     }
 
     fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
@@ -153,6 +173,20 @@ mod error_tests {
     use super::Error;
     use crate::ascent;
     use crate::runtime::{self, Device};
+
+    #[test]
+    fn a_full_disk_is_named_with_the_remedy_of_its_folder() {
+        let full = || {
+            let path = std::path::Path::new("pictures/a.png");
+            Error::file(path)(std::io::ErrorKind::StorageFull.into())
+        };
+        let own = full().to_string();
+        assert!(own.contains("set ZIGGURAT_HOME") && own.ends_with("(pictures/a.png)"));
+        assert_eq!(
+            full().of_chosen_folder().to_string(),
+            "pictures/a.png: the disk is full: free some space on it, or choose a folder on another one"
+        );
+    }
 
     #[test]
     fn batches_that_do_not_fit_are_halved_and_those_with_a_run_that_diverged_are_split() {

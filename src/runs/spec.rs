@@ -144,13 +144,15 @@ impl From<Spec> for Written {
 }
 
 impl Spec {
-    /// A spec of the present method.
+    /// A spec of the present method. Settings without effect on the target become the defaults, so that they do not
+    /// make another run.
     pub fn new(
         model: (&str, &str),
         target: (&str, Objective, Unit),
         seed: u64,
-        settings: Settings,
+        mut settings: Settings,
     ) -> Self {
+        keep_without_effect(&mut settings, target.1.kind, &Settings::default());
         Self {
             method: METHOD,
             model: model.0.into(),
@@ -236,6 +238,13 @@ impl Spec {
     }
 }
 
+/// Leaves the settings without effect on such a target as they are in `before`.
+fn keep_without_effect(settings: &mut Settings, kind: Kind, before: &Settings) {
+    if !kind.is_of_class() {
+        settings.objective = before.objective;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,6 +298,31 @@ mod tests {
             },
         ] {
             assert_ne!(base.id(), other.id());
+        }
+    }
+
+    #[test]
+    fn a_setting_without_effect_on_the_target_makes_no_other_run() {
+        let of = |kind, settings: &Settings| {
+            let value = "value".into();
+            let what = ("target", Objective { kind, value }, Unit::default());
+            Spec::new(("lite0", "abc"), what, 1, settings.clone())
+        };
+        let (default, mut logit) = (Settings::default(), Settings::default());
+        logit.set_text("objective", "logit").unwrap();
+        for kind in [Kind::Channel, Kind::Neuron, Kind::Layer] {
+            let run = of(kind, &default);
+            assert_eq!(of(kind, &logit).id(), run.id(), "{kind:?}");
+            let with_blur = Settings {
+                blur: 1.0,
+                ..logit.clone()
+            };
+            let branch = run.branched(3, &with_blur).unwrap();
+            let changes = branch.changes_at_branch();
+            assert_eq!(changes, [("blur", "3".into(), "1".into())], "{kind:?}");
+        }
+        for kind in [Kind::Class, Kind::NotClass] {
+            assert_ne!(of(kind, &logit).id(), of(kind, &default).id(), "{kind:?}");
         }
     }
 

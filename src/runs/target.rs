@@ -138,7 +138,7 @@ impl<'a> TargetScope<'a> {
     /// | form | meaning |
     /// |---|---|
     /// | `X` | a class by name or index, or a layer as below; an error if both fit |
-    /// | `class:X` | a class; `#5` in the place of `X` is an index whatever the classes are called |
+    /// | `class:X` | a class; `#5` in the place of `X` is an index, unless a class is called `#5` |
     /// | `not:X` | the negative of a class |
     /// | `layer:X` | a layer: `NAME`, `NAME:CHANNEL`, or `NAME:CHANNEL:ROW,COLUMN` |
     ///
@@ -272,8 +272,9 @@ impl<'a> TargetScope<'a> {
         let target = self.class(index)?;
         let remark = match self.classes.by_index(name) {
             Some(other) if other != index => Some(format!(
-                "`{}` is read as the name of class {index}; class:#{other} is the class of index {other}",
-                readable(name)
+                "`{}` is read as the name of class {index}; class:{} is the class of index {other}",
+                readable(name),
+                self.classes.index_text(other)
             )),
             _ => None,
         };

@@ -74,13 +74,11 @@ pub fn line(scope: &TargetScope, target: &Target) -> Option<String> {
         Kind::Class => vec![
             title.clone(),
             format!("class:{title}"),
-            format!("class:#{index}"),
-            // A class may be called #5.
-            format!("class:{index}"),
+            format!("class:{}", scope.classes.index_text(index)),
         ],
         Kind::NotClass => {
             let title = title.strip_prefix(NOT).unwrap_or(title);
-            let forms = [title.into(), format!("#{index}"), index.to_string()];
+            let forms = [title.into(), scope.classes.index_text(index)];
             forms.map(|form: String| format!("not:{form}")).to_vec()
         }
         Kind::Layer => vec![title.clone(), format!("layer:{value}")],

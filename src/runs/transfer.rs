@@ -4,7 +4,7 @@ use super::target::{LayerPart, Target, TargetError, TargetScope};
 use super::{BranchError, Spec};
 use crate::ascent::Kind;
 use crate::model::layers;
-use crate::text::shown;
+use crate::text::{about, shown};
 
 /// Why a run has no counterpart in a model: one line.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum TransferError {
     #[error("{0}: the run is of this model already")]
     Same(String),
     /// The model has no such class, layer or channel.
-    #[error("{target}: {problem}")]
+    #[error("{}", about(target, &problem.to_string()))]
     Target {
         target: String,
         problem: Box<TargetError>,

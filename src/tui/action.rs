@@ -98,6 +98,8 @@ pub enum DiskResponse {
         why: String,
     },
     Restored(Vec<String>),
+    /// Runs that could not be restored now, but maybe later.
+    NotRestored(Vec<String>),
     Favourite {
         id: String,
         on: bool,

@@ -345,16 +345,23 @@ impl DiskThread {
     ) -> Result<Option<DiskResponse>, String> {
         let mut entries = Vec::new();
         let mut restored = Vec::new();
+        let mut left = Vec::new();
         for id in ids {
             match history::restore(&self.home, &id) {
                 Ok(()) => {
                     entries.extend(self.entry(&id));
                     restored.push(id);
                 }
-                Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
+                Err(problem) => {
+                    left.extend(problem.may_pass().then_some(id));
+                    answer(DiskResponse::Failed(problem.to_string()));
+                }
             }
         }
         answer(DiskResponse::Runs(entries));
+        if !left.is_empty() {
+            answer(DiskResponse::NotRestored(left));
+        }
         Ok((!restored.is_empty()).then_some(DiskResponse::Restored(restored)))
     }
 

@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 /// The separator of texts on one line.
-const DOT: &str = " · ";
+pub const DOT: &str = " · ";
 
 /// Minimum width of a prompt in which a hidden start is marked.
 const MIN_SIGNED_WIDTH: usize = 4;

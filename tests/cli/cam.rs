@@ -211,6 +211,48 @@ fn mistakes_about_an_exported_heat_map_are_one_line() {
 }
 
 #[test]
+fn an_exported_model_keeps_the_activation_of_the_card() {
+    let sandbox = Sandbox::with_shared_home();
+    let [model, picture] = small(&sandbox);
+    let card = sandbox.path("small.toml");
+    let preprocessing = fs::read_to_string(&card).unwrap();
+    let classified =
+        |model: &str| objects(&["classify", model, &picture, "--json"])[0]["top"].clone();
+    let (map, gradient) = (sandbox.path("m.onnx"), sandbox.path("g.onnx"));
+    let mut results = Vec::new();
+    for activation in ["sigmoid", "none", "softmax"] {
+        let output_keys = format!("[output]\nactivation = \"{activation}\"\n");
+        fs::write(&card, output_keys + &preprocessing).unwrap();
+        output(&["cam", &model, "--layer", "features", "--export", &map]);
+        output(&["gradient", &model, "--export", &gradient]);
+        let expected = classified(&model);
+        assert_eq!(classified(&map), expected, "{activation}");
+        let found = objects(&["doctor", &map, "--json"])[0]["model"]["scores"].clone();
+        assert_eq!(found["activation"], activation);
+        assert_eq!(classified(&gradient), expected, "{activation}");
+        results.push(expected);
+    }
+    assert!(results[0] != results[1] && results[1] != results[2]);
+}
+
+#[test]
+fn the_nodes_of_a_heat_map_are_no_layers() {
+    let sandbox = Sandbox::with_shared_home();
+    let [model, _] = small(&sandbox);
+    let export = sandbox.path("m.onnx");
+    output(&["cam", &model, "--layer", "features", "--export", &export]);
+    let listed = |model: &str, more: &[&str]| {
+        let layers = objects(&[&["layers", model, "--json"], more].concat());
+        let name = |layer: &Value| layer["name"].as_str().unwrap().to_string();
+        layers.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&export, &[]), listed(&model, &[]));
+    let all = listed(&export, &["--all"]);
+    let own = listed(&model, &["--all"]);
+    assert!(all.len() <= own.len() + 1, "{all:?}");
+}
+
+#[test]
 fn an_exported_heat_map_keeps_what_the_card_states_and_can_be_exported_again() {
     let sandbox = with_picture();
     let picture = sandbox.path("picture.png");

@@ -229,6 +229,26 @@ fn every_shell_has_a_script_and_others_are_named() {
 }
 
 #[test]
+fn a_request_of_an_unknown_shell_is_an_error() {
+    let sandbox = Sandbox::empty();
+    for name in ["nonsense", "\u{1b}[2J"] {
+        let mut command = sandbox.command(&["--", "ziggurat", "run", "x"]);
+        let answer = command.env("ZIGGURAT_COMPLETE", name).assert().code(1);
+        let output = answer.get_output();
+        let why = std::str::from_utf8(&output.stderr).unwrap();
+        assert!(output.stdout.is_empty() && why.lines().count() == 1);
+        assert!(
+            why.starts_with("ziggurat: ZIGGURAT_COMPLETE: \"")
+                && why.ends_with(
+                    "set it to bash, elvish, fish, nushell, powershell or zsh, or unset it\n"
+                )
+                && !why.contains('\u{1b}'),
+            "{why}"
+        );
+    }
+}
+
+#[test]
 fn the_manual_has_a_page_per_command() {
     let page = output(&["man"]);
     assert!(page.contains(".TH ziggurat 1"), "{page}");

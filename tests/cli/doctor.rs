@@ -31,6 +31,45 @@ fn doctor_reports_the_library_providers_and_models() {
 }
 
 #[test]
+fn options_about_a_model_need_the_model() {
+    for (option, value) in [
+        ("--input-size", "99"),
+        ("--feed", "a=1"),
+        ("--image-input", "x"),
+        ("--scores-output", "y"),
+    ] {
+        let why = complaint(2, &["doctor", option, value]);
+        assert!(
+            why.contains(&format!("{option} is about a model: name one")),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn one_provider_is_measured() {
+    for (provider, expected) in [
+        (
+            "cpu,cpu",
+            "--provider cpu,cpu: this command uses one device; name one",
+        ),
+        (
+            "cuda:all",
+            "--provider cuda:all: this command uses one device; name one",
+        ),
+        (
+            "gpu",
+            "unknown provider `gpu`: use auto, cpu, cuda[:N], webgpu; experimental",
+        ),
+        ("auto,cpu", "auto chooses one device"),
+    ] {
+        let why = complaint(2, &["doctor", "--measure", "--provider", provider]);
+        assert!(why.contains(expected), "{why}");
+        assert!(!why.contains("several share the runs"), "{why}");
+    }
+}
+
+#[test]
 fn a_model_that_leaves_its_pictures_size_open() {
     let sandbox = with_picture();
     let path = sandbox.path("open.onnx");

@@ -233,6 +233,11 @@ fn mistakes_about_an_exported_gradient_are_one_line() {
             "'--export <G.onnx>' cannot be used with",
         ),
         (&["--batch", "0"], "invalid value '0' for '--batch <N>'"),
+        (
+            &["--batch", "3", "--dim", "image:0=4"],
+            "the size of dimension \"image:0\" is the batch size: it is given twice; \
+             leave out --batch, or --dim \"image:0\"",
+        ),
     ] {
         let why = export(more);
         assert!(

@@ -9,6 +9,7 @@ mod layers;
 mod library;
 mod mistakes;
 mod outputs;
+mod replacing;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 

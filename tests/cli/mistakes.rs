@@ -103,6 +103,14 @@ fn names_that_do_not_exist_are_usage_mistakes() {
         complaint(2, &["classify", MODEL, &picture, "--provider", "gpu"])
             .contains("unknown provider")
     );
+    assert!(
+        complaint(2, &["run", "1", "--provider", "gpu"])
+            .ends_with("several share the runs: cuda:0,cuda:1 or cuda:all")
+    );
+    assert!(
+        complaint(2, &["classify", MODEL, &picture, "--top", "0"])
+            .contains("invalid value '0' for '--top <N>': expected a whole number from 1; ")
+    );
     assert!(complaint(2, &["classify", MODEL]).contains("expected MODEL IMAGE"));
     let script = sandbox.path("shot.sh");
     fs::write(&script, "#!/bin/sh").unwrap();

@@ -1,4 +1,4 @@
-//! Output files: what they may replace, links, permissions, and what remains of interrupted commands.
+//! Output files: names, links, permissions, and what remains of interrupted commands.
 
 use super::*;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// A small classifier of pictures of 8 × 8 pixels.
-fn small_model(sandbox: &Sandbox, name: &str) -> String {
+pub fn small_model(sandbox: &Sandbox, name: &str) -> String {
     let mut builder = Builder::empty(18, "");
     builder
         .input("image", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
@@ -33,7 +33,7 @@ fn small_model(sandbox: &Sandbox, name: &str) -> String {
 }
 
 /// Input of the small model.
-fn small_input(sandbox: &Sandbox) -> String {
+pub fn small_input(sandbox: &Sandbox) -> String {
     let path = sandbox.path("input.npy");
     write_npy(&path, &Array4::<f32>::ones((1, 3, 8, 8))).unwrap();
     path
@@ -44,84 +44,32 @@ fn mode(path: &str) -> u32 {
 }
 
 #[test]
-fn no_command_replaces_what_it_reads() {
+fn a_path_that_is_no_file_says_what_it_is() {
     let sandbox = with_picture();
     let model = small_model(&sandbox, "model.onnx");
     let (picture, input) = (sandbox.path("picture.png"), small_input(&sandbox));
-    fs::hard_link(&model, sandbox.path("hard.onnx")).unwrap();
-    symlink("model.onnx", sandbox.path("soft.onnx")).unwrap();
-    fs::hard_link(&input, sandbox.path("hard.npy")).unwrap();
-    symlink("picture.png", sandbox.path("soft.png")).unwrap();
-    // A model may have any name, and so may a picture.
-    symlink("model.onnx", sandbox.path("model.npy")).unwrap();
-    let before: Vec<_> = sandbox
-        .files()
-        .iter()
-        .map(|name| fs::read(sandbox.path(name.to_str().unwrap())).unwrap())
-        .collect();
-
-    let [hard, soft, hard_npy, soft_png, model_npy, again] = [
-        "hard.onnx",
-        "soft.onnx",
-        "hard.npy",
-        "soft.png",
-        "model.npy",
-        "./model.onnx",
-    ]
-    .map(|name| sandbox.path(name));
-    for arguments in [
-        &["cam", &model, "--export", &model][..],
-        &["cam", &model, "--export", &hard],
-        &["cam", &soft, "--export", &model],
-        &["cam", &model, "--export", &again],
-        &["gradient", &model, "--export", &soft],
-        &["cam", &model, &picture, "--target", "0", "--out", &picture],
-        &["cam", &model, &picture, "--target", "0", "--out", &soft_png],
-        &[
-            "cam", &model, &picture, "--target", "0", "--out", &model_npy,
-        ],
-        &[
-            "gradient", &model, "--target", "0", "--input", &input, "--output", &input,
-        ],
-        &[
-            "gradient", &model, "--target", "0", "--input", &input, "--output", &hard_npy,
-        ],
-        &[
-            "gradient", &model, "--target", "0", "--input", &input, "--output", &model_npy,
-        ],
-    ] {
-        let why = complaint(2, arguments);
-        assert!(
-            why.contains("that the command reads; choose another name for the result"),
-            "{why}"
-        );
-    }
-    let after: Vec<_> = sandbox
-        .files()
-        .iter()
-        .map(|name| fs::read(sandbox.path(name.to_str().unwrap())).unwrap())
-        .collect();
-    assert!(before == after, "a file has changed, or a new one is left");
-}
-
-#[test]
-fn an_installed_model_is_not_replaced() {
-    let installed = model_file().path;
-    let before = fs::metadata(&installed).unwrap().modified().unwrap();
-    for command in ["cam", "gradient"] {
-        let why = complaint(
-            2,
-            &[command, MODEL, "--export", installed.to_str().unwrap()],
-        );
-        assert!(
-            why.contains("this is the model that the command reads"),
-            "{why}"
-        );
-    }
-    assert_eq!(
-        fs::metadata(&installed).unwrap().modified().unwrap(),
-        before
+    let [npy, onnx, link] = ["d.npy", "d.onnx", "link/"].map(|name| sandbox.path(name));
+    fs::create_dir(&npy).unwrap();
+    fs::create_dir(&onnx).unwrap();
+    symlink("nowhere", sandbox.path("link")).unwrap();
+    let gradient = ["gradient", &model, "--target", "0", "--input", &input];
+    let why = complaint(2, &[&gradient[..], &["--output", &npy]].concat());
+    assert!(
+        why.ends_with("d.npy: this is a folder; give the name of a file that ends in .npy"),
+        "{why}"
     );
+    let why = complaint(2, &["cam", &model, "--export", &onnx]);
+    assert!(why.contains("d.onnx: this is a folder;"), "{why}");
+    for arguments in [
+        &["cam", &model, &picture, "--target", "0", "--out", &link][..],
+        &["run", "0", "--model", &model, "--out", &link],
+    ] {
+        let why = complaint(1, arguments);
+        assert!(
+            why.ends_with("link is a link to nowhere, which does not exist"),
+            "{why}"
+        );
+    }
 }
 
 #[test]
@@ -295,6 +243,11 @@ fn a_signal_leaves_no_file() {
             &["cam", MODEL, &picture, "--target", "1", "--out"],
         ),
         (
+            "INT",
+            "new/folder/",
+            &["cam", MODEL, &picture, "--target", "1", "--out"],
+        ),
+        (
             "TERM",
             "d.npy",
             &[
@@ -303,7 +256,7 @@ fn a_signal_leaves_no_file() {
         ),
     ] {
         let folder = sandbox.path(signal) + name;
-        fs::create_dir(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
         let out = format!("{folder}/{name}");
         let mut child = begun(&[arguments, &[&out]].concat(), &folder);
         let sent = std::process::Command::new("kill")
@@ -365,40 +318,4 @@ fn standard_output_that_cannot_be_written_is_an_error() {
             "{arguments:?}: {why}"
         );
     }
-}
-
-#[test]
-fn a_run_is_not_replaced_by_its_repetition_or_export() {
-    let sandbox = with_picture();
-    let model = small_model(&sandbox, "model.onnx");
-    let made = sandbox.path("made.png");
-    let run = Sandbox::with_runtime();
-    let settings = ["--steps", "1", "--graphics", "none", "--out", &made];
-    run.output(&[&["run", "0", "--model", &model], &settings[..]].concat());
-    let why = run.complaint(2, &["run", "--from", &made, "--out", &made]);
-    assert!(
-        why.contains("this is the picture that the command reads"),
-        "{why}"
-    );
-
-    let runs = run.objects(&["history", "list", "--json"]);
-    let (id, image) = (
-        runs[0]["id"].as_str().unwrap(),
-        runs[0]["image"].as_str().unwrap(),
-    );
-    let why = run.complaint(2, &["history", "export", id, "--out", image]);
-    assert!(
-        why.contains("this is a run that the command reads"),
-        "{why}"
-    );
-    // The list of targets may be called like a picture, too.
-    let list = sandbox.put("list.png", "0\n");
-    let why = run.complaint(
-        2,
-        &["run", "--model", &model, "--targets", &list, "--out", &list],
-    );
-    assert!(
-        why.contains("this is the list of targets that the command reads"),
-        "{why}"
-    );
 }

@@ -37,6 +37,7 @@ fn marked_items_are_shared_out_and_shown_side_by_side() {
         screen.contains("batch of 2") && !screen.contains("batch of 4"),
         "{screen}"
     );
+    assert!(screen.contains("2 devices · cpu"), "{screen}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod finished;
 mod grid;
 mod hostile;
 mod late;
+mod leftover;
 mod legible;
 mod overlays;
 mod paths;

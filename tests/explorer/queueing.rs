@@ -129,23 +129,6 @@ fn progress_and_pictures_reach_the_screen() {
 }
 
 #[test]
-fn classes_of_another_model_have_no_names_here() {
-    let mut explorer = explorer();
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space enter");
-    let mut left = other.app.queue.jobs().to_vec();
-    left[0].spec.model_hash = "another".into();
-    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
-    let jobs = Driver::started(&explorer.press("P"));
-    explorer.step(&jobs, 48);
-    let screen = explorer.screen();
-    assert!(
-        screen.contains("class 4") && screen.contains("class 5"),
-        "{screen}"
-    );
-}
-
-#[test]
 fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
     let mut explorer = explorer();
     let first = Driver::started(&explorer.press("2 space space enter"));
@@ -333,35 +316,27 @@ fn clearing_a_queue_of_active_runs_says_that_there_is_nothing_to_clear() {
 }
 
 #[test]
-fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
+fn an_error_that_begins_with_the_target_does_not_repeat_it() {
     let mut explorer = explorer();
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space enter");
-    let left = other.app.queue.jobs().to_vec();
-    let effects = explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
-    assert!(Driver::started(&effects).is_empty());
-    assert_eq!(explorer.app.queue.jobs().len(), 2);
-    assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
-}
-
-#[test]
-fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_says_so() {
-    let mut explorer = explorer();
-    explorer.press("2 G enter");
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space enter");
-    let left = other.app.queue.jobs().to_vec();
-    explorer.answer(ziggurat::tui::action::DiskResponse::Orphans(left));
-    assert!(!explorer.app.awaiting_confirmation);
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    let title = explorer.app.queue.jobs()[0].spec.target.clone();
+    let why = format!("{title}: it was queued for method 6");
+    explorer.report(WorkerEvent::Failed {
+        job: jobs[0],
+        why: why.clone(),
+    });
     let messages = explorer.app.messages.iter();
-    let report = messages
-        .map(|message| message.text.clone())
-        .next_back()
-        .unwrap();
-    assert_eq!(
-        report,
-        "2 unfinished runs from last time: queued behind the others, x in the queue cancels one"
+    assert!(
+        messages
+            .map(|message| &message.text)
+            .any(|text| *text == why)
     );
+    // Nor does its row in the queue.
+    let screen = explorer.screen();
+    let row = screen.lines().find(|line| line.contains("it was queued"));
+    let mut cells = row.unwrap().split('│');
+    let cell = cells.find(|cell| cell.contains("it was queued"));
+    assert_eq!(cell.unwrap().matches(&title).count(), 1, "{screen}");
 }
 
 #[test]

@@ -29,6 +29,10 @@ fn what_is_deleted_can_be_brought_back() {
     assert_eq!(explorer.app.browser.history.len(), 3);
     let effects = explorer.press("u");
     assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids));
+    // What the disk could not restore is restored by the next key.
+    explorer.answer(DiskResponse::NotRestored(ids[1..].to_vec()));
+    let effects = explorer.press("u");
+    assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids[1..]));
     assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
 }
 

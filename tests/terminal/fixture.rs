@@ -51,8 +51,13 @@ impl Fixture {
 
     /// The command that starts the program in this home, on the CPU.
     pub fn command(&self, arguments: &[&str]) -> CommandBuilder {
+        self.command_on("cpu", arguments)
+    }
+
+    /// The command that starts the program in this home, on these devices.
+    pub fn command_on(&self, providers: &str, arguments: &[&str]) -> CommandBuilder {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command.args(["--provider", "cpu"]);
+        command.args(["--provider", providers]);
         command.args(arguments);
         command.env("ZIGGURAT_HOME", self.sandbox.root());
         command.cwd(self.sandbox.root());

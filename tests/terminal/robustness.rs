@@ -32,6 +32,23 @@ fn a_terminal_that_says_nothing_or_nonsense_gets_half_blocks() {
 }
 
 #[test]
+fn a_named_device_that_does_not_work_is_an_error_before_the_terminal_is_entered() {
+    let fixture = Fixture::new(6);
+    // No machine has so many GPUs.
+    for providers in ["cuda:4000", "cpu,cuda:4000"] {
+        let terminal = Emulator::start(Kind::Kitty, fixture.command_on(providers, &[]));
+        terminal.wait_for("cannot start");
+        let text = terminal.text();
+        assert!(
+            text.trim_start()
+                .starts_with("ziggurat: cuda:4000 cannot start: "),
+            "{text}"
+        );
+        assert!(terminal.shows_cursor());
+    }
+}
+
+#[test]
 fn an_answer_after_two_seconds_is_not_taken_for_keys() {
     let fixture = Fixture::new(6);
     let started = Instant::now();

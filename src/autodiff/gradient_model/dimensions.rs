@@ -40,6 +40,8 @@ impl Dimensions {
         let mut inputs = Vec::new();
         let mut batches: Vec<(String, Option<String>)> = Vec::new();
         let mut used = vec![false; request.sizes.len()];
+        // Axis 0 of an input whose size is given.
+        let mut given_batch = None;
         for input in graph.inputs() {
             let Some((_, dims)) = declared_dims(input) else {
                 continue;
@@ -62,6 +64,9 @@ impl Dimensions {
                     .position(|(k, _)| *k == key || *k == place);
                 if let Some(index) = given {
                     used[index] = true;
+                    if axis == 0 {
+                        given_batch.get_or_insert(&request.sizes[index].0);
+                    }
                     axes.push(Axis::Known(request.sizes[index].1));
                 } else if axis == 0 {
                     batches.push((input.name.clone(), name));
@@ -81,7 +86,12 @@ impl Dimensions {
             )));
         }
         let batch = match (batches.as_slice(), request.batch) {
-            ([], Some(_)) => return Err(GradientError::FixedBatch),
+            ([], Some(_)) => {
+                return Err(match given_batch {
+                    Some(key) => GradientError::BatchGivenTwice(printable(key)),
+                    None => GradientError::FixedBatch,
+                });
+            }
             ([], None) => Size::Fixed(1),
             (_, Some(size)) => Size::Fixed(size.get()),
             ([(first, name), others @ ..], None) => {

@@ -30,22 +30,17 @@ pub struct Export {
 }
 
 impl Export {
-    /// Writes the model to `path`. `arguments` are the model alone.
+    /// Writes the model to `path`.
     pub fn run(
         &self,
         home: &Home,
         path: &Path,
-        arguments: &[PathBuf],
+        model: &Path,
         (method, layer): (Method, Option<&str>),
         model_options: &ModelOptions,
     ) -> Result<(), Failure> {
-        let [model] = arguments else {
-            return Err(Failure::usage(anyhow!(
-                "--export takes a model and no picture"
-            )));
-        };
         let model = classify::text(model)?;
-        let written = ModelOutput::new(path, &startup::model_path(home, Some(model))?)?;
+        let written = ModelOutput::new(home, path, &startup::source(home, Some(model))?)?;
         let network = startup::quiet_network(home, Some(model), model_options)?;
         let layer = layer.map(|name| startup::layer(&network, name));
         let layer = layer.transpose()?;

@@ -33,12 +33,11 @@ const PREFIXES: [(&str, Completer); 3] =
 /// Candidates for a word that is being typed.
 type Completer = fn(&str) -> Vec<CompletionCandidate>;
 
-/// The completers, by the name of the value in the usage.
+/// The completers, by the name of the value in the usage, or by the id of the argument in small letters.
 const COMPLETERS: &[(&str, Completer)] = &[
     ("MODEL", |word| either(models(word), paths(word, is_model))),
-    ("MODEL> <IMAGE", |word| {
-        either(models(word), paths(word, |_| true))
-    }),
+    ("MODEL> <IMAGE", models_and_paths),
+    ("model_or_image", models_and_paths),
     ("CARD", models),
     ("TARGET", targets),
     ("LAYER", layers),
@@ -126,6 +125,10 @@ fn models(word: &str) -> Vec<CompletionCandidate> {
     matching(word, names.iter().map(String::as_str))
 }
 
+fn models_and_paths(word: &str) -> Vec<CompletionCandidate> {
+    either(models(word), paths(word, |_| true))
+}
+
 /// Files that pass `test`, and all folders.
 fn paths(word: &str, test: fn(&Path) -> bool) -> Vec<CompletionCandidate> {
     let completer = PathCompleter::any().filter(move |path| path.is_dir() || test(path));
@@ -157,28 +160,51 @@ fn targets(word: &str) -> Vec<CompletionCandidate> {
                 .collect();
         }
     }
-    let mut candidates = either(classes(word), parts(word));
+    let mut candidates = either(bare_classes(word), parts(word));
     if !word.is_empty() {
         candidates.extend(matching(word, PREFIXES.iter().map(|(prefix, _)| *prefix)));
     }
     candidates
 }
 
+/// The classes of the model, those with a prefix that would be read as something else without it.
+fn bare_classes(word: &str) -> Vec<CompletionCandidate> {
+    let names = class_names().into_iter();
+    let targets: Vec<String> = names.map(bare_class).collect();
+    matching(word, targets.iter().map(String::as_str))
+}
+
+/// The target that is the class of this name.
+fn bare_class(name: String) -> String {
+    let is_prefixed = PREFIXES.iter().any(|(prefix, _)| name.starts_with(prefix));
+    // An option would begin with a hyphen.
+    if is_prefixed || name.starts_with('-') {
+        format!("class:{name}")
+    } else {
+        name
+    }
+}
+
+/// The classes of the model, as they follow a prefix.
+fn classes(word: &str) -> Vec<CompletionCandidate> {
+    matching(word, class_names().iter().map(String::as_str))
+}
+
 /// The classes of the model: those of its card, which need no open network, or else those that the network has. A name
 /// that occurs twice is a target by its index only, and is omitted.
-fn classes(word: &str) -> Vec<CompletionCandidate> {
-    let of_card = || class_names(&Home::locate().ok()?);
+fn class_names() -> Vec<String> {
+    let of_card = || classes_of_card(&Home::locate().ok()?);
     let of_network = || opened().map(|opened| &opened.classes);
     let of_card = within(MAX_WAIT, of_card);
     let Some(classes) = of_card.as_ref().or_else(of_network) else {
         return Vec::new();
     };
     let unique = |(index, name): &(usize, &str)| classes.find(name).ok() == Some(*index);
-    let names = classes.iter().filter(unique).map(|(_, name)| name);
-    matching(word, names)
+    let names = classes.iter().filter(unique);
+    names.map(|(_, name)| name.to_string()).collect()
 }
 
-fn class_names(home: &Home) -> Option<Classes> {
+fn classes_of_card(home: &Home) -> Option<Classes> {
     match source(home)? {
         ModelSource::File(file) => file.card.classes().ok()?,
         ModelSource::Published(published) => published.card.classes().ok()?,
@@ -333,82 +359,4 @@ fn within<T: Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::ffi::OsStrExt;
-
-    fn values(candidates: &[CompletionCandidate]) -> Vec<&str> {
-        let values = candidates.iter();
-        values
-            .filter_map(|candidate| candidate.get_value().to_str())
-            .collect()
-    }
-
-    #[test]
-    fn settings_complete_their_keys_and_named_values() {
-        assert_eq!(
-            values(&settings("oct")),
-            ["octaves=", "octave_scale=", "octave_share="]
-        );
-        assert!(values(&settings("mask_method=grad")).contains(&"mask_method=grad-cam++"));
-        assert!(settings("steps=").is_empty() && settings("nothing=").is_empty());
-    }
-
-    #[test]
-    fn the_last_model_option_counts() {
-        let words = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
-        assert_eq!(
-            named_model(&words("run --model a --model=b flam")),
-            Some("b")
-        );
-        assert_eq!(named_model(&words("run flam --model")), None);
-    }
-
-    #[test]
-    fn slow_work_is_abandoned() {
-        let slow = || {
-            std::thread::sleep(Duration::from_secs(60));
-            Some(())
-        };
-        assert_eq!(within(Duration::from_millis(10), slow), None);
-    }
-
-    #[test]
-    fn names_that_could_steer_the_terminal_are_omitted() {
-        assert!(matching("", ["a\u{202e}b", "a\u{1b}[2J"].into_iter()).is_empty());
-        let folder = tempfile::tempdir().unwrap();
-        for name in [
-            "a\u{1b}[31m.onnx",
-            "a\tb.onnx",
-            "a\nb.onnx",
-            "a\u{202e}.onnx",
-            "b.onnx",
-        ] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        let not_text = OsStr::from_bytes(b"a\xff.onnx");
-        std::fs::write(folder.path().join(not_text), "").unwrap();
-        let start = format!("{}/", folder.path().display());
-        assert_eq!(values(&paths(&start, is_model)), [start.clone() + "b.onnx"]);
-        let all = any_path().complete(OsStr::new(&start));
-        assert_eq!(values(&all), [start.clone() + "b.onnx"]);
-        assert!(any_path().complete(not_text).is_empty());
-    }
-
-    #[test]
-    fn named_values_are_valid() {
-        use ziggurat::runtime::{Provider, ProviderList};
-        assert!(
-            PROVIDERS
-                .iter()
-                .all(|name| name.parse::<Provider>().is_ok())
-        );
-        let lists = ["", "c", "cpu,", "cpu,cuda:0,w"].map(provider_lists);
-        for candidate in lists.iter().flatten() {
-            let list = candidate.get_value().to_string_lossy();
-            assert!(list.parse::<ProviderList>().is_ok(), "{list}");
-        }
-        assert_eq!(lists.map(|list| list.len()), [6, 3, 4, 1]);
-        assert!(Graphics::names().all(|name| name.parse::<Graphics>().is_ok()));
-    }
-}
+mod tests;

@@ -2,10 +2,11 @@
 //! reports.
 
 use crate::cli::output::{self, line};
+use crate::cli::preferences::one_provider;
 use crate::cli::{Failure, startup};
 use ziggurat::ascent::measurement::{Batch, Measurement, measure};
 use ziggurat::home::Home;
-use ziggurat::runtime::{Library, Provider};
+use ziggurat::runtime::Library;
 
 /// Measures `provider` with a model; without one, the default model.
 pub fn run(
@@ -14,7 +15,7 @@ pub fn run(
     provider: &str,
     options: &super::ModelOptions,
 ) -> Result<Measurement, Failure> {
-    let provider: Provider = provider.parse().map_err(Failure::usage)?;
+    let provider = one_provider(provider)?;
     let network = startup::quiet_network(home, model, options)?;
     let device = startup::provider(provider)?.device;
     output::notice(&format!("measuring {device} with {}", network.name));

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use ziggurat::autodiff::{GradientError, GradientRequest, gradient_model};
 use ziggurat::home::Home;
-use ziggurat::model::ModelSource;
+use ziggurat::model::ModelFile;
 use ziggurat::onnx::file;
 use ziggurat::runtime::OnnxRuntime;
 
@@ -64,11 +64,15 @@ impl Export {
 
 pub fn run(home: &Home, model: &str, path: &Path, options: &Export) -> Result<(), Failure> {
     let request = options.request()?;
-    let source = ModelSource::resolve(home, Some(model)).map_err(startup::unresolved)?;
-    let written = ModelOutput::new(path, &source.path(home))?;
+    let source = startup::source(home, Some(model))?;
+    let written = ModelOutput::new(home, path, &source)?;
     startup::library(home)?;
-    let model = startup::model_file(home, source)?.path;
-    let result = gradient_model(file::read(&model)?, &request, &OnnxRuntime).map_err(failure)?;
+    let ModelFile {
+        path: model, card, ..
+    } = startup::model_file(home, source)?;
+    let mut result =
+        gradient_model(file::read(&model)?, &request, &OnnxRuntime).map_err(failure)?;
+    card.record(&mut result.model)?;
     for note in &result.notes {
         output::notice(&format!("{}: {note}", path.display()));
     }
@@ -83,6 +87,9 @@ fn failure(problem: GradientError<ziggurat::runtime::Error>) -> Failure {
         }
         GradientError::NoSuchDimension(name) => format!("--dim {name}: {problem}"),
         GradientError::FixedBatch => format!("--batch: {problem}"),
+        GradientError::BatchGivenTwice(name) => {
+            format!("--batch: {problem}; leave out --batch, or --dim {name}")
+        }
         GradientError::UnknownValue {
             kind: "outputs", ..
         } => format!("--of: {problem}"),

@@ -2,6 +2,7 @@
 
 use super::selection::Selection;
 use super::{Failure, output};
+use crate::cli::inputs::Inputs;
 use crate::cli::output_file::{self, OutputFile};
 use anyhow::anyhow;
 use std::io::Write;
@@ -35,7 +36,7 @@ pub struct Arguments {
 }
 
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
-    output_file::check(&arguments.out, &[])?;
+    output_file::check(&arguments.out, &Inputs::default())?;
     let form = ExportFormat::from_path(&arguments.out)
         .map_err(|problem| Failure::usage(anyhow!("--out {problem}")))?;
     if let Some(layer) = &arguments.atlas {
@@ -72,15 +73,13 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
 
 /// The output file, which must not be one of these runs in the history.
 fn output(home: &Home, arguments: &Arguments, ids: &[String]) -> Result<OutputFile, Failure> {
-    let mut kept = Vec::new();
+    let mut inputs = Inputs::default().with_history(home);
     for id in ids {
-        kept.extend([
-            history::image_path(home, id)?,
-            history::frames_path(home, id)?,
-            history::record_path(home, id)?,
-        ]);
+        inputs = inputs
+            .with("a run", history::image_path(home, id)?)
+            .with("a run", history::frames_path(home, id)?)
+            .with("a run", history::record_path(home, id)?);
     }
-    let inputs: Vec<_> = kept.iter().map(|path| ("a run", path.as_path())).collect();
     OutputFile::new(&arguments.out, &inputs)
 }
 

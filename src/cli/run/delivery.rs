@@ -1,23 +1,23 @@
 //! Delivers a finished picture: writes, shows and reports it.
 
 use crate::cli::graphics::Screen;
+use crate::cli::inputs::Inputs;
 use crate::cli::output_file::{self, is_folder, is_png, neither_png_nor_folder, why_not};
-use crate::cli::output_folder::OutputFolder;
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use image::RgbImage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use ziggurat::files::NewFile;
+use ziggurat::files::{self, NewFile, NewFolder};
 use ziggurat::runs::judging::Verdict;
-use ziggurat::runs::{Record, description, favourites, format, history};
+use ziggurat::runs::{Error, Record, description, favourites, format, history};
 
 /// Where finished pictures go.
 pub struct Delivery<'a> {
     /// A file, or a folder; `None` leaves them in the history.
     pub out: Option<&'a Path>,
-    /// The files that the command reads, by what they are.
-    pub inputs: Vec<(&'static str, PathBuf)>,
+    /// The files that the command reads.
+    pub inputs: Inputs,
     /// Where they are printed, if anywhere.
     pub screen: Option<Screen>,
     pub json: bool,
@@ -67,7 +67,8 @@ impl Delivery<'_> {
                 };
                 let json = path.with_extension("json");
                 check_inputs(&[&path, &json], &self.inputs)?;
-                history::write_pair(&path, &json, record, picture)?;
+                history::write_pair(&path, &json, record, picture)
+                    .map_err(Error::of_chosen_folder)?;
                 path
             }
         };
@@ -151,14 +152,10 @@ fn json(record: &Record, image: &Path, from_history: bool) -> Result<(), Failure
 }
 
 /// Whether none of these output files is an input.
-fn check_inputs(files: &[&Path], inputs: &[(&str, PathBuf)]) -> Result<(), Failure> {
-    let inputs: Vec<_> = inputs
-        .iter()
-        .map(|(what, path)| (*what, path.as_path()))
-        .collect();
+fn check_inputs(files: &[&Path], inputs: &Inputs) -> Result<(), Failure> {
     files
         .iter()
-        .try_for_each(|file| output_file::check(file, &inputs))
+        .try_for_each(|file| output_file::check(file, inputs))
 }
 
 /// Checks, before minutes of work, whether the result can be written, and replaces no input. Returns the folder, if one
@@ -166,8 +163,8 @@ fn check_inputs(files: &[&Path], inputs: &[(&str, PathBuf)]) -> Result<(), Failu
 pub fn check_writable(
     out: Option<&Path>,
     several: bool,
-    inputs: &[(&str, PathBuf)],
-) -> Result<Option<OutputFolder>, Failure> {
+    inputs: &Inputs,
+) -> Result<Option<NewFolder>, Failure> {
     let Some(out) = out else { return Ok(None) };
     check_inputs(&[out, &out.with_extension("json")], inputs)?;
     let mut created = None;
@@ -187,10 +184,11 @@ pub fn check_writable(
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new(".")),
         (_, false) => {
-            created = Some(OutputFolder::create(out)?);
+            created = Some(output_file::new_folder(out)?);
             out
         }
     };
+    files::remove_stale(folder);
     let cannot = |problem| anyhow!("--out {}: {}", out.display(), why_not(folder, &problem));
     if is_png(out) {
         let files = [out, &out.with_extension("json")];

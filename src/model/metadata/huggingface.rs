@@ -12,6 +12,8 @@ use std::path::Path;
 
 const CONFIG: &str = "config.json";
 const PREPROCESSOR: &str = "preprocessor_config.json";
+/// The names of these files.
+pub const FILES: [&str; 2] = [CONFIG, PREPROCESSOR];
 
 /// Valid rescale factors of a pixel.
 const FACTORS: std::ops::RangeInclusive<f64> = 1e-6..=1e3;

@@ -33,14 +33,9 @@ const MAX_ENTRIES: usize = 1 << 12;
 
 /// The lists beside the model at `path`, those for this model first, and messages about unreadable ones.
 pub fn read(path: &Path) -> ExporterMetadata {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut hints = ExporterMetadata::default();
     for folder in sidecar::folders(path) {
-        let own = MODEL_LISTS.map(|ending| format!("{stem}{ending}"));
-        let others = darknet(&folder).into_iter();
-        let others = others.filter(|name| !own.contains(name));
-        let files = own.iter().cloned().chain(COMMON.map(String::from));
-        for file in files.chain(others) {
+        for file in names_of_lists(path, &folder) {
             let read = sidecar::text(&folder.join(&file)).map(|text| {
                 names(&text?).ok_or_else(|| "it is not a list of class names".to_string())
             });
@@ -52,6 +47,16 @@ pub fn read(path: &Path) -> ExporterMetadata {
         }
     }
     hints
+}
+
+/// The names that a list for the model at `path` may have in a folder, those for this model first.
+pub fn names_of_lists(path: &Path, folder: &Path) -> Vec<String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let own = MODEL_LISTS.map(|ending| format!("{stem}{ending}"));
+    let others = darknet(folder).into_iter();
+    let others: Vec<String> = others.filter(|name| !own.contains(name)).collect();
+    let names = own.into_iter().chain(COMMON.map(String::from));
+    names.chain(others).collect()
 }
 
 /// Files of a folder whose names end in `.names`, sorted.

@@ -17,7 +17,7 @@ pub use onnx_props::record;
 
 use super::{Activation, ChannelOrder, Classes, ImageSize, Origin, Preprocessing};
 use crate::onnx::proto::ModelProto;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A stated value and its source.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,19 @@ impl<T> Stated<T> {
         let source = source.into();
         Self { value, source }
     }
+}
+
+/// The files beside the model at `path` from which [`ExporterMetadata::of`] may read.
+pub fn files_beside(path: &Path) -> Vec<PathBuf> {
+    let names = |folder: &Path| {
+        let configurations = huggingface::FILES.map(String::from);
+        let lists = lists::names_of_lists(path, folder);
+        configurations.into_iter().chain(lists)
+    };
+    let folders = sidecar::folders(path);
+    folders
+        .flat_map(|folder| sidecar::existing(&folder, names(&folder)))
+        .collect()
 }
 
 /// The metadata of a model.
@@ -49,8 +62,8 @@ pub struct ExporterMetadata {
     pub recorded: Option<Stated<Preprocessing>>,
     /// The preprocessing.
     pub preprocessing: Option<Stated<Preprocessing>>,
-    /// The activation of the class scores, from Hugging Face's `problem_type`: softmax for a single label, sigmoid for
-    /// multiple labels. Whether the network already applies it is not stated.
+    /// The activation of the class scores: as Ziggurat wrote it into a model, else from Hugging Face's `problem_type`
+    /// (softmax for a single label, sigmoid for multiple labels). Whether the network already applies it is not stated.
     pub activation: Option<Stated<Activation>>,
     /// Metadata that is not supported; one line each, for the user.
     pub unmet: Vec<String>,

@@ -1,8 +1,8 @@
 //! The metadata of a model file: ONNX's keys on images (`MetadataProps.md`), class names under the keys of exporters,
-//! the keys of Ultralytics, and the preprocessing that Ziggurat writes.
+//! the keys of Ultralytics, and the preprocessing and activation that Ziggurat writes.
 
 use super::{ExporterMetadata, Stated, lists};
-use crate::model::{ChannelOrder, Classes, ImageSize, Preprocessing};
+use crate::model::{Activation, ChannelOrder, Classes, ImageSize, Preprocessing};
 use crate::onnx::proto::{ModelProto, StringStringEntryProto};
 use crate::text::printable;
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ const PIXEL_FORMAT: &str = "Image.BitmapPixelFormat";
 const PIXEL_RANGE: &str = "Image.NominalPixelRange";
 /// The preprocessing in JSON, with the keys of a card. Only Ziggurat writes it.
 const PREPROCESSING: &str = "ziggurat.preprocessing";
+/// The activation of the class scores, by its name in cards. Only Ziggurat writes it.
+const ACTIVATION: &str = "ziggurat.activation";
 
 const GAMMA: &str = "Image.ColorSpaceGamma";
 
@@ -46,12 +48,20 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
     if find(GAMMA).is_some_and(|gamma| gamma.eq_ignore_ascii_case("linear")) {
         unmet.push(format!("it requires linear light ({GAMMA}), but gets sRGB"));
     }
+    let mut unreadable = |key: &str| unmet.push(format!("{key} cannot be read and is ignored"));
     let recorded = find(PREPROCESSING).and_then(|text| {
         let known = serde_json::from_str(text).ok();
         if known.is_none() {
-            unmet.push(format!("{PREPROCESSING} cannot be read and is ignored"));
+            unreadable(PREPROCESSING);
         }
         Some(Stated::new(known?, PREPROCESSING))
+    });
+    let activation = find(ACTIVATION).and_then(|name| {
+        let known = serde_json::from_value(name.into()).ok();
+        if known.is_none() {
+            unreadable(ACTIVATION);
+        }
+        Some(Stated::new(known?, ACTIVATION))
     });
     ExporterMetadata {
         names: NAMES
@@ -70,17 +80,18 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
             .flatten()
             .map(|known| Stated::new(known, "Ultralytics")),
         recorded,
-        activation: None,
+        activation,
         unmet,
     }
 }
 
-/// Writes class names and preprocessing that come from elsewhere into a model file, as metadata that [`read`] finds.
-/// What the file states already stays as it is.
+/// Writes class names, preprocessing and activation that come from elsewhere into a model file, as metadata that
+/// [`read`] finds. What the file states already stays as it is.
 pub fn record(
     model: &mut ModelProto,
     classes: Option<&Classes>,
     preprocessing: Option<Preprocessing>,
+    activation: Option<Activation>,
 ) {
     let stated = read(model);
     let mut put = |key: &str, value: String| {
@@ -103,6 +114,9 @@ pub fn record(
         && let Ok(text) = serde_json::to_string(&preprocessing)
     {
         put(PREPROCESSING, text);
+    }
+    if let Some(activation) = activation {
+        put(ACTIVATION, activation.name().into());
     }
 }
 
@@ -240,9 +254,12 @@ mod tests {
         });
         let preprocessing: Preprocessing = serde_json::from_value(preprocessing).unwrap();
         for _ in 0..2 {
-            record(&mut model, Some(&classes), Some(preprocessing));
-            assert_eq!(model.metadata_props.len(), 2);
+            let activation = Some(Activation::Sigmoid);
+            record(&mut model, Some(&classes), Some(preprocessing), activation);
+            assert_eq!(model.metadata_props.len(), 3);
             let hints = read(&model);
+            let stated = Stated::new(Activation::Sigmoid, "ziggurat.activation");
+            assert_eq!(hints.activation, Some(stated));
             assert_eq!(hints.names[0].value, names);
             let network = Some(Preprocessing::UNITS);
             let (found, origin) = hints.prepare(None, network, true);
@@ -262,11 +279,11 @@ mod tests {
             ..Default::default()
         };
         let classes = |names: &[&str]| Classes::new(names, "card").unwrap();
-        record(&mut model, Some(&classes(&["cat", "dog"])), None);
+        record(&mut model, Some(&classes(&["cat", "dog"])), None, None);
         assert_eq!(model.metadata_props[0].value, stated);
-        record(&mut model, Some(&classes(&["cat", "wolf"])), None);
+        record(&mut model, Some(&classes(&["cat", "wolf"])), None, None);
         assert_eq!(model.metadata_props[0].value, r#"["cat","wolf"]"#);
-        record(&mut model, None, None);
+        record(&mut model, None, None, None);
         assert_eq!(model.metadata_props.len(), 1);
     }
 
@@ -284,6 +301,14 @@ mod tests {
             assert_eq!(
                 hints.unmet,
                 ["ziggurat.preprocessing cannot be read and is ignored"]
+            );
+        }
+        for text in ["", "tanh", "\"sigmoid\""] {
+            let hints = stated(&[(ACTIVATION, text)]);
+            assert!(hints.activation.is_none(), "{text}");
+            assert_eq!(
+                hints.unmet,
+                ["ziggurat.activation cannot be read and is ignored"]
             );
         }
     }

@@ -17,6 +17,12 @@ pub fn folders(model: &Path) -> impl Iterator<Item = PathBuf> {
     folder.into_iter().chain(above).map(Path::to_path_buf)
 }
 
+/// Those of these files that exist.
+pub fn existing(folder: &Path, names: impl IntoIterator<Item = String>) -> Vec<PathBuf> {
+    let files = names.into_iter().map(|name| folder.join(name));
+    files.filter(|file| file.exists()).collect()
+}
+
 /// The text of a file; `None` if it does not exist. The error is one line without the file name.
 pub fn text(path: &Path) -> Option<Result<String, String>> {
     let why = match text_file::read(path, "a description", MAX_FILE) {

@@ -39,11 +39,15 @@ pub struct ExportedRun {
 pub fn to_new_file(home: &Home, ids: &[String], path: &Path) -> Result<bool, Error> {
     let bytes = ExportFormat::from_path(path)?.encode(home, ids, animation::DELAY)?;
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
+        std::fs::create_dir_all(folder)
+            .map_err(Error::file(folder))
+            .map_err(Error::of_chosen_folder)?;
     }
     let written = NewFile::create(path).and_then(|mut file| {
         file.write_all(&bytes)?;
         file.finish_unless_taken()
     });
-    written.map_err(Error::file(path))
+    written
+        .map_err(Error::file(path))
+        .map_err(Error::of_chosen_folder)
 }

@@ -2,7 +2,7 @@
 //!
 //! A branch holds the settings of all its steps, so that it can be repeated from the first step, without the other run.
 
-use super::{Spec, has_known_settings, known};
+use super::{Spec, has_known_settings, keep_without_effect, known};
 use crate::ascent::{Settings, Stage, fixed_difference, why_fixed};
 use crate::runs::format;
 use crate::setting_value::SettingValue;
@@ -75,6 +75,9 @@ impl Spec {
         if !self.is_current() {
             return Err(BranchError::Former(self.method));
         }
+        let mut settings = settings.clone();
+        keep_without_effect(&mut settings, self.objective.kind, &self.settings);
+        let settings = &settings;
         if let Some(key) = fixed_difference(&self.settings, settings) {
             let text = |settings: &Settings| settings.get(key).map(|value| format::value(&value));
             return Err(BranchError::Fixed {

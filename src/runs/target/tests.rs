@@ -62,6 +62,33 @@ fn every_form_of_target_is_read() {
 }
 
 #[test]
+fn an_exact_name_takes_precedence_over_an_index() {
+    let classes = Classes::new(["tench", "#0", "not:tench"], "test").unwrap();
+    let scope = TargetScope {
+        logits: Some("logits"),
+        classes: &classes,
+        layers: &[],
+    };
+    for text in ["#0", "class:#0"] {
+        let target = scope.read(text).unwrap();
+        assert_eq!(target.unit.index, 1, "{text}");
+        assert_eq!(
+            target.remark.unwrap(),
+            "`#0` is read as the name of class 1; class:#00 is the class of index 0"
+        );
+    }
+    for (text, kind, index) in [
+        ("class:#00", Kind::Class, 0),
+        ("class:#2", Kind::Class, 2),
+        ("not:tench", Kind::NotClass, 0),
+        ("class:not:tench", Kind::Class, 2),
+    ] {
+        let target = scope.read(text).unwrap();
+        assert_eq!((target.objective.kind, target.unit.index), (kind, index));
+    }
+}
+
+#[test]
 fn an_invalid_target_is_an_error_with_suggestions() {
     let cases = [
         ("flamigo", "flamingo"),

@@ -10,6 +10,7 @@ use crate::tui::list_state::ListState;
 use crate::tui::messages::Level;
 use crate::tui::popup::{Choice, Popup};
 use crate::tui::prompt::{Prompt, PromptKind};
+use crate::tui::undoable::Undoable;
 use std::path::PathBuf;
 
 /// Handles a response from the disk.
@@ -67,6 +68,7 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
             let text = format!("{} restored", counted(ids.len(), "run"));
             app.messages.say(Level::Note, text, app.now);
         }
+        DiskResponse::NotRestored(ids) => app.remember(Undoable::Removed(ids)),
         DiskResponse::Favourite { id, on, saved } => {
             app.history.set_favourite(&id, on);
             let text = match saved {

@@ -1,7 +1,8 @@
 //! The queue: the next runs for the worker, and changes of the waiting runs.
 
 use crate::ascent::Overlay;
-use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER};
+use crate::runs::batch::check_method;
+use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER, Queue};
 use crate::runs::worker::{Watched, WorkerCommand as Work};
 use crate::text::counted;
 use crate::tui::action::Effect;
@@ -16,7 +17,8 @@ use std::collections::HashSet;
 /// Starts the runs left by another process.
 pub fn go_on(app: &mut App) {
     app.awaiting_confirmation = false;
-    let text = format!("{} resumed", counted(app.queue.waiting(), "run"));
+    // Whether each continues or begins anew is known when its turn comes.
+    let text = format!("resuming {}", counted(app.queue.waiting(), "run"));
     app.messages.say(Level::Note, text, app.now);
 }
 
@@ -31,26 +33,38 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
         );
         app.messages.say(Level::Warning, text, app.now);
     }
+    fail_former(&mut app.queue, before);
     effects.push(Effect::SaveQueue(app.queue.clone()));
     let new = &app.queue.jobs()[before..];
     if new.is_empty() {
         return;
     }
-    let paused = new
-        .iter()
-        .filter(|job| matches!(job.state, JobState::Paused(_)));
-    let paused = paused.count();
-    let unfinished = new.len() - paused;
+    let count = |is_one: fn(&JobState) -> bool| new.iter().filter(|job| is_one(&job.state)).count();
+    let paused = count(|state| matches!(state, JobState::Paused(_)));
+    let failed = count(|state| matches!(state, JobState::Failed(_)));
+    let unfinished = new.len() - paused - failed;
     // Paused runs wait for their own key; the others would start immediately.
     app.awaiting_confirmation |= before == 0 && app.queue.waiting() > 0;
-    let text = offer(app, unfinished, paused);
+    let text = offer(app, unfinished, paused, failed);
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// The message about runs left by the previous process: numbers of unfinished and paused runs, and their keys.
-fn offer(app: &App, unfinished: usize, paused: usize) -> String {
-    let (kind, count) = match unfinished {
-        0 => ("paused", paused),
+/// Marks the jobs from `first` on that an earlier version queued as failed: they cannot be resumed.
+fn fail_former(queue: &mut Queue, first: usize) {
+    let jobs = queue.jobs()[first..].iter();
+    let former: Vec<(JobId, String)> = jobs
+        .filter_map(|job| Some((job.id, check_method(&job.spec).err()?.to_string())))
+        .collect();
+    for (job, why) in former {
+        queue.failed(job, why);
+    }
+}
+
+/// The message about runs left by the previous process: numbers of unfinished, paused and failed runs, and their keys.
+fn offer(app: &App, unfinished: usize, paused: usize, failed: usize) -> String {
+    let (kind, count) = match (unfinished, paused) {
+        (0, 0) => ("failed", failed),
+        (0, _) => ("paused", paused),
         _ => ("unfinished", unfinished),
     };
     let (runs, them) = match count {
@@ -58,6 +72,7 @@ fn offer(app: &App, unfinished: usize, paused: usize) -> String {
         _ => ("runs", "them"),
     };
     let resumes = match (unfinished, app.awaiting_confirmation) {
+        (0, _) if paused == 0 => "the queue says why".into(),
         (0, _) => format!("{} in the queue resumes {them}", app.key(Command::Retry)),
         (_, true) => format!("{} resumes {them}", app.key(Command::Pause)),
         // Leftover runs do not stop runs that are waiting already.
@@ -69,10 +84,11 @@ fn offer(app: &App, unfinished: usize, paused: usize) -> String {
         }
         (_, false) => format!("{} in the queue cancels one", app.key(Command::Cancel)),
     };
-    let others = match (unfinished, paused) {
-        (0, _) | (_, 0) => String::new(),
-        _ => format!("; {paused} more paused"),
-    };
+    let others = [("paused", paused), ("failed", failed)].map(|(other, count)| {
+        let is_other = count > 0 && kind != other;
+        is_other.then(|| format!("; {count} more {other}"))
+    });
+    let others: String = others.into_iter().flatten().collect();
     format!("{count} {kind} {runs} from last time: {resumes}, {discards}{others}")
 }
 
@@ -275,7 +291,7 @@ pub fn resume_all(app: &mut App, effects: &mut Vec<Effect>) {
     while let Some(job) = app.queue.paused().map(|job| job.id) {
         count += app.queue.resume(job);
     }
-    let text = format!("{} resumed", counted(count, "run"));
+    let text = format!("resuming {}", counted(count, "run"));
     app.messages.say(Level::Note, text, app.now);
     effects.push(Effect::SaveQueue(app.queue.clone()));
 }

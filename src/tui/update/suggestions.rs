@@ -97,8 +97,7 @@ fn targets(opened: &ModelInfo, text: &str) -> Vec<(String, String)> {
     let wanted = &text[prefix.len()..];
     let mut found = Vec::new();
     if prefix != "layer:" && opened.logits.is_some() {
-        let number = if prefix.is_empty() { "class:#" } else { "#" };
-        found.extend(classes(opened, wanted, number));
+        found.extend(classes(opened, wanted, prefix));
     }
     if !matches!(prefix, "class:" | "not:") {
         let names: Vec<&str> = opened
@@ -117,8 +116,8 @@ fn targets(opened: &ModelInfo, text: &str) -> Vec<(String, String)> {
     found.into_iter().map(completed).collect()
 }
 
-/// Matching classes; a class that shares its name is completed by its index, after `number`.
-fn classes(opened: &ModelInfo, text: &str, number: &str) -> Vec<(String, String)> {
+/// Matching classes, as they may follow `prefix`; a class that shares its name is completed by its index.
+fn classes(opened: &ModelInfo, text: &str, prefix: &str) -> Vec<(String, String)> {
     let classes = &opened.classes;
     let names = (0..classes.len()).map(|index| classes.name(index).unwrap_or_default());
     let mut found = fuzzy::matches(text, names);
@@ -129,13 +128,23 @@ fn classes(opened: &ModelInfo, text: &str, number: &str) -> Vec<(String, String)
         found.retain(|other| *other != index);
         found.insert(0, index);
     }
+    // Another target may be called so, too, or be read from this text.
+    let means = |text: &str, index: usize| {
+        let target = opened.scope().read(&format!("{prefix}{text}"));
+        target.is_ok_and(|target| target.objective.kind.is_of_class() && target.unit.index == index)
+    };
+    let is_negative = |text: &str| prefix.is_empty() && text.starts_with("not:");
+    let class = if prefix.is_empty() { "class:" } else { "" };
     let word = |index: usize| {
         let name = classes.name(index).unwrap_or_default();
-        match classes.find(name) {
-            Ok(same) if same == index && opened.scope().read(name).is_ok() => {
-                (name.to_string(), format!("class {index}"))
+        let forms = [name.to_string(), format!("{class}{name}")];
+        let fits = |form: &String| !is_negative(form) && means(form, index);
+        match forms.into_iter().find(fits) {
+            Some(form) => (form, format!("class {index}")),
+            None => {
+                let number = classes.index_text(index);
+                (format!("{class}{number}"), name.to_string())
             }
-            _ => (format!("{number}{index}"), name.to_string()),
         }
     };
     found.into_iter().take(MAX_LISTED).map(word).collect()

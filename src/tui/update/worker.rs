@@ -5,7 +5,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
 use crate::runs::{Record, format};
-use crate::text::counted;
+use crate::text::{about, counted};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::Command;
@@ -46,7 +46,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
                     Arc::make_mut(opened).provider = provider;
                     note
                 }
-                _ => format!("{}: {note}", format::model(&model)),
+                _ => about(format::model(&model), &note),
             };
             app.messages.say(Level::Warning, text, app.now);
         }
@@ -145,7 +145,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
                 return;
             };
-            let text = format!("{title}: {why}");
+            let text = about(&title, &why);
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
             note_end(app, &title, false);

@@ -4,7 +4,7 @@ use super::Frame;
 use super::panel::two;
 use crate::tui::app::App;
 use crate::tui::opening::Model;
-use crate::tui::text::{fit, fitted};
+use crate::tui::text::{DOT, fit, fitted};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -21,11 +21,11 @@ const GAP: usize = 2;
 /// Columns reserved for the description of the network.
 const MIN_ABOUT: usize = 8;
 
-/// The device, or that of the first worker and how many there are.
+/// The device, or how many there are and the first one.
 fn device(app: &App, provider: &str) -> String {
     match app.workers {
         0 | 1 => provider.to_string(),
-        workers => format!("{provider} of {workers} devices"),
+        workers => format!("{workers} devices{DOT}{provider}"),
     }
 }
 

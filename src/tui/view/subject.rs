@@ -231,7 +231,7 @@ fn field(opened: &ModelInfo, layer: &str) -> Option<String> {
 /// The settings of the next run.
 fn next(app: &App) -> String {
     let (preset, seed) = (app.next_run.title(), app.next_run.seed);
-    let waiting = match app.queue.jobs().len() {
+    let waiting = match app.queue.waiting() {
         0 => String::new(),
         jobs => format!(" · {jobs} waiting"),
     };
