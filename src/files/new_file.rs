@@ -58,8 +58,11 @@ impl NewFile {
         let mut builder = tempfile::Builder::new();
         let builder = builder.prefix(PREFIX).rand_bytes(LETTERS);
         let file = builder.make_in(folder(&path), |temporary| {
-            // Known before it exists, so that it cannot be missed.
-            mark = Mark::new(temporary);
+            drop(std::mem::replace(&mut mark, Mark(PathBuf::new())));
+            // A program that ends meanwhile waits until it is known, so that it cannot be missed.
+            let mut unfinished = unfinished();
+            unfinished.insert(temporary.into());
+            mark = Mark(temporary.into());
             create_new(temporary, permissions.as_ref())
         })?;
         Ok(Self {
@@ -166,13 +169,6 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 /// A path in [`UNFINISHED`] until this is dropped.
 #[derive(Debug)]
 struct Mark(PathBuf);
-
-impl Mark {
-    fn new(path: &Path) -> Self {
-        unfinished().insert(path.into());
-        Self(path.into())
-    }
-}
 
 impl Drop for Mark {
     fn drop(&mut self) {

@@ -28,10 +28,13 @@ impl NewFolder {
             !is_current && !folder.exists()
         });
         let new: Vec<PathBuf> = new.map(Path::to_path_buf).collect();
-        // Known before they exist, so that none can be missed.
-        known().extend(new.iter().cloned());
+        // A program that ends meanwhile waits until they are known, so that none can be missed.
+        let mut known = known();
+        known.extend(new.iter().cloned());
+        let created = fs::create_dir_all(path);
+        drop(known);
         let folder = Self { new };
-        fs::create_dir_all(path).map_err(|problem| folder.explained(problem))?;
+        created.map_err(|problem| folder.explained(problem))?;
         Ok(folder)
     }
 
@@ -67,12 +70,15 @@ impl Drop for NewFolder {
     }
 }
 
-/// Removes the new folders of this process that are empty.
+/// Removes the new folders of this process that are empty, and lets no thread create another one.
 pub(super) fn remove_empty() {
+    let known = known();
     // A path comes after those of its parents.
-    for folder in known().iter().rev() {
+    for folder in known.iter().rev() {
         let _ = fs::remove_dir(folder);
     }
+    // A thread that creates a folder from now on waits for the end.
+    std::mem::forget(known);
 }
 
 fn known() -> MutexGuard<'static, BTreeSet<PathBuf>> {
