@@ -325,9 +325,9 @@ fn recorded_steps_read_what_is_in_their_inputs() {
 fn recorded_steps_make_the_same_picture() {
     on_every_device(|device| {
         let mut runs = [run(3, 1, 12), run(7, 2, 12)];
-        let objective = Settings::default().objective;
+        let class_score = Settings::default().objective;
         runs.iter_mut()
-            .for_each(|run| run.settings.objective = objective);
+            .for_each(|run| run.settings.objective = class_score);
         for runs in [&runs[..1], &runs[..]] {
             let network = small();
             let (expected, _) = finish(ascent(network, runs, device));
