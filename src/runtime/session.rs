@@ -55,8 +55,8 @@ pub struct Options {
     /// Use TF32 on NVIDIA GPUs (10 bits of mantissa for the factors of products): several times
     /// faster, but the relative error of a gradient is some 17 %.
     pub tf32: bool,
-    /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the device
-    /// cannot record all nodes.
+    /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the
+    /// device cannot record all nodes.
     pub graph_capture: bool,
     /// Where to write the optimized graph.
     pub optimised: Option<PathBuf>,
@@ -264,7 +264,7 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the model on what is bound, unless stopped. `graph` is the recording of this binding, if there is to be one.
+    /// Runs the model on what is bound, unless stopped. `graph` is the recording of this binding, if it has one.
     pub(super) fn run_bound<'b>(
         &'b mut self,
         binding: &'b IoBinding,
