@@ -150,7 +150,8 @@ impl StepSession {
     }
 }
 
-/// Opens a step graph. Returns also whether its steps are recorded and, if not although `graph_capture` asks for it, why.
+/// Opens a step graph. Returns also whether its steps are recorded and, if not although `graph_capture` asks for it,
+/// why.
 fn open(
     graph: &ModelProto,
     device: Device,

@@ -1,5 +1,5 @@
-//! Copies between the host and a device. A plugin copies by its own function, which the `ort` crate does not offer; CUDA's
-//! memory is copied by the CUDA runtime. So part of this file is unsafe code.
+//! Copies between the host and a device. A plugin copies by its own function, which the `ort` crate does not offer;
+//! CUDA's memory is copied by the CUDA runtime. So part of this file is unsafe code.
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator};
@@ -68,8 +68,8 @@ fn by_the_plugin(
 ) -> ort::Result<()> {
     let from: Vec<_> = sources.iter().map(|source| source.ptr()).collect();
     let mut to: Vec<_> = targets.iter().map(|target| target.ptr()).collect();
-    // SAFETY: both lists hold live tensors, as many as is said; the environment lives as long as the process, and without
-    // a stream the call returns when it is done.
+    // SAFETY: both lists hold live tensors, as many as is said; the environment lives as long as the process, and
+    // without a stream the call returns when it is done.
     unsafe {
         ort::Error::result_from_status((ort::api().CopyTensors)(
             library.environment().ptr().cast_mut(),

@@ -138,7 +138,7 @@ impl DeviceLoop {
         let graph = self.graph(session)?;
         let is_placed = |name: &&str| self.outputs.iter().any(|output| output.name == **name);
         let from_host: Vec<&str> = (other.iter().copied())
-            .filter(|name| !is_placed(&name))
+            .filter(|name| !is_placed(name))
             .collect();
         let results = session.run_bound(&self.phases[self.phase].binding, graph.as_deref())?;
         let mut from_host = read(&results, &from_host, self.device)?.into_iter();

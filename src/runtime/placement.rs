@@ -1,5 +1,5 @@
-//! The provider that each node was placed on, and the memory that inputs are read from. ONNX Runtime reports it through its C interface only,
-//! so this small file is unsafe code.
+//! The provider that each node was placed on, and the memory that inputs are read from. ONNX Runtime reports it through
+//! its C interface only, so this small file is unsafe code.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;

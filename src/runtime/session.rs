@@ -57,10 +57,10 @@ pub struct Options {
     pub tf32: bool,
     /// Register [`super::operators`], on the CPU. Not for the models of users: theirs have other operators.
     pub operators: bool,
-    /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the device
-    /// cannot record all nodes.
+    /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the
+    /// device cannot record all nodes.
     pub graph_capture: bool,
-    /// Where to write the optimized graph.
+    /// Where to write the optimized graph. The session is slow: it is meant to be closed again.
     pub optimised: Option<PathBuf>,
     /// Cancels opening and running. Several sessions may share a handle.
     pub stop: CancelHandle,
@@ -266,7 +266,7 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the model on what is bound, unless stopped. `graph` is the recording of this binding, if there is to be one.
+    /// Runs the model on what is bound, unless stopped. `graph` is the recording of this binding, if it has one.
     pub(super) fn run_bound<'b>(
         &'b mut self,
         binding: &'b IoBinding,
@@ -399,7 +399,10 @@ fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder
         )?;
     }
     if let Some(path) = &options.optimised {
-        builder = builder.with_optimized_model_path(path)?;
+        // Weights that are arranged for the kernels are not part of the model.
+        builder = builder
+            .with_optimized_model_path(path)?
+            .with_config_entry("session.disable_prepacking", "1")?;
     }
     Ok(builder)
 }

@@ -7,8 +7,8 @@ use crate::autodiff::einsum_equation::Equation;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph, NameScope};
 
-/// The graph with `Sum`, `OneHot`, `LRN`, `LogSoftmax` and `Einsum` decomposed, and outputs that are an `Identity` computed by a
-/// kernel (they must be float32). Values keep their names. What cannot be decomposed (a
+/// The graph with `Sum`, `OneHot`, `LRN`, `LogSoftmax` and `Einsum` decomposed, and outputs that are an `Identity`
+/// computed by a kernel (they must be float32). Values keep their names. What cannot be decomposed (a
 /// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` of other than two operands) stays as it
 /// is. `rank` is the rank of a value, if it is known: an `Einsum` with an ellipsis, or without an output, needs it (see
 /// [`needs_ranks`]).
