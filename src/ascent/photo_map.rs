@@ -123,8 +123,11 @@ fn spread(long: u32, view: u32) -> Option<Vec<Range<u32>>> {
     }
     let rest = f64::from(long - view);
     let start = |step: u32| (rest * f64::from(step) / steps).round() as u32;
-    let starts = (0..=steps as u32).map(start);
-    Some(starts.map(|start| start..start + view).collect())
+    let mut starts: Vec<u32> = (0..=steps as u32).map(start).collect();
+    // Views of one pixel may be rounded to the same place.
+    starts.dedup();
+    let views = starts.into_iter().map(|start| start..start + view);
+    Some(views.collect())
 }
 
 impl PhotoMap {
@@ -280,6 +283,7 @@ mod tests {
         assert_eq!(parts((1000, 990), (224, 224)).unwrap().len(), 1);
         assert_eq!(parts((1800, 600), (224, 224)).unwrap().len(), 5);
         assert_eq!(parts((600, 1800), (224, 224)).unwrap().len(), 5);
+        assert_eq!(parts((1, 2), (69, 1)).unwrap().len(), 2);
         assert_eq!(parts((192, 48), (192, 48)).unwrap().len(), 1);
         assert_eq!(parts((192, 96), (192, 48)).unwrap().len(), 3);
     }

@@ -408,7 +408,7 @@ fn what_a_model_does_not_have_is_named() {
         (
             mean_of_squares(),
             batch,
-            "the model's batch size is fixed: no other one can be set",
+            "the size of dimension \"N\" is the batch size: it is given twice",
         ),
     ] {
         let problem = gradient_model(model, &request).unwrap_err();

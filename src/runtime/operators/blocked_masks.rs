@@ -1,10 +1,11 @@
-//! Opens a model with `Mask` nodes so that they keep blocked channels (NCHWc), the layout in which ONNX Runtime computes
-//! convolutional networks.
+//! Opens a model with `Mask` nodes so that they keep blocked channels (NCHWc), the layout in which
+//! ONNX Runtime computes convolutional networks.
 //!
-//! ONNX Runtime chooses the layout when it optimizes a model, and reorders the tensors around operators that it does not
-//! know. So the model is optimized with a product in place of each mask: the layout of a product of two tensors is that
-//! of both of them. In the optimized model the masks replace their products, and that model is opened without further
-//! optimization. A mask is computed element by element, hence the same in any layout that its inputs share.
+//! ONNX Runtime chooses the layout when it optimizes a model, and reorders the tensors around
+//! operators that it does not know. So the model is optimized with a product in place of each mask:
+//! the layout of a product of two tensors is that of both of them. In the optimized model the masks
+//! replace their products, and that model is opened without further optimization. A mask is
+//! computed element by element, hence the same in any layout that its inputs share.
 
 use super::super::{Device, Error, Optimisation, Options, Session};
 use crate::onnx::file;
