@@ -59,8 +59,7 @@ pub(super) fn optimized(model: &ModelProto, options: &Options) -> Result<ModelPr
         ..options.clone()
     };
     Session::open_model(model, Device::Cpu.into(), &options)?;
-    let bytes = std::fs::read(&path).map_err(Error::run)?;
-    Ok(file::decode(bytes.into(), &path)?)
+    Ok(file::read(&path)?)
 }
 
 /// Replaces the masks by products.
