@@ -21,10 +21,10 @@ type Masks = HashMap<String, Vec<AttributeProto>>;
 
 impl Session {
     /// Opens a model with [`operators`](super) on the CPU, its masks in blocked channels where its other nodes are.
-    /// `None` if the optimized model does not have all masks.
+    /// `None` if the optimized model cannot be stored in a temporary file, or does not have all masks.
     ///
     /// # Errors
-    /// Those of [`Session::open_model`]; [`Error::Run`] if the optimized model cannot be stored.
+    /// Those of [`Session::open_model`].
     pub fn open_with_blocked_masks(
         mut model: ModelProto,
         options: &Options,
@@ -33,7 +33,14 @@ impl Session {
         if masks.is_empty() {
             return Self::open_model(&model, Device::Cpu.into(), options).map(Some);
         }
-        let mut optimized = optimized(&model, options)?;
+        let mut optimized = match optimized(&model, options) {
+            Ok(optimized) => optimized,
+            Err(Error::Stopped) => return Err(Error::Stopped),
+            Err(problem) => {
+                tracing::warn!(%problem, "the optimized model cannot be stored");
+                return Ok(None);
+            }
+        };
         // Its weights are no longer needed.
         drop(model);
         if !masks_for_products(&mut optimized, masks) {
