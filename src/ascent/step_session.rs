@@ -19,7 +19,8 @@ use crate::runtime::{
 };
 use std::collections::HashSet;
 
-/// Networks of more parameters are opened without masks in one pass: these are optimized, stored and opened again.
+/// Maximum parameters of a network whose rectifiers have masks in one pass. Its step graph is optimized, stored in a
+/// temporary file and opened again, which takes longer the larger it is.
 const MAX_OPTIMIZED_TWICE: usize = 60_000_000;
 
 /// The specification of a step session; equal plans can share one.

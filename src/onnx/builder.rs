@@ -4,7 +4,7 @@
 //! first.
 
 use super::proto::{Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
-use super::{Attribute, ElementType, Error, Graph, NameScope, Patch, names};
+use super::{Attribute, ElementType, Error, Graph, NameScope, Patch, names, own_operators};
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -214,6 +214,21 @@ impl<T: NodeSink> Builder<T> {
             .add_node(node.attrs(attributes))
             .expect("emitted nodes read existing values and produce fresh ones");
         values
+    }
+
+    /// Like [`Builder::emit`], for one of [`super::own_operators`]. A graph must import them.
+    ///
+    /// # Panics
+    /// As [`Builder::emit`].
+    pub fn emit_own(
+        &mut self,
+        op: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) -> String {
+        let node = NodeProto::new(op, inputs, &[""]).in_domain(own_operators::DOMAIN);
+        self.emit_copy(node.attrs(attributes))
+            .expect("emitted nodes read existing values")
     }
 
     /// Adds a node with one output; both are called `name`.

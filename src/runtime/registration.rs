@@ -42,11 +42,8 @@ impl Device {
                 append(builder, &[tensorrt, cuda(number, options, false), cpu()])
             }
             Self::Plugin(plugin) => {
-                return {
-                    plugin
-                        .register(library, builder, options.graph_capture)
-                        .map_err(cannot)
-                };
+                let registered = plugin.register(library, builder, options.graph_capture);
+                return registered.map_err(cannot);
             }
         }
         .map_err(|message| cannot(self.explain(&message)))

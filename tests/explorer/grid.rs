@@ -1,6 +1,6 @@
 //! Several pictures at once: the tiles of a batch, lists as grids, and the atlas of a layer.
 
-use super::support::{Driver, network, picture, work};
+use super::support::{Driver, left_in_another_model, network, picture, work};
 use std::collections::HashSet;
 use std::sync::Arc;
 use ziggurat::ascent::{Overlay, Settings};
@@ -366,11 +366,7 @@ fn a_list_that_was_left_is_in_the_order_of_its_numbers_again() {
 #[test]
 fn a_run_in_another_model_is_not_shown_in_the_cell_of_this_one() {
     let mut explorer = explorer();
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space enter");
-    let mut left = other.app.queue.jobs().to_vec();
-    left[0].spec.model_hash = "another".into();
-    explorer.answer(DiskResponse::Orphans(left));
+    explorer.answer(left_in_another_model());
     let jobs = Driver::started(&explorer.press("P"));
     explorer.press("2 t");
     snapshot(&mut explorer, jobs[0]);

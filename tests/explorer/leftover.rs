@@ -1,6 +1,6 @@
 //! Runs that the explorer's last process left.
 
-use super::support::Driver;
+use super::support::{Driver, left_in_another_model, queue_of_another};
 use ziggurat::runs::queue::JobState;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::DiskResponse;
@@ -12,9 +12,7 @@ fn explorer() -> Driver {
 #[test]
 fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
     let mut explorer = explorer();
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space enter");
-    let left = other.app.queue.jobs().to_vec();
+    let left = queue_of_another("2 space space enter");
     let effects = explorer.answer(DiskResponse::Orphans(left));
     assert!(Driver::started(&effects).is_empty());
     assert_eq!(explorer.app.queue.jobs().len(), 2);
@@ -23,9 +21,7 @@ fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
 
 #[test]
 fn runs_of_an_earlier_method_are_not_offered_to_be_resumed() {
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space space enter");
-    let mut left = other.app.queue.jobs().to_vec();
+    let mut left = queue_of_another("2 space space space enter");
     left[1].spec.method = 6;
     let last = |explorer: &Driver| explorer.app.messages.iter().last().unwrap().text.clone();
     let mut explorer = explorer();
@@ -62,9 +58,7 @@ fn runs_of_an_earlier_method_are_not_offered_to_be_resumed() {
 fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_says_so() {
     let mut explorer = explorer();
     explorer.press("2 G enter");
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space space enter");
-    let left = other.app.queue.jobs().to_vec();
+    let left = queue_of_another("2 space space enter");
     explorer.answer(DiskResponse::Orphans(left));
     assert!(!explorer.app.awaiting_confirmation);
     let messages = explorer.app.messages.iter();
@@ -81,11 +75,7 @@ fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_s
 #[test]
 fn classes_of_another_model_have_no_names_here() {
     let mut explorer = explorer();
-    let mut other = Driver::new(Protocol::Kitty, 80, 24);
-    other.press("2 space enter");
-    let mut left = other.app.queue.jobs().to_vec();
-    left[0].spec.model_hash = "another".into();
-    explorer.answer(DiskResponse::Orphans(left));
+    explorer.answer(left_in_another_model());
     let jobs = Driver::started(&explorer.press("P"));
     explorer.step(&jobs, 48);
     let screen = explorer.screen();

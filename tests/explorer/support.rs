@@ -10,7 +10,7 @@ use ziggurat::ascent::{Kind, Objective, Overlay, Settings, Unit};
 use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layout;
 use ziggurat::model::{Classes, Layer, ReceptiveField};
-use ziggurat::runs::queue::JobId;
+use ziggurat::runs::queue::{Job, JobId};
 use ziggurat::runs::worker::{BatchProgress, ModelInfo, WorkerCommand as Work, WorkerEvent};
 use ziggurat::runs::{EndReason, Record, Spec};
 use ziggurat::terminal::{ColourDepth, Protocol, Route, Terminal};
@@ -276,6 +276,20 @@ impl Driver {
 }
 
 /// A finished run of a class.
+/// The queue of another explorer after these keys.
+pub fn queue_of_another(keys: &str) -> Vec<Job> {
+    let mut other = Driver::new(Protocol::Kitty, 80, 24);
+    other.press(keys);
+    other.app.queue.jobs().to_vec()
+}
+
+/// Runs that another explorer left, the first of them in another model.
+pub fn left_in_another_model() -> DiskResponse {
+    let mut left = queue_of_another("2 space enter");
+    left[0].spec.model_hash = "another".into();
+    DiskResponse::Orphans(left)
+}
+
 pub fn flamingo(seed: u64) -> Record {
     let spec = Spec::new(
         ("toy", &network().hash),

@@ -1,8 +1,7 @@
 //! Resampling in a step graph: products with a matrix per axis.
 
 use super::Step;
-use crate::onnx::own_operators::{DOMAIN, RESAMPLE};
-use crate::onnx::proto::NodeProto;
+use crate::onnx::own_operators::RESAMPLE;
 
 /// A matrix that multiplies along an axis: float32 (rows, columns), or (N, 1, rows, columns) with one per run.
 #[derive(Clone, Copy)]
@@ -53,11 +52,7 @@ impl Step {
                 ("transpose_columns", flag(columns)),
             ];
             let inputs = [value, rows.value, columns.value];
-            let node = NodeProto::new(RESAMPLE, &inputs, &[""]).in_domain(DOMAIN);
-            return self
-                .builder
-                .emit_copy(node.attrs(&attributes))
-                .expect("the matrices exist");
+            return self.builder.emit_own(RESAMPLE, &inputs, &attributes);
         }
         let columns = self.oriented(columns);
         let narrow = self.plain("MatMul", &[value, &columns]);

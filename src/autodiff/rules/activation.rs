@@ -4,8 +4,7 @@ use super::{Context, Error, Gradients};
 use crate::autodiff::formula::{Expr, choose, one_minus};
 use crate::autodiff::lowering::{mask_gt, mask_lt, scaled_mask};
 use crate::onnx::ElementType;
-use crate::onnx::own_operators::{DOMAIN, MASK};
-use crate::onnx::proto::NodeProto;
+use crate::onnx::own_operators::MASK;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see
@@ -55,8 +54,8 @@ fn masked(cx: &mut Context, low: Option<f64>, high: Option<f64>) -> Result<Optio
     let attribute = |name, bound: Option<f64>| bound.map(|bound| (name, (bound as f32).into()));
     let attributes = [attribute("low", low), attribute("high", high)];
     let attributes: Vec<_> = attributes.into_iter().flatten().collect();
-    let node = NodeProto::new(MASK, &[&gradient, &output], &[""]).in_domain(DOMAIN);
-    Ok(Some(cx.builder.emit_copy(node.attrs(&attributes))?))
+    let inputs = [gradient.as_str(), output.as_str()];
+    Ok(Some(cx.builder.emit_own(MASK, &inputs, &attributes)))
 }
 
 /// Adds to `passed` the gradient that the redirect option passes where `mask` is 0.

@@ -105,16 +105,17 @@ impl Bands {
             }
         }
         let narrow = interleaved(&narrow, width);
-        let mut tile = [[f32x4::ZERO; 2]; 4];
-        for (index, start) in (0..columns.len()).map(|index| (index, index - index % 4)) {
-            tile[index % 4] = columns.row_product(index, &narrow);
-            let filled = index % 4 + 1;
-            if filled == 4 || index + 1 == columns.len() {
-                separate(&tile, filled, &mut result[start..], columns.len());
+        for start in (0..columns.len()).step_by(4) {
+            let count = (columns.len() - start).min(4);
+            let mut tile = [[f32x4::ZERO; 2]; 4];
+            for (index, sums) in (start..).zip(&mut tile[..count]) {
+                *sums = columns.row_product(index, &narrow);
             }
+            separate(&tile, count, &mut result[start..], columns.len());
         }
     }
 
+    /// The product of a row with the columns of [`LANES`] lines.
     fn row_product(&self, index: usize, values: &[[f32x4; 2]]) -> [f32x4; 2] {
         let (start, weights) = self.row(index);
         let [mut low, mut high] = [f32x4::ZERO; 2];
@@ -127,11 +128,12 @@ impl Bands {
     }
 }
 
+/// The elements of a row that is a whole number of registers long.
 fn padded(width: usize) -> usize {
     width.next_multiple_of(4)
 }
 
-/// The columns of [`LANES`] rows, each padded.
+/// The columns of [`LANES`] rows; each row is [`padded`].
 fn interleaved(rows: &[f32], width: usize) -> Vec<[f32x4; 2]> {
     let mut columns = Vec::with_capacity(padded(width));
     let (rows, _) = rows.as_chunks::<4>();
@@ -163,29 +165,23 @@ fn separate(columns: &[[f32x4; 2]; 4], count: usize, result: &mut [f32], width: 
 
 /// Where the elements of a row that are not 0 begin and end; an empty range if all are 0.
 fn extent(row: &[f32]) -> (usize, usize) {
+    let zeros = zeros_of(row.chunks(CHUNK));
+    let Some(start) = row.iter().skip(zeros).position(|weight| *weight != 0.0) else {
+        return (0, 0);
+    };
+    let start = zeros + start;
+    let rest = &row[..row.len() - zeros_of(row.rchunks(CHUNK))];
+    let last = rest.iter().rposition(|weight| *weight != 0.0);
+    (start, last.map_or(start, |last| last + 1))
+}
+
+/// Number of elements of the first chunks that are all zeros, if each chunk is full.
+fn zeros_of<'a>(chunks: impl Iterator<Item = &'a [f32]>) -> usize {
     // Without the sign, the bits of a float are 0 for 0 alone.
-    let is_quiet = |chunk: &[f32]| {
+    let bits = |chunk: &[f32]| {
         chunk
             .iter()
             .fold(0, |bits, weight| bits | weight.to_bits() << 1)
-            == 0
     };
-    let quiet = row
-        .chunks(CHUNK)
-        .take_while(|chunk| is_quiet(chunk))
-        .count()
-        * CHUNK;
-    let Some(start) = row.iter().skip(quiet).position(|weight| *weight != 0.0) else {
-        return (0, 0);
-    };
-    let start = quiet + start;
-    let quiet = row
-        .rchunks(CHUNK)
-        .take_while(|chunk| is_quiet(chunk))
-        .count()
-        * CHUNK;
-    let end = row[..row.len() - quiet]
-        .iter()
-        .rposition(|weight| *weight != 0.0);
-    (start, end.map_or(start, |last| last + 1))
+    CHUNK * chunks.take_while(|chunk| bits(chunk) == 0).count()
 }

@@ -29,40 +29,44 @@ impl Session {
         mut model: ModelProto,
         options: &Options,
     ) -> Result<Option<Self>, Error> {
+        let options = Options {
+            operators: true,
+            ..options.clone()
+        };
         let masks = products_for_masks(&mut model);
         if masks.is_empty() {
-            return Self::open_model(&model, Device::Cpu.into(), options).map(Some);
+            return Self::open_model(&model, Device::Cpu.into(), &options).map(Some);
         }
-        let mut optimized = match optimized(&model, options) {
+        let mut optimized = match optimized(&model, &options) {
             Ok(optimized) => optimized,
             Err(Error::Stopped) => return Err(Error::Stopped),
             Err(problem) => {
-                tracing::warn!(%problem, "the optimized model cannot be stored");
+                tracing::warn!(%problem, "there is no optimized model in which masks keep their layout: steps are slower");
                 return Ok(None);
             }
         };
         // Its weights are no longer needed.
         drop(model);
         if !masks_for_products(&mut optimized, masks) {
-            tracing::warn!("ONNX Runtime has changed products that stand for masks");
+            tracing::warn!(
+                "ONNX Runtime has changed products that stand for masks: steps are slower"
+            );
             return Ok(None);
         }
         let options = Options {
             optimisation: Optimisation::None,
-            operators: true,
-            ..options.clone()
+            ..options
         };
         Self::open_model(&optimized, Device::Cpu.into(), &options).map(Some)
     }
 }
 
-/// The optimized model.
+/// The optimized model. ONNX Runtime writes it to a file only.
 pub(super) fn optimized(model: &ModelProto, options: &Options) -> Result<ModelProto, Error> {
     let folder = tempfile::tempdir().map_err(Error::run)?;
     let path = folder.path().join("optimized.onnx");
     let options = Options {
         optimised: Some(path.clone()),
-        operators: true,
         ..options.clone()
     };
     Session::open_model(model, Device::Cpu.into(), &options)?;

@@ -6,13 +6,13 @@
 //!
 //! The standard form is a comparison and a product for each bound: up to four passes over memory instead of one.
 
+use super::context::{for_each, input, output};
 use crate::onnx::own_operators::MASK;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
 };
 use ort::value::TensorElementType;
-use std::sync::{Mutex, PoisonError};
 
 /// Elements that one thread processes at a time: a part of its cache.
 const PIECE: usize = 1 << 14;
@@ -61,9 +61,8 @@ pub(super) struct MaskKernel {
 
 impl Kernel for MaskKernel {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
-        let missing = || ort::Error::new("Mask lacks an input");
-        let (gradient, value) = (context.input(0)?, context.input(1)?);
-        let (gradient, value) = (gradient.ok_or_else(missing)?, value.ok_or_else(missing)?);
+        let [gradient, value] = [0, 1].map(|index| input(context, MASK, index));
+        let (gradient, value) = (gradient?, value?);
         let (shape, gradient) = gradient.try_extract_tensor::<f32>()?;
         let (other, value) = value.try_extract_tensor::<f32>()?;
         if shape != other {
@@ -72,28 +71,14 @@ impl Kernel for MaskKernel {
             );
             return Err(ort::Error::new(text));
         }
-        let mut output = context.output(0, shape.to_vec())?.ok_or_else(missing)?;
+        let mut output = output(context, MASK, shape.to_vec())?;
         let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+        let is_large = output.len() > PIECE;
         let inputs = std::iter::zip(gradient.chunks(PIECE), value.chunks(PIECE));
-        let pieces: Vec<_> = inputs
-            .zip(output.chunks_mut(PIECE))
-            .map(Mutex::new)
-            .collect();
-        let (low, high) = (self.low, self.high);
-        let perform = |index: usize| {
-            // Each piece is locked once, by the one thread that processes it.
-            let mut piece = pieces[index].lock().unwrap_or_else(PoisonError::into_inner);
-            let ((gradient, value), output) = &mut *piece;
-            mask(gradient, value, (low, high), output);
-        };
-        match pieces.len() {
-            0 => Ok(()),
-            1 => {
-                perform(0);
-                Ok(())
-            }
-            count => context.par_for(count, 0, perform),
-        }
+        let pieces = inputs.zip(output.chunks_mut(PIECE));
+        for_each(context, pieces, is_large, |((gradient, value), output)| {
+            mask(gradient, value, (self.low, self.high), output);
+        })
     }
 }
 

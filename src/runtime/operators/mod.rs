@@ -2,6 +2,7 @@
 //!
 //! - `resample`: resampling of pictures by matrices that are mostly zeros (`banded`)
 //! - `mask`: the gradient of rectifiers
+//! - `context`: inputs, outputs and threads of the kernels
 //! - `blocked_masks`: opens a model so that masks keep blocked channels
 //!
 //! They are registered with sessions whose options say so. Other providers do not have them: the graphs for those are
@@ -9,6 +10,7 @@
 
 mod banded;
 mod blocked_masks;
+mod context;
 mod mask;
 mod resample;
 #[cfg(test)]

@@ -11,16 +11,16 @@
 //! the number of threads.
 
 use super::banded::{Bands, LANES};
+use super::context::{for_each, input, output};
 use crate::onnx::own_operators::RESAMPLE;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
 };
 use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
-use std::sync::{Mutex, PoisonError};
 
-/// Multiplications below which a second thread costs more than it gains.
-const MIN_PARALLEL: usize = 50_000;
+/// Maximum multiplications of one thread; for fewer, a second one costs more than it gains.
+const MAX_SERIAL: usize = 50_000;
 
 /// The operator.
 pub(super) struct Resample;
@@ -105,13 +105,8 @@ pub(super) struct ResampleKernel {
 
 impl Kernel for ResampleKernel {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
-        let missing = || ort::Error::new("Resample lacks an input");
-        let [value, rows, columns] = [0, 1, 2].map(|index| context.input(index));
-        let (value, rows, columns) = (
-            value?.ok_or_else(missing)?,
-            rows?.ok_or_else(missing)?,
-            columns?.ok_or_else(missing)?,
-        );
+        let [value, rows, columns] = [0, 1, 2].map(|index| input(context, RESAMPLE, index));
+        let (value, rows, columns) = (value?, rows?, columns?);
         let (shape, value) = value.try_extract_tensor::<f32>()?;
         let &[samples, channels, height, width] = sizes(shape).as_slice() else {
             return Err(ort::Error::new(format!(
@@ -130,38 +125,26 @@ impl Kernel for ResampleKernel {
             (width, !self.transpose[1]),
         )?;
         let (new_height, new_width) = (rows.len(), columns.len());
-        let dims = [samples, channels, new_height, new_width].to_vec();
-        let mut output = context.output(0, dims)?.ok_or_else(missing)?;
+        let dims = [samples, channels, new_height, new_width].map(|size| size as i64);
+        let mut output = output(context, RESAMPLE, dims.to_vec())?;
         let (_, output) = output.try_extract_tensor_mut::<f32>()?;
         if output.is_empty() || height == 0 || width == 0 {
             output.fill(0.0);
             return Ok(());
         }
+        // About as many multiplications, for the two or three weights that most rows have.
+        let is_large = 3 * (value.len() + output.len()) > MAX_SERIAL;
         let planes = value.chunks_exact(height * width);
         let results = output.chunks_exact_mut(new_height * new_width);
-        let tasks = planes
-            .zip(results)
-            .enumerate()
-            .flat_map(|(index, (plane, result))| {
-                let sample = index / channels;
-                let blocks = result.chunks_mut(LANES * new_width).enumerate();
-                blocks
-                    .map(move |(block, result)| Mutex::new((sample, plane, block * LANES, result)))
-            });
-        let tasks: Vec<_> = tasks.collect();
-        let perform = |index: usize| {
-            // Each task is locked once, by the one thread that performs it.
-            let mut task = tasks[index].lock().unwrap_or_else(PoisonError::into_inner);
-            let (sample, plane, from, result) = &mut *task;
+        let planes = planes.zip(results).enumerate();
+        let tasks = planes.flat_map(|(index, (plane, result))| {
+            let blocks = result.chunks_mut(LANES * new_width).enumerate();
+            blocks.map(move |(block, result)| (index / channels, plane, block * LANES, result))
+        });
+        for_each(context, tasks, is_large, |(sample, plane, from, result)| {
             let (rows, columns) = (rows.of(*sample), columns.of(*sample));
             Bands::product(rows, plane, width, columns, *from, result);
-        };
-        let products = value.len() * 3 + tasks.len() * LANES * new_width * 3;
-        if products < MIN_PARALLEL {
-            (0..tasks.len()).for_each(perform);
-            return Ok(());
-        }
-        context.par_for(tasks.len(), 0, perform)
+        })
     }
 }
 

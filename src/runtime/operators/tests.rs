@@ -1,8 +1,8 @@
 //! Each operator beside its standard form.
 
 use super::blocked_masks::{optimized, products_for_masks};
-use crate::onnx::own_operators::{DOMAIN, MASK, RESAMPLE, import};
-use crate::onnx::proto::{ModelProto, NodeProto};
+use crate::onnx::own_operators::{MASK, RESAMPLE, import};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Attribute, Builder, ElementType};
 use crate::runtime::{Options, Provider, Session, Tensor, testing};
@@ -27,23 +27,9 @@ fn model(inputs: &[Input], build: impl FnOnce(&mut Builder) -> String) -> ModelP
         let dims = fixed_dims(tensor.shape());
         builder.input(name, ElementType::F32, &dims).unwrap();
     }
-    let output = builder_output(&mut builder, build);
+    let value = build(&mut builder);
+    let output = builder.emit_named("y", "Identity", &[&value], &[]).unwrap();
     builder.graph().to_model(&[untyped_value(&output)]).unwrap()
-}
-
-fn builder_output(builder: &mut Builder, build: impl FnOnce(&mut Builder) -> String) -> String {
-    let value = build(builder);
-    builder.emit_named("y", "Identity", &[&value], &[]).unwrap()
-}
-
-fn own(
-    builder: &mut Builder,
-    op: &str,
-    inputs: &[&str],
-    attributes: &[(&str, Attribute)],
-) -> String {
-    let node = NodeProto::new(op, inputs, &[""]).in_domain(DOMAIN);
-    builder.emit_copy(node.attrs(attributes)).unwrap()
 }
 
 fn run(session: &mut Session, inputs: &[Input]) -> Result<ArrayD<f32>, String> {
@@ -188,7 +174,7 @@ fn resampling_equals_the_products_with_its_matrices() {
                     ("transpose_columns", i64::from(turned_columns).into()),
                 ];
                 let result = computed(&inputs, |builder| {
-                    own(builder, RESAMPLE, &["x", "rows", "columns"], &attributes)
+                    builder.emit_own(RESAMPLE, &["x", "rows", "columns"], &attributes)
                 });
                 let expected = product(&value, &rows, &columns).into_dyn();
                 let result = result.unwrap();
@@ -214,7 +200,7 @@ fn a_picture_is_resampled_alike_alone_and_in_a_batch() {
     let resampled = |value: &Tensor| {
         let inputs = [("x", value), ("rows", &rows), ("columns", &columns)];
         computed(&inputs, |builder| {
-            own(builder, RESAMPLE, &["x", "rows", "columns"], &attributes)
+            builder.emit_own(RESAMPLE, &["x", "rows", "columns"], &attributes)
         })
         .unwrap()
     };
@@ -245,7 +231,7 @@ fn matrices_that_do_not_fit_are_an_error() {
     ] {
         let inputs = [("x", &value), ("rows", &rows), ("columns", &columns)];
         let result = computed(&inputs, |builder| {
-            own(builder, RESAMPLE, &["x", "rows", "columns"], &[])
+            builder.emit_own(RESAMPLE, &["x", "rows", "columns"], &[])
         });
         assert!(
             result.unwrap_err().contains("Resample"),
@@ -257,7 +243,7 @@ fn matrices_that_do_not_fit_are_an_error() {
     let flat = array([3, 4, 5], 0);
     let inputs = [("x", &flat), ("rows", &fits.0), ("columns", &fits.1)];
     let result = computed(&inputs, |builder| {
-        own(builder, RESAMPLE, &["x", "rows", "columns"], &[])
+        builder.emit_own(RESAMPLE, &["x", "rows", "columns"], &[])
     });
     assert!(result.unwrap_err().contains("four axes"));
 }
@@ -278,7 +264,7 @@ fn a_mask_equals_comparisons_and_products() {
             .filter_map(|(name, bound)| Some((*name, (*bound)?.into())));
         let attributes: Vec<(&str, Attribute)> = attributes.collect();
         let result = computed(&inputs, |builder| {
-            own(builder, MASK, &["g", "v"], &attributes)
+            builder.emit_own(MASK, &["g", "v"], &attributes)
         })
         .unwrap();
         let (Tensor::F32(gradient), Tensor::F32(value)) = (&gradient, &value) else {
@@ -295,7 +281,7 @@ fn a_mask_equals_comparisons_and_products() {
     }
     let (gradient, value) = (array([2, 3], 0), array([3, 2], 0));
     let inputs = [("g", &gradient), ("v", &value)];
-    let result = computed(&inputs, |builder| own(builder, MASK, &["g", "v"], &[]));
+    let result = computed(&inputs, |builder| builder.emit_own(MASK, &["g", "v"], &[]));
     assert!(result.unwrap_err().contains("Mask"));
 }
 
@@ -323,7 +309,7 @@ fn rectified(builder: &mut Builder, masked: impl Fn(&mut Builder, &str, &str) ->
 
 fn by_operator(builder: &mut Builder, gradient: &str, value: &str) -> String {
     let bounds = [("low", 0f32.into()), ("high", 1f32.into())];
-    own(builder, MASK, &[gradient, value], &bounds)
+    builder.emit_own(MASK, &[gradient, value], &bounds)
 }
 
 fn by_standard_operators(builder: &mut Builder, gradient: &str, value: &str) -> String {

@@ -1,0 +1,39 @@
+//! What the kernels have in common: their inputs and outputs, and threads.
+
+use ort::operator::ComputeContext;
+use ort::value::{ValueRef, ValueRefMut};
+use std::sync::{Mutex, PoisonError};
+
+/// An input of an operator that must have it.
+pub fn input<'c>(context: &'c ComputeContext, op: &str, index: usize) -> ort::Result<ValueRef<'c>> {
+    let missing = || ort::Error::new(format!("{op} lacks input {index}"));
+    context.input(index)?.ok_or_else(missing)
+}
+
+/// The only output of an operator, of these dimensions.
+pub fn output<'c>(
+    context: &'c ComputeContext,
+    op: &str,
+    dims: Vec<i64>,
+) -> ort::Result<ValueRefMut<'c>> {
+    let missing = || ort::Error::new(format!("{op} lacks its output"));
+    context.output(0, dims)?.ok_or_else(missing)
+}
+
+/// Performs each task once: on the session's threads if `parallel`, else on this one.
+pub fn for_each<T: Send>(
+    context: &ComputeContext,
+    tasks: impl Iterator<Item = T>,
+    parallel: bool,
+    perform: impl Fn(&mut T) + Send + Sync,
+) -> ort::Result<()> {
+    if !parallel {
+        tasks.for_each(|mut task| perform(&mut task));
+        return Ok(());
+    }
+    // Each task is locked once, by the one thread that performs it.
+    let tasks: Vec<Mutex<T>> = tasks.map(Mutex::new).collect();
+    context.par_for(tasks.len(), 0, |index| {
+        perform(&mut tasks[index].lock().unwrap_or_else(PoisonError::into_inner));
+    })
+}
