@@ -19,7 +19,7 @@ use crate::runtime::{
 };
 use std::collections::HashSet;
 
-/// Maximum parameters of a network whose rectifiers have masks in one pass. Its step graph is optimized, stored in a
+/// Maximum parameters of a network whose element-wise operations are fused. Its step graph is optimized, stored in a
 /// temporary file and opened again, which takes longer the larger it is.
 const MAX_OPTIMIZED_TWICE: usize = 60_000_000;
 
@@ -103,12 +103,9 @@ impl StepSession {
             ..Options::default()
         };
         if device == Device::Cpu && network.parameters() <= MAX_OPTIMIZED_TWICE {
-            let lowering = autodiff::Device {
-                mask_operator: true,
-                ..step_lowering(device)
-            };
-            let (model, traits) = for_batch(network, plan, lowering)?;
-            if let Some(session) = Session::open_with_blocked_masks(model, &options)? {
+            let (model, traits) = for_batch(network, plan, step_lowering(device))?;
+            let types = step_graph::example_types(&Graph::new(model.clone())?)?;
+            if let Some(session) = Session::open_fused(model, &types, &options)? {
                 return Ok(Self::new_opened((session, false, None), traits));
             }
         }

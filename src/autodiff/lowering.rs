@@ -30,8 +30,6 @@ pub struct Device {
     /// Has the operator [`RESAMPLE`](crate::onnx::own_operators::RESAMPLE). No gradient uses it, but the steps of an
     /// ascent do.
     pub resample_operator: bool,
-    /// Has the operator [`MASK`](crate::onnx::own_operators::MASK).
-    pub mask_operator: bool,
 }
 
 impl Device {
@@ -42,7 +40,6 @@ impl Device {
         positions_of_maxima: true,
         strided_products: false,
         resample_operator: false,
-        mask_operator: false,
     };
     /// Providers with every operator and transposed convolutions of full speed: CUDA, TensorRT.
     pub const FULL: Self = Self {
@@ -51,7 +48,6 @@ impl Device {
         positions_of_maxima: true,
         strided_products: true,
         resample_operator: false,
-        mask_operator: false,
     };
     /// Providers with the usual operators only: WebGPU, and unknown ones.
     pub const BASIC: Self = Self {
@@ -60,7 +56,6 @@ impl Device {
         positions_of_maxima: false,
         strided_products: false,
         resample_operator: false,
-        mask_operator: false,
     };
 }
 

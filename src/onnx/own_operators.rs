@@ -9,8 +9,8 @@ pub const DOMAIN: &str = "ziggurat";
 /// Resampling of pictures: `rows · value · columns`.
 pub const RESAMPLE: &str = "Resample";
 
-/// A gradient, where a value is between two bounds.
-pub const MASK: &str = "Mask";
+/// A program of element-wise operations.
+pub const ELEMENTWISE: &str = "Elementwise";
 
 /// The import of a model that uses the operators.
 pub fn import() -> OperatorSetIdProto {

@@ -3,16 +3,11 @@
 use super::{Context, Error, Gradients};
 use crate::autodiff::formula::{Expr, choose, one_minus};
 use crate::autodiff::lowering::{mask_gt, mask_lt, scaled_mask};
-use crate::onnx::ElementType;
-use crate::onnx::own_operators::MASK;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see
 /// [`Options::redirect`](crate::autodiff::Options)).
 pub fn relu(cx: &mut Context) -> Result<Gradients, Error> {
-    if let Some(masked) = masked(cx, Some(0.0), None)? {
-        return Ok(vec![Some(masked)]);
-    }
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let mask = mask_gt(cx, &output, 0.0)?;
     let passed = cx.mul(&gradient, &mask);
@@ -25,9 +20,6 @@ pub fn clip(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_input_only()?;
     let [min, max] = [cx.constant_number(1)?, cx.constant_number(2)?]
         .map(|bound| bound.filter(|bound| bound.is_finite()));
-    if let Some(masked) = masked(cx, min, max)? {
-        return Ok(vec![Some(masked)]);
-    }
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let mut passed = gradient.clone();
     if let Some(max) = max {
@@ -40,22 +32,6 @@ pub fn clip(cx: &mut Context) -> Result<Gradients, Error> {
         passed = redirected(cx, &gradient, &mask, passed)?;
     }
     Ok(vec![Some(passed)])
-}
-
-/// The gradient where the output is between `low` and `high`, in one pass: if the device has the operator, and blocked
-/// units pass nothing.
-fn masked(cx: &mut Context, low: Option<f64>, high: Option<f64>) -> Result<Option<String>, Error> {
-    let (gradient, output) = (cx.grad_output()?, cx.output());
-    let has_operator = cx.options.device.mask_operator && cx.options.redirect.is_none();
-    let is_bounded = low.is_some() || high.is_some();
-    if !(has_operator && is_bounded && cx.elem(&output)? == ElementType::F32) {
-        return Ok(None);
-    }
-    let attribute = |name, bound: Option<f64>| bound.map(|bound| (name, (bound as f32).into()));
-    let attributes = [attribute("low", low), attribute("high", high)];
-    let attributes: Vec<_> = attributes.into_iter().flatten().collect();
-    let inputs = [gradient.as_str(), output.as_str()];
-    Ok(Some(cx.builder.emit_own(MASK, &inputs, &attributes)))
 }
 
 /// Adds to `passed` the gradient that the redirect option passes where `mask` is 0.

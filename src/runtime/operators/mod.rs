@@ -1,17 +1,19 @@
 //! Operators of Ziggurat's own, for the CPU: computations that no standard operator does in one pass.
 //!
 //! - `resample`: resampling of pictures by matrices that are mostly zeros (`banded`)
-//! - `mask`: the gradient of rectifiers
+//! - `elementwise`: programs of element-wise operations
 //! - `context`: inputs, outputs and threads of the kernels
-//! - `blocked_masks`: opens a model so that masks keep blocked channels
+//! - `fusion`: makes such programs of the element-wise nodes of a graph
+//! - `open_fused`: opens a model with its element-wise nodes fused
 //!
 //! They are registered with sessions whose options say so. Other providers do not have them: the graphs for those are
 //! made of standard operators. Each operator is tested against its standard form.
 
 mod banded;
-mod blocked_masks;
 mod context;
-mod mask;
+mod elementwise;
+mod fusion;
+mod open_fused;
 mod resample;
 #[cfg(test)]
 mod tests;
@@ -23,5 +25,5 @@ use ort::operator::OperatorDomain;
 pub(super) fn domain() -> ort::Result<OperatorDomain> {
     OperatorDomain::new(DOMAIN)?
         .add(resample::Resample)?
-        .add(mask::Mask)
+        .add(elementwise::Elementwise)
 }

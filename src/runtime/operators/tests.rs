@@ -1,10 +1,12 @@
 //! Each operator beside its standard form.
 
-use super::blocked_masks::{optimized, products_for_masks};
-use crate::onnx::own_operators::{MASK, RESAMPLE, import};
+mod elementwise;
+mod layout;
+
+use crate::onnx::own_operators::{RESAMPLE, import};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
-use crate::onnx::{Attribute, Builder, ElementType};
+use crate::onnx::{Builder, ElementType};
 use crate::runtime::{Options, Provider, Session, Tensor, testing};
 use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
 
@@ -246,125 +248,4 @@ fn matrices_that_do_not_fit_are_an_error() {
         builder.emit_own(RESAMPLE, &["x", "rows", "columns"], &[])
     });
     assert!(result.unwrap_err().contains("four axes"));
-}
-
-#[test]
-fn a_mask_equals_comparisons_and_products() {
-    for (length, low, high) in [
-        (0, None, None),
-        (1, Some(0.0), None),
-        (7, None, Some(0.25)),
-        (40_001, Some(-0.5), Some(0.5)),
-    ] {
-        let (gradient, value) = (array([length], 5), array([length], 6));
-        let inputs = [("g", &gradient), ("v", &value)];
-        let bounds = [("low", low), ("high", high)];
-        let attributes = bounds
-            .iter()
-            .filter_map(|(name, bound)| Some((*name, (*bound)?.into())));
-        let attributes: Vec<(&str, Attribute)> = attributes.collect();
-        let result = computed(&inputs, |builder| {
-            builder.emit_own(MASK, &["g", "v"], &attributes)
-        })
-        .unwrap();
-        let (Tensor::F32(gradient), Tensor::F32(value)) = (&gradient, &value) else {
-            panic!("float32")
-        };
-        let expected = ndarray::Zip::from(gradient)
-            .and(value)
-            .map_collect(|gradient, value| {
-                let above = low.is_none_or(|low: f32| *value > low);
-                let below = high.is_none_or(|high: f32| *value < high);
-                if above && below { *gradient } else { 0.0 }
-            });
-        assert_eq!(result, expected);
-    }
-    let (gradient, value) = (array([2, 3], 0), array([3, 2], 0));
-    let inputs = [("g", &gradient), ("v", &value)];
-    let result = computed(&inputs, |builder| builder.emit_own(MASK, &["g", "v"], &[]));
-    assert!(result.unwrap_err().contains("Mask"));
-}
-
-/// Convolution, bounded rectifier, convolution, and the gradient of the first two: `masked` computes the mask.
-fn rectified(builder: &mut Builder, masked: impl Fn(&mut Builder, &str, &str) -> String) -> String {
-    let weight = |builder: &mut Builder, seed: usize| {
-        let weights: Vec<f32> = (0..32 * 32 * 9)
-            .map(|index| noise(index + seed) / 8.0)
-            .collect();
-        builder.floats(&[32, 32, 3, 3], &weights)
-    };
-    let pads = [("pads", vec![1i64, 1, 1, 1].into())];
-    let mut value = String::from("x");
-    for layer in 0..2 {
-        let weight = weight(builder, layer);
-        let sum = builder.emit("Conv", &[&value, &weight], &pads);
-        let (low, high) = (builder.floats(&[], &[0.0]), builder.floats(&[], &[1.0]));
-        let bounded = builder.emit("Clip", &[&sum, &low, &high], &[]);
-        let back = builder.emit("Conv", &[&bounded, &weight], &pads);
-        let gradient = masked(builder, &back, &bounded);
-        value = builder.emit("Conv", &[&gradient, &weight], &pads);
-    }
-    value
-}
-
-fn by_operator(builder: &mut Builder, gradient: &str, value: &str) -> String {
-    let bounds = [("low", 0f32.into()), ("high", 1f32.into())];
-    builder.emit_own(MASK, &[gradient, value], &bounds)
-}
-
-fn by_standard_operators(builder: &mut Builder, gradient: &str, value: &str) -> String {
-    let mut masked = gradient.to_string();
-    for (alpha, beta) in [(1e30f32, 0f32), (-1e30, 1e30)] {
-        let slope = [("alpha", alpha.into()), ("beta", beta.into())];
-        let mask = builder.emit("HardSigmoid", &[value], &slope);
-        masked = builder.emit("Mul", &[&masked, &mask], &[]);
-    }
-    masked
-}
-
-#[test]
-fn masks_between_convolutions_keep_their_layout_and_their_values() {
-    let value = array([2, 32, 9, 11], 1);
-    let inputs = [("x", &value)];
-    let expected = computed(&inputs, |builder| rectified(builder, by_standard_operators)).unwrap();
-    assert!(expected.iter().filter(|value| **value != 0.0).count() > expected.len() / 2);
-
-    let with_masks = model(&inputs, |builder| rectified(builder, by_operator));
-    let mut session = Session::open_with_blocked_masks(with_masks.clone(), &options())
-        .unwrap()
-        .unwrap();
-    assert_eq!(run(&mut session, &inputs).unwrap(), expected);
-
-    let mut products = with_masks;
-    assert_eq!(products_for_masks(&mut products).len(), 2);
-    let nodes = optimized(&products, &options())
-        .unwrap()
-        .graph
-        .unwrap()
-        .node;
-    let count = |op: &str| nodes.iter().filter(|node| node.op_type == op).count();
-    let is_blocked = nodes
-        .iter()
-        .any(|node| node.op_type == "Conv" && node.domain.ends_with("nchwc"));
-    // Without AVX2 there is no blocked layout.
-    if is_blocked {
-        assert_eq!((count("ReorderInput"), count("ReorderOutput")), (1, 1));
-    }
-}
-
-#[test]
-fn a_model_without_masks_is_opened_as_any_other() {
-    let value = array([1, 3, 4, 4], 0);
-    let inputs = [("x", &value)];
-    let model = model(&inputs, |builder| builder.emit("Relu", &["x"], &[]));
-    let mut session = Session::open_with_blocked_masks(model, &options())
-        .unwrap()
-        .unwrap();
-    let Tensor::F32(value) = &value else {
-        panic!("float32")
-    };
-    assert_eq!(
-        run(&mut session, &inputs).unwrap(),
-        value.mapv(|value| value.max(0.0))
-    );
 }

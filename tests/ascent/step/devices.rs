@@ -13,7 +13,6 @@ fn the_graph_for_every_kind_of_device_takes_the_same_step() {
     let cpu = step.run();
     let own_operators = Device {
         resample_operator: true,
-        mask_operator: true,
         ..Device::CPU
     };
     for device in [Device::FULL, Device::BASIC, own_operators] {

@@ -6,7 +6,7 @@ use ziggurat::autodiff::{self, Options};
 use ziggurat::onnx::passes::{decompose, inline_functions, upgrade_opset::upgrade};
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::untyped_value;
-use ziggurat::onnx::{Builder, ElementType, Graph, Types, file, own_operators};
+use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
 use ziggurat::runtime::{self, Provider, Session, Tensor, shape_inference};
 
 /// What the sweep says the gradient of `Σ cotangent · output` is, input by input.
@@ -16,11 +16,6 @@ pub fn gradients(
     options: &Options,
 ) -> Result<Vec<ArrayD<f64>>, String> {
     let (mut builder, shapes) = differentiable(problem)?;
-    if options.device.mask_operator {
-        let mut graph = builder.into_graph();
-        graph.import_opset(own_operators::import());
-        builder = Builder::extend(graph, "gradient/");
-    }
     let mut seeds = Vec::new();
     for (name, cotangent) in problem.outputs.iter().zip(cotangents) {
         let elem = shapes.get(name).map_err(|error| error.to_string())?.elem;

@@ -1,0 +1,149 @@
+//! `Elementwise(input, …)`: a program of element-wise operations in one pass over memory, where standard operators need
+//! one pass each.
+//!
+//! - inputs: float32, at least one; they broadcast to each other as ONNX's
+//! - attributes `instructions` and `numbers`: the program, see `program`
+//! - result: float32, of the shape to which the inputs broadcast
+//!
+//! Each operation rounds as the standard operator does, so results equal those of the nodes that the program replaces.
+
+pub(super) mod broadcast;
+pub(super) mod program;
+
+use super::context::{for_each, input, output};
+use crate::onnx::own_operators::ELEMENTWISE;
+use broadcast::Broadcast;
+use ort::operator::{
+    ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
+    ShapeInferenceContext,
+};
+use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
+use program::{Evaluator, INSTRUCTIONS, NUMBERS, Program, Source};
+
+/// Elements that one thread processes at a time.
+const PIECE: usize = 1 << 14;
+
+/// The operator.
+pub(super) struct Elementwise;
+
+impl Operator for Elementwise {
+    type Kernel<'attr> = ElementwiseKernel;
+
+    fn name(&self) -> &str {
+        ELEMENTWISE
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        [OperatorInput::variadic(1).homogenous(TensorElementType::Float32)]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [OperatorOutput::required(TensorElementType::Float32)]
+    }
+
+    fn create_kernel<'attr>(
+        &self,
+        context: &KernelContext<'attr>,
+    ) -> ort::Result<Self::Kernel<'attr>> {
+        let codes: Vec<i64> = context.get(INSTRUCTIONS).unwrap_or_default();
+        let numbers: Vec<f32> = context.get(NUMBERS).unwrap_or_default();
+        let inputs = context.inputs()?.len();
+        match Program::from_attributes(&codes, &numbers) {
+            Some(program) if program.inputs() <= inputs => Ok(ElementwiseKernel {
+                evaluator: Evaluator::new(program),
+                inputs,
+            }),
+            _ => Err(ort::Error::new(format!(
+                "Elementwise has no valid program of {inputs} inputs"
+            ))),
+        }
+    }
+
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
+        let Some((dims, symbols)) = result_type(&context.inputs()) else {
+            return Ok(());
+        };
+        let result = ValueType::Tensor {
+            ty: TensorElementType::Float32,
+            shape: Shape::new(dims),
+            dimension_symbols: SymbolicDimensions::new(symbols),
+        };
+        context.set_output(0, &result)
+    }
+}
+
+/// The dimensions to which inputs of these types broadcast, and their names; `None` if they are not known.
+fn result_type(inputs: &[ValueType]) -> Option<(Vec<i64>, Vec<String>)> {
+    let mut result: Vec<(i64, String)> = Vec::new();
+    for input in inputs {
+        let ValueType::Tensor {
+            shape,
+            dimension_symbols,
+            ..
+        } = input
+        else {
+            return None;
+        };
+        // An unknown rank is given as 0, as is that of a scalar.
+        if shape.is_empty() {
+            return None;
+        }
+        let missing = shape.len().saturating_sub(result.len());
+        result.splice(0..0, vec![(1, String::new()); missing]);
+        let offset = result.len() - shape.len();
+        for (known, (dim, symbol)) in result[offset..]
+            .iter_mut()
+            .zip(shape.iter().zip(dimension_symbols.iter()))
+        {
+            if known.0 == 1 {
+                *known = (*dim, symbol.clone());
+            }
+        }
+    }
+    // ONNX Runtime takes all dimensions without a name for the same.
+    let is_known = result
+        .iter()
+        .all(|(dim, symbol)| *dim >= 0 || !symbol.is_empty());
+    is_known.then(|| result.into_iter().unzip())
+}
+
+/// The operator of one node.
+pub(super) struct ElementwiseKernel {
+    evaluator: Evaluator,
+    inputs: usize,
+}
+
+impl Kernel for ElementwiseKernel {
+    fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
+        let values = (0..self.inputs).map(|index| input(context, ELEMENTWISE, index));
+        let values: Vec<_> = values.collect::<ort::Result<_>>()?;
+        let values = values.iter().map(|value| value.try_extract_tensor::<f32>());
+        let values: Vec<(&Shape, &[f32])> = values.collect::<ort::Result<_>>()?;
+        let shapes: Vec<&[i64]> = values.iter().map(|(shape, _)| &***shape).collect();
+        let Some(broadcast) = Broadcast::new(&shapes) else {
+            return Err(ort::Error::new(format!(
+                "Elementwise of inputs of shapes {shapes:?}, which do not broadcast to each other"
+            )));
+        };
+        let mut output = output(context, ELEMENTWISE, broadcast.dims().to_vec())?;
+        let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+        let output_length = output.len();
+        let is_large = output_length * self.evaluator.len() > 4 * PIECE;
+        let pieces = output.chunks_mut(PIECE).enumerate();
+        let tile = self.evaluator.tile(PIECE.min(output_length));
+        for_each(context, pieces, is_large, |(piece, output)| {
+            let mut registers = self.evaluator.registers(tile);
+            let mut copies = vec![Vec::new(); self.inputs];
+            for (index, output) in output.chunks_mut(tile.max(1)).enumerate() {
+                let start = *piece * PIECE + index * tile;
+                let sources = copies.iter_mut().zip(&values).enumerate();
+                let sources: Vec<Source> = sources
+                    .map(|(input, (copy, (_, value)))| {
+                        broadcast.tile(input, value, start, output.len(), copy)
+                    })
+                    .collect();
+                self.evaluator.evaluate(&sources, &mut registers, output);
+            }
+        })
+    }
+}

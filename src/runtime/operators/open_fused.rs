@@ -1,0 +1,97 @@
+//! Opens a model with its element-wise nodes fused (see [`super::fusion`]).
+//!
+//! ONNX Runtime optimizes a model when it opens it: it fuses nodes itself, and computes convolutional networks in
+//! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
+//! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
+
+use super::super::{Device, Error, Optimisation, Options, Session};
+use super::fusion::fused;
+use crate::onnx::own_operators::{DOMAIN, import};
+use crate::onnx::proto::{ModelProto, NodeProto};
+use crate::onnx::{Graph, Types, ValueType, file};
+use std::collections::HashMap;
+
+/// What the names of nodes begin with while the model is optimized.
+const PREFIX: &str = "ziggurat/node/";
+
+/// The name of each node, and the type of its first result, by the name that it has while the model is optimized.
+pub(super) type Nodes = HashMap<String, (String, Option<ValueType>)>;
+
+impl Session {
+    /// Opens a model with [`operators`](super) on the CPU, its element-wise nodes fused. `types` are those of its values
+    /// for example inputs. `None` if the optimized model cannot be stored in a temporary file.
+    ///
+    /// # Errors
+    /// Those of [`Session::open_model`].
+    pub fn open_fused(
+        mut model: ModelProto,
+        types: &Types,
+        options: &Options,
+    ) -> Result<Option<Self>, Error> {
+        let options = Options {
+            operators: true,
+            ..options.clone()
+        };
+        let nodes = renamed(&mut model, types);
+        let optimized = match optimized(&model, &options) {
+            Ok(optimized) => optimized,
+            Err(Error::Stopped) => return Err(Error::Stopped),
+            Err(problem) => {
+                tracing::warn!(%problem, "there is no optimized model whose nodes could be fused: steps are slower");
+                return Ok(None);
+            }
+        };
+        // Its weights are no longer needed.
+        drop(model);
+        let fused = fused_model(optimized, &nodes)?;
+        let options = Options {
+            optimisation: Optimisation::None,
+            ..options
+        };
+        Self::open_model(&fused, Device::Cpu.into(), &options).map(Some)
+    }
+}
+
+/// Gives each node a name that tells it from the others: names in a model may be missing or equal.
+pub(super) fn renamed(model: &mut ModelProto, types: &Types) -> Nodes {
+    let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
+    let rename = |(index, node): (usize, &mut NodeProto)| {
+        let name = format!("{PREFIX}{index}");
+        let known = node.output.first().and_then(|output| types.find(output));
+        let original = std::mem::replace(&mut node.name, name.clone());
+        (name, (original, known.cloned()))
+    };
+    nodes.enumerate().map(rename).collect()
+}
+
+/// The optimized model. ONNX Runtime writes it to a file only.
+pub(super) fn optimized(model: &ModelProto, options: &Options) -> Result<ModelProto, Error> {
+    let folder = tempfile::tempdir().map_err(Error::run)?;
+    let path = folder.path().join("optimized.onnx");
+    let options = Options {
+        optimised: Some(path.clone()),
+        ..options.clone()
+    };
+    Session::open_model(model, Device::Cpu.into(), &options)?;
+    Ok(file::read(&path)?)
+}
+
+/// The optimized model with its nodes fused, under their former names.
+pub(super) fn fused_model(mut model: ModelProto, nodes: &Nodes) -> Result<ModelProto, Error> {
+    if !model
+        .opset_import
+        .iter()
+        .any(|opset| opset.domain == DOMAIN)
+    {
+        model.opset_import.push(import());
+    }
+    let known = |node: &NodeProto| nodes.get(&node.name);
+    let graph = fused(&Graph::new(model)?, |node| known(node)?.1.clone())?;
+    let mut model = graph.to_model(graph.outputs())?;
+    for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
+        if let Some((name, _)) = known(node) {
+            node.name.clone_from(name);
+        }
+    }
+    Ok(model)
+}

@@ -1,0 +1,103 @@
+//! Fused models keep the blocked channels of convolutional networks.
+
+use super::{array, computed, model, noise, options, run};
+use crate::onnx::own_operators::ELEMENTWISE;
+use crate::onnx::proto::ModelProto;
+use crate::onnx::{Builder, Graph};
+use crate::runtime::operators::open_fused::{fused_model, optimized, renamed};
+use crate::runtime::shape_inference::infer_types_with_operators;
+use crate::runtime::{Session, Tensor};
+
+/// Two layers of a convolution with a bounded rectifier, each with the gradient of both.
+fn rectified(builder: &mut Builder) -> String {
+    let weight = |builder: &mut Builder, seed: usize| {
+        let weights: Vec<f32> = (0..32 * 32 * 9)
+            .map(|index| noise(index + seed) / 8.0)
+            .collect();
+        builder.floats(&[32, 32, 3, 3], &weights)
+    };
+    let pads = [("pads", vec![1i64, 1, 1, 1].into())];
+    let mut value = String::from("x");
+    for layer in 0..2 {
+        let weight = weight(builder, layer);
+        let sum = builder.emit("Conv", &[&value, &weight], &pads);
+        let (low, high) = (builder.floats(&[], &[0.0]), builder.floats(&[], &[1.0]));
+        let bounded = builder.emit("Clip", &[&sum, &low, &high], &[]);
+        let mut gradient = builder.emit("Conv", &[&bounded, &weight], &pads);
+        for (alpha, beta) in [(1e30f32, 0f32), (-1e30, 1e30)] {
+            let slope = [("alpha", alpha.into()), ("beta", beta.into())];
+            let mask = builder.emit("HardSigmoid", &[&bounded], &slope);
+            gradient = builder.emit("Mul", &[&gradient, &mask], &[]);
+        }
+        value = builder.emit("Conv", &[&gradient, &weight], &pads);
+    }
+    value
+}
+
+/// The model, optimized and fused.
+fn fused(mut model: ModelProto, dims: &[usize]) -> ModelProto {
+    let types = infer_types_with_operators(&Graph::new(model.clone()).unwrap(), &[("x", dims)]);
+    let nodes = renamed(&mut model, &types.unwrap());
+    fused_model(optimized(&model, &options()).unwrap(), &nodes).unwrap()
+}
+
+#[test]
+fn masks_between_convolutions_keep_their_layout_and_their_values() {
+    let value = array([2, 32, 9, 11], 1);
+    let inputs = [("x", &value)];
+    let expected = computed(&inputs, rectified).unwrap();
+    assert!(expected.iter().filter(|value| **value != 0.0).count() > expected.len() / 2);
+
+    let model = model(&inputs, rectified);
+    let types =
+        infer_types_with_operators(&Graph::new(model.clone()).unwrap(), &[("x", value.shape())]);
+    let mut session = Session::open_fused(model.clone(), &types.unwrap(), &options())
+        .unwrap()
+        .unwrap();
+    assert_eq!(run(&mut session, &inputs).unwrap(), expected);
+
+    let nodes = fused(model, value.shape()).graph.unwrap().node;
+    let count = |op: &str| nodes.iter().filter(|node| node.op_type == op).count();
+    assert_eq!((count(ELEMENTWISE), count("Mul")), (2, 0));
+    let is_blocked = nodes
+        .iter()
+        .any(|node| node.op_type == "Conv" && node.domain.ends_with("nchwc"));
+    // Without AVX2 there is no blocked layout.
+    if is_blocked {
+        assert_eq!((count("ReorderInput"), count("ReorderOutput")), (1, 1));
+    }
+}
+
+#[test]
+fn nodes_keep_their_names() {
+    let value = array([1, 32, 4, 4], 1);
+    let model = model(&[("x", &value)], |builder| {
+        let sum = builder.emit("Add", &["x", "x"], &[]);
+        let root = builder.emit_named("root", "Relu", &[&sum], &[]).unwrap();
+        builder.emit("Softmax", &[&root], &[])
+    });
+    let nodes = fused(model.clone(), value.shape()).graph.unwrap().node;
+    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+    assert!(names.contains(&"root"), "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.starts_with("ziggurat/")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_model_without_element_wise_nodes_is_opened_as_any_other() {
+    let value = array([1, 3, 4, 4], 0);
+    let inputs = [("x", &value)];
+    let model = model(&inputs, |builder| builder.emit("Softplus", &["x"], &[]));
+    let mut session = Session::open_fused(model, &Default::default(), &options())
+        .unwrap()
+        .unwrap();
+    let Tensor::F32(value) = &value else {
+        panic!("float32")
+    };
+    let result = run(&mut session, &inputs).unwrap();
+    for (result, value) in result.iter().zip(value) {
+        assert!((result - value.exp().ln_1p()).abs() < 1e-6);
+    }
+}
