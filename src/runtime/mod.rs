@@ -59,4 +59,4 @@ pub use plugin::Plugin;
 pub use provider_list::{ProviderList, ResolvedProviders};
 pub use providers::{Provider, ResolvedProvider};
 pub use session::{CancelHandle, Optimisation, Options, Port, Session};
-pub use tensors::{Element, Tensor};
+pub use tensors::{PortType, Tensor};

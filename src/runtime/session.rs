@@ -22,7 +22,7 @@ use port::port;
 
 use super::external_weights::Weights;
 use super::placement::{self, NodePlacement};
-use super::{Device, Element, Error, Library, Tensor, capture, operators};
+use super::{Device, Error, Library, Tensor, capture, operators};
 use crate::catch_panic;
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
@@ -113,8 +113,8 @@ impl Session {
         Ok(Self {
             captures: options.graph_capture && device != Device::Cpu,
             on_host,
-            inputs: inner.inputs().iter().map(Port::of).collect(),
-            outputs: inner.outputs().iter().map(Port::of).collect(),
+            inputs: inner.inputs().iter().map(Port::from_outlet).collect(),
+            outputs: inner.outputs().iter().map(Port::from_outlet).collect(),
             inner,
             device,
             run_options,
@@ -253,10 +253,10 @@ impl Session {
         .map_err(Error::run)?;
         for name in outputs {
             let port = self.output(name)?;
-            if let Element::Other(_) = port.element {
+            if !port.elem().is_some_and(Tensor::can_hold) {
                 return Err(Error::Unsupported {
                     name: port.name.clone(),
-                    element: port.element.to_string(),
+                    element: port.port_type.to_string(),
                 });
             }
             binding
