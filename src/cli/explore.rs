@@ -114,6 +114,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .unwrap_or_else(|| home.favourites()),
         history: home.history(),
         folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+        user_folder: ziggurat::home::user_folder(),
         terminal,
         themes,
     };

@@ -15,7 +15,7 @@ pub use document::Document;
 pub use preset::{SaveError, save_preset, save_theme};
 pub use problem::Problem;
 
-use crate::home::Home;
+use crate::home::{self, Home};
 use crate::setting_value::SettingValue;
 use crate::suggest::{did_you_mean, suggestions};
 use document::{Item, Problems, items};
@@ -269,9 +269,8 @@ fn folder(text: &str) -> Result<PathBuf, String> {
         _ => text.strip_prefix("~/"),
     };
     let path = match below_home {
-        Some(rest) => directories::BaseDirs::new()
+        Some(rest) => home::user_folder()
             .ok_or("the home folder is unknown; write a path that begins with `/`")?
-            .home_dir()
             .join(rest),
         None => Path::new(text).into(),
     };
@@ -414,9 +413,9 @@ mod tests {
 
     #[test]
     fn a_tilde_is_the_home_folder() {
-        let own = directories::BaseDirs::new().unwrap();
-        assert_eq!(folder("~/a/b").unwrap(), own.home_dir().join("a/b"));
-        assert_eq!(folder("~").unwrap(), own.home_dir());
+        let own = home::user_folder().unwrap();
+        assert_eq!(folder("~/a/b").unwrap(), own.join("a/b"));
+        assert_eq!(folder("~").unwrap(), own);
         assert!(folder("~other/a").is_err());
     }
 }

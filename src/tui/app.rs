@@ -5,6 +5,7 @@ use super::album::Album;
 use super::browser::{Browser, Tab};
 use super::busy::Busy;
 use super::command::Command;
+use super::environment::Environment;
 use super::history_index::HistoryIndex;
 use super::keys::{Chord, Keymap};
 use super::layer_tree::Row;
@@ -20,7 +21,7 @@ use super::prompt::Prompt;
 use super::replay::Replay;
 use super::saved::{PAUSE, Saved, SavedModel};
 use super::showing::{Heat, Showing, Snapshot};
-use super::theme::{Theme, Themes};
+use super::theme::Theme;
 use super::undoable::{MAX_UNDOABLE, Undoable};
 use crate::ascent::Overlay;
 use crate::model::Classes;
@@ -29,11 +30,10 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, JobState, Queue};
 use crate::runs::target::{LayerPart, Target};
 use crate::runs::worker::{ModelInfo, Watched};
-use crate::terminal::{Progress, Terminal};
+use crate::terminal::Progress;
 use image::RgbImage;
 use ratatui::layout::Size;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,19 +66,6 @@ pub enum Panel {
 pub enum RecordPurpose {
     RunAgain,
     EditSettings,
-}
-
-/// The user's configuration and the environment.
-#[derive(Debug, Clone)]
-pub struct Environment {
-    pub terminal: Terminal,
-    pub themes: Themes,
-    /// Folder for favourites and exports.
-    pub favourites: PathBuf,
-    /// Folder of the finished runs.
-    pub history: PathBuf,
-    /// The initial folder of the model picker.
-    pub folder: PathBuf,
 }
 
 /// The explorer's state.

@@ -22,6 +22,7 @@ pub mod command;
 pub mod completion;
 mod disk;
 mod dropped;
+pub mod environment;
 pub mod event_loop;
 pub mod forms;
 mod fuzzy;
@@ -51,6 +52,7 @@ pub mod update;
 pub mod view;
 
 pub use action::{Action, DiskResponse, Effect};
-pub use app::{App, Environment};
+pub use app::App;
 pub use command::{COMMANDS, Command, Context};
+pub use environment::Environment;
 pub use update::update;

@@ -42,6 +42,30 @@ fn a_typed_path_opens_the_photo_and_asks_for_the_channels_of_the_selected_layer(
 }
 
 #[test]
+fn a_tilde_in_a_path_is_the_users_home_folder() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("I");
+    explorer.write("~/cat.jpg");
+    let asked = questions(&explorer.press("enter"));
+    assert_eq!(asked[0].photo, PathBuf::from("/home/ada/cat.jpg"));
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let asked = questions(&paste(&mut explorer, "~/dog.jpg"));
+    assert_eq!(asked[0].photo, PathBuf::from("/home/ada/dog.jpg"));
+    explorer.press("m");
+    explorer.answer(DiskResponse::Folder {
+        folder: "/models".into(),
+        choices: Ok(Vec::new()),
+    });
+    explorer.write("~/nets/");
+    let asked = explorer.press("enter");
+    let expected = std::path::Path::new("/home/ada/nets/");
+    assert!(
+        matches!(asked.as_slice(), [Effect::ListFolder(folder)] if folder == expected),
+        "{asked:?}"
+    );
+}
+
+#[test]
 fn a_dropped_file_is_opened_and_other_texts_are_not() {
     for text in [
         "'/photos/my cat.jpg' ",

@@ -15,9 +15,9 @@ use ziggurat::runs::worker::{BatchProgress, ModelInfo, WorkerCommand as Work, Wo
 use ziggurat::runs::{EndReason, Record, Spec};
 use ziggurat::terminal::{ColourDepth, Protocol, Route, Terminal};
 use ziggurat::tui::action::{Action, DiskResponse, Effect};
-use ziggurat::tui::app::{App, Environment};
 use ziggurat::tui::keys::{Keymap, Keys};
 use ziggurat::tui::theme::Themes;
+use ziggurat::tui::{App, Environment};
 use ziggurat::tui::{update, view};
 
 pub struct Driver {
@@ -116,6 +116,7 @@ impl Driver {
             favourites: PathBuf::from("/favourites"),
             history: PathBuf::from("/history"),
             folder: PathBuf::from("/models"),
+            user_folder: Some(PathBuf::from("/home/ada")),
         };
         let keymap = Keymap::new(&[]).0;
         let app = App::new(environment, keymap, "dark", "toy".into());

@@ -6,7 +6,7 @@ use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
-use crate::tui::completion::{home_relative, is_path};
+use crate::tui::completion::is_path;
 use crate::tui::messages::Level;
 use crate::tui::popup::{Choice, Popup, Purpose};
 
@@ -48,7 +48,7 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
     let Purpose::Run(runs) = &picker.purpose else {
         return Ok(());
     };
-    let path = picker.folder.join(home_relative(text));
+    let path = picker.folder.join(app.environment.typed_path(text));
     let chosen = || picker.list.chosen().into_iter();
     let choices: Vec<Choice> = match is_path(text) {
         true if text.ends_with('/') => vec![Choice::Folder(path)],

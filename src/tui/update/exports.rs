@@ -7,7 +7,6 @@ use crate::text::counted;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
-use crate::tui::completion::home_relative;
 use crate::tui::messages::Level;
 use crate::tui::popup::Popup;
 use crate::tui::prompt::{Prompt, PromptKind};
@@ -16,11 +15,16 @@ use crate::tui::prompt::{Prompt, PromptKind};
 ///
 /// # Errors
 /// The file name's problem.
-pub fn to_file(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+pub fn to_file(
+    app: &App,
+    ids: &[String],
+    text: &str,
+    effects: &mut Vec<Effect>,
+) -> Result<(), String> {
     if text.is_empty() {
         return Err("type the name of a file".into());
     }
-    let path = home_relative(text);
+    let path = app.environment.typed_path(text);
     ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
     effects.push(Effect::Export(ids.to_vec(), path));
     Ok(())

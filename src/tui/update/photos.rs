@@ -7,7 +7,6 @@ use crate::text::counted;
 use crate::tui::action::Effect;
 use crate::tui::album::MAX_PHOTOS;
 use crate::tui::app::App;
-use crate::tui::completion::home_relative;
 use crate::tui::dropped;
 use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
@@ -34,9 +33,9 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     // Paths as copied by a file manager are accepted, too.
     let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
     let path = if is_quoted {
-        dropped::path(text)?
+        dropped::path(text, app.environment.user_folder.as_deref())?
     } else {
-        home_relative(text)
+        app.environment.typed_path(text)
     };
     if picture::is_named(&path) && !text.ends_with('/') {
         open(app, vec![path], effects);
