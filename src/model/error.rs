@@ -6,6 +6,7 @@ use super::{ImageSize, zoo};
 
 /// Why a model, card, class or picture is not available; one line that names it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]

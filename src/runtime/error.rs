@@ -9,6 +9,7 @@ use crate::text::printable;
 
 /// An error of the runtime.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// No `pip` answers on this machine.
     #[error(

@@ -43,6 +43,7 @@ impl Builder {
 
 /// Why published weights could not be converted. The caller names the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     #[error("this is not a PyTorch checkpoint in the legacy (non-zip) format")]
     NotACheckpoint,

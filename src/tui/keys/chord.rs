@@ -32,6 +32,7 @@ pub struct Keys(Vec<Chord>);
 
 /// An invalid key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     #[error("no key is given; write one such as `x`, `ctrl-x`, `space` or `g g`")]
     Empty,
