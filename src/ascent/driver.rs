@@ -189,7 +189,7 @@ impl<'a> Ascent<'a> {
             octave: self.octave,
             step_in_octave: self.step_in_octave,
             rescue: self.plan.terms.rescue,
-            runs: self.runs.iter().map(RunProgress::of).collect(),
+            runs: self.runs.iter().map(RunProgress::from_run).collect(),
         };
         Ok(AscentState::new(at, self.read_state()?))
     }

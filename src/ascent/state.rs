@@ -136,7 +136,7 @@ impl AscentState {
 }
 
 impl RunProgress {
-    pub(super) fn of(running: &RunState) -> Self {
+    pub(super) fn from_run(running: &RunState) -> Self {
         Self {
             drawn: running.random.drawn(),
             rescue_left: running.rescue_left,

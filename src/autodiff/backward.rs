@@ -114,7 +114,7 @@ fn dependent_values(builder: &Builder, shapes: &Types, sources: &[String]) -> Ha
 fn no_rule(builder: &Builder, shapes: &Types, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
-    if let Some(why) = differentiability::SkipReasons::of(graph, shapes).find(node) {
+    if let Some(why) = differentiability::SkipReasons::new(graph, shapes).find(node) {
         return Error::Unsupported {
             node: node.display_name(),
             op: node.op_type.clone(),

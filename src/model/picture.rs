@@ -82,7 +82,7 @@ pub fn read_until(path: &Path, stop: &CancelHandle) -> Result<RgbImage, Error> {
     };
     let picture = decoded.as_ref().ok().map(|(picture, _)| picture);
     let alone = |bytes: &[u8]| Some(decode(bytes, format, stop).ok()?.0);
-    if let Some(loss) = loss::of(&bytes, format, picture, &alone) {
+    if let Some(loss) = loss::describe(&bytes, format, picture, &alone) {
         return Err(refused(format!("{loss}; copy or download it again")));
     }
     let (mut picture, orientation) = decoded.map_err(|error| refused(why(&error)))?;

@@ -329,7 +329,7 @@ impl Preprocessing {
 
     /// The part of a picture of `width` × `height` pixels that [`Preprocessing::tensor`] shows to the model.
     pub fn window(&self, (width, height): (u32, u32), size: InputSize) -> Window {
-        match Placement::of(self, (width, height), size) {
+        match Placement::new(self, (width, height), size) {
             Some(placement) => placement.window(size),
             None => Window::entire(width, height),
         }
@@ -343,7 +343,7 @@ impl Preprocessing {
     }
 
     fn fit(&self, picture: &RgbImage, size: InputSize) -> RgbImage {
-        let Some(placement) = Placement::of(self, picture.dimensions(), size) else {
+        let Some(placement) = Placement::new(self, picture.dimensions(), size) else {
             return picture.clone();
         };
         let [left, top, wide, high] = placement.region;

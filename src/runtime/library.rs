@@ -275,7 +275,7 @@ impl Library {
     }
 
     fn cuda(&self) -> Option<&'static builds::Cuda> {
-        builds::Cuda::of(self.built_for_cuda().ok()?.major)
+        builds::Cuda::with_major(self.built_for_cuda().ok()?.major)
     }
 
     pub(super) fn environment(&self) -> &Environment {

@@ -126,7 +126,7 @@ impl Browser {
 
     /// Lists the channels of a layer.
     pub fn show_channels(&mut self, layer: usize, channels: usize) {
-        let list = ListState::of(channels);
+        let list = ListState::new(channels);
         self.order = CellOrder::Number;
         self.channels = Some(Channels { layer, list });
     }

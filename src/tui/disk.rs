@@ -382,7 +382,7 @@ fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
         let path = history::image_path(home, &id).ok()?;
         Some((
             item,
-            likeness::Look::of(&picture_file::read_picture(&path).ok()?),
+            likeness::Look::from_picture(&picture_file::read_picture(&path).ok()?),
         ))
     };
     likeness::chain(items.into_iter().filter_map(look).collect())

@@ -12,7 +12,7 @@ pub struct Look(Vec<f32>);
 
 impl Look {
     /// The features of a picture with at least one pixel.
-    pub fn of(picture: &RgbImage) -> Self {
+    pub fn from_picture(picture: &RgbImage) -> Self {
         let fine = imageops::thumbnail(picture, SIDE * 8, SIDE * 8);
         let pixels = |row: u32, column: u32| {
             let (fine, top, left) = (&fine, row * 8, column * 8);
@@ -85,7 +85,11 @@ mod tests {
             plain([10, 20, 240]),
             striped,
         ];
-        let looks = pictures.iter().map(Look::of).enumerate().collect();
+        let looks = pictures
+            .iter()
+            .map(Look::from_picture)
+            .enumerate()
+            .collect();
         assert_eq!(chain(looks), [0, 2, 4, 3, 1]);
         assert!(chain(Vec::new()).is_empty());
     }

@@ -45,7 +45,7 @@ impl Default for ListState {
 
 impl ListState {
     /// Lists the first `count` items.
-    pub fn of(count: usize) -> Self {
+    pub fn new(count: usize) -> Self {
         Self {
             rows: (0..count).collect(),
             ..Self::default()
@@ -54,7 +54,7 @@ impl ListState {
 
     /// The first `count` items in a view of `lines` lines, with the cursor on the item `cursor`.
     pub fn around(count: usize, cursor: usize, lines: usize) -> Self {
-        let mut list = Self::of(count);
+        let mut list = Self::new(count);
         list.go_to_row(cursor);
         list.fit(lines, 1);
         list
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_cursor_keeps_its_item_when_the_rows_change() {
-        let mut list = ListState::of(10);
+        let mut list = ListState::new(10);
         list.go_to(6);
         list.set_rows(vec![2, 4, 6, 8]);
         assert_eq!((list.selected(), list.cursor()), (Some(6), 2));
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_range_is_marked_from_the_last_mark_and_chosen_in_order() {
-        let mut list = ListState::of(10);
+        let mut list = ListState::new(10);
         list.go_to(7);
         list.toggle_mark();
         list.go_to(4);
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_range_begins_where_nothing_was_marked() {
-        let mut list = ListState::of(10);
+        let mut list = ListState::new(10);
         list.go_to(2);
         assert!(list.mark_range());
         list.go_to(5);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_grid_moves_by_lines_and_reaches_its_short_last_line() {
-        let mut list = ListState::of(8);
+        let mut list = ListState::new(8);
         list.fit(3, 3);
         list.go(Motion::Down, 3);
         assert_eq!(list.selected(), Some(3));
@@ -289,7 +289,7 @@ mod tests {
         ) {
             const MOTIONS: [Motion; 8] = [Motion::Up, Motion::Down, Motion::Left, Motion::Right,
                 Motion::PageUp, Motion::PageDown, Motion::Top, Motion::Bottom];
-            let mut list = ListState::of(count);
+            let mut list = ListState::new(count);
             for (motion, lines, columns) in moves {
                 list.go(MOTIONS[motion], lines);
                 list.fit(lines, columns);

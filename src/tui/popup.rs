@@ -86,7 +86,7 @@ impl Knobs {
     /// Moves among the listed settings; `page` is the number of visible ones.
     pub fn go(&mut self, motion: Motion, page: usize) {
         let listed = self.listed();
-        let mut rows = ListState::of(listed.len());
+        let mut rows = ListState::new(listed.len());
         let at = listed.iter().position(|index| *index == self.cursor);
         rows.go_to_row(at.unwrap_or(0));
         rows.go(motion, page);
@@ -289,7 +289,7 @@ impl Palette {
                 .map(PaletteRow::Completion)
                 .collect()
         };
-        self.list = ListState::of(self.rows.len());
+        self.list = ListState::new(self.rows.len());
     }
 
     fn commands(&self, text: &str) -> Vec<PaletteRow> {

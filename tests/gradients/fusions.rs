@@ -67,7 +67,7 @@ fn packed_queries_keys_and_values_are_those_that_are_not() {
         b.emit("Reshape", &[&part, &dims], &[])
     };
     let of = |inputs: &[(&str, &[usize], Fill)], build: &dyn Fn(&mut Builder) -> [String; 3]| {
-        let problem = Problem::of(ElementType::F32, 18, inputs, attending(build));
+        let problem = Problem::new(ElementType::F32, 18, inputs, attending(build));
         problem.with_ops_of("com.microsoft", &["MultiHeadAttention"])
     };
     let none = String::new;
@@ -81,7 +81,7 @@ fn packed_queries_keys_and_values_are_those_that_are_not() {
             of(&others, &|_| ["q".into(), "x".into(), none()]),
         ),
     ] {
-        let numeric = Numeric::of(&apart, 1).unwrap();
+        let numeric = Numeric::new(&apart, 1).unwrap();
         for device in DEVICES {
             let options = Options {
                 device,

@@ -103,7 +103,7 @@ fn refusal(model: ModelProto) -> String {
         .iter()
         .find(|node| node.is_op("Loop"))
         .unwrap();
-    let why = control_flow::SkipReasons::of(&graph, &Types::default())
+    let why = control_flow::SkipReasons::new(&graph, &Types::default())
         .find(node)
         .unwrap();
     let message = analyze(&graph, &Types::default(), "x")["last"].to_string();
@@ -173,7 +173,7 @@ fn many_loops_that_do_not_end_are_given_up_together() {
     let begin = Instant::now();
     assert!(control_flow::resolve(&graph, &[]).unwrap().is_none());
     assert!(begin.elapsed() < Duration::from_secs(20));
-    let why = control_flow::SkipReasons::of(&graph, &Types::default())
+    let why = control_flow::SkipReasons::new(&graph, &Types::default())
         .find(graph.nodes().last().unwrap())
         .unwrap();
     assert!(why.starts_with("it runs for more than "), "{why}");

@@ -51,7 +51,7 @@ enum Variable {
 }
 
 impl Variable {
-    fn of(batches: [usize; 3], tensors: [&TensorProto; 3]) -> Option<Self> {
+    fn new(batches: [usize; 3], tensors: [&TensorProto; 3]) -> Option<Self> {
         let dims = tensors.map(|tensor| tensor.dims.as_slice());
         if dims[0] == dims[1] && dims[0] == dims[2] {
             let integers = tensors.map(|tensor| match tensor.elem() {
@@ -126,7 +126,7 @@ pub fn generalize(
         if first == second && first == third {
             continue;
         }
-        match Variable::of(batches, [first, second, third]) {
+        match Variable::new(batches, [first, second, third]) {
             Some(variable) => variables.insert(&first.name, variable),
             None => return depends(&format!("constant {}", printable(&first.name))),
         };
@@ -251,7 +251,7 @@ mod tests {
 
     fn variable(make: impl Fn(i64) -> TensorProto) -> Option<Variable> {
         let [first, second, third] = BATCHES.map(|batch| make(batch as i64));
-        Variable::of(BATCHES, [&first, &second, &third])
+        Variable::new(BATCHES, [&first, &second, &third])
     }
 
     #[test]

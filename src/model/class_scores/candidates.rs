@@ -168,7 +168,7 @@ fn listed(sources: &[ScoreSource]) -> String {
 /// Why the dimensions of `output` are unknown or wrong: unresolved control flow, for whose results ONNX Runtime may
 /// infer no rank; otherwise the first node whose output types are unknown.
 fn obstacle(graph: &Graph, shapes: &Types, output: &str) -> Option<String> {
-    let refusals = control_flow::SkipReasons::of(graph, shapes);
+    let refusals = control_flow::SkipReasons::new(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.ancestors([output]));
     let needed: Vec<&NodeProto> = nodes

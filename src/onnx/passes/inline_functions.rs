@@ -32,7 +32,7 @@ pub fn inline(mut model: ModelProto) -> Result<ModelProto, Error> {
     let functions = std::mem::take(&mut model.functions);
     let mut graph = model.graph.take().unwrap_or_default();
     let mut inliner = Inliner {
-        functions: functions.iter().map(Function::of).collect(),
+        functions: functions.iter().map(Function::from_proto).collect(),
         scope: NameScope::from_proto(&graph),
         cost: 0,
         bytes: 0,
@@ -67,7 +67,7 @@ struct Function<'a> {
 }
 
 impl<'a> Function<'a> {
-    fn of(proto: &'a FunctionProto) -> (Key<'a>, Self) {
+    fn from_proto(proto: &'a FunctionProto) -> (Key<'a>, Self) {
         let import = proto
             .opset_import
             .iter()

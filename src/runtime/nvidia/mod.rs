@@ -161,7 +161,7 @@ pub fn refusal(driver: &Driver, built: Built, number: u32) -> Option<String> {
             Err(why) => return Some(why),
             Ok(build) => build,
         };
-        let oldest = Cuda::of(built.major).map_or(String::new(), |cuda| {
+        let oldest = Cuda::with_major(built.major).map_or(String::new(), |cuda| {
             format!(" (it needs {} or newer)", cuda.driver)
         });
         return Some(format!(

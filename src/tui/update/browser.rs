@@ -43,7 +43,7 @@ pub fn move_cursor(app: &mut App, motion: Motion) {
                 app.browser.list_mut().go(motion, lines);
             }
             Panel::Queue => {
-                let mut rows = ListState::of(app.queue.jobs().len());
+                let mut rows = ListState::new(app.queue.jobs().len());
                 rows.go_to_row(app.queue_cursor);
                 rows.go(motion, page);
                 app.queue_cursor = rows.cursor();

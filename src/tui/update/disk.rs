@@ -107,7 +107,7 @@ fn show_folder(app: &mut App, folder: PathBuf, choices: Result<Vec<Choice>, Stri
     match choices {
         Ok(choices) => {
             picker.folder = folder;
-            picker.list = ListState::of(choices.len());
+            picker.list = ListState::new(choices.len());
             picker.choices = choices;
             picker.problem = None;
         }

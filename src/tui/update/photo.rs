@@ -125,7 +125,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
                 Ok(_) => return,
                 Err(why) => Channels::Failed(crate::text::shown(&why)),
             };
-            photo.cells = ListState::of(photo.shown().len());
+            photo.cells = ListState::new(photo.shown().len());
         }
         (About::Class { class, at }, Ok(Found::Class(map))) if at == photo.map_at => {
             photo.maps.push((class, map));

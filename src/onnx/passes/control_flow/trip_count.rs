@@ -44,7 +44,7 @@ pub fn trip_count(
     let mut evaluated = Vec::new();
     for ((input, output), value) in body.input[2..].iter().zip(1..).zip(carried) {
         if needed.contains(input.name.as_str()) {
-            let initial = graph.constant(value).and_then(Scalar::of);
+            let initial = graph.constant(value).and_then(Scalar::from_tensor);
             state.insert(&input.name, initial.ok_or_else(|| not_constant(value))?);
             evaluated.push((input, output));
         }
@@ -132,7 +132,7 @@ fn constants<'a>(graph: &'a Graph, body: &'a GraphProto, nodes: &[&'a NodeProto]
     let mut scalars = Scalars::new();
     for name in names {
         let constant = local.get(name).or_else(|| graph.constant(name));
-        if let Some(scalar) = constant.and_then(Scalar::of) {
+        if let Some(scalar) = constant.and_then(Scalar::from_tensor) {
             scalars.insert(name, scalar);
         }
     }
@@ -210,7 +210,7 @@ fn apply(op: &str, node: &NodeProto, arguments: &[Scalar]) -> Option<Scalar> {
 }
 
 impl Scalar {
-    fn of(tensor: &TensorProto) -> Option<Self> {
+    fn from_tensor(tensor: &TensorProto) -> Option<Self> {
         let (elem, value) = (tensor.elem().ok()?, scalar_value(tensor).ok()??);
         Some(Self { elem, value })
     }

@@ -34,7 +34,7 @@ struct Variant {
 }
 
 impl Variant {
-    fn of(entry: &HistoryEntry) -> Self {
+    fn from_entry(entry: &HistoryEntry) -> Self {
         let branch = entry.branched_from.as_ref();
         Self {
             seed: entry.seed,
@@ -71,7 +71,7 @@ impl AtlasRuns {
         let mut of_channels: BTreeMap<usize, HistoryEntry> = BTreeMap::new();
         let (main_runs, other_runs): (Vec<_>, Vec<_>) = runs
             .into_iter()
-            .partition(|entry| Some(Variant::of(entry)) == main);
+            .partition(|entry| Some(Variant::from_entry(entry)) == main);
         let mut take = |runs: Vec<&HistoryEntry>| {
             for entry in runs {
                 let channel = of_channels.entry(entry.unit.index);
@@ -93,7 +93,8 @@ impl AtlasRuns {
     pub fn typical(&self) -> Option<&HistoryEntry> {
         let runs: Vec<&HistoryEntry> = self.of_channels.values().collect();
         let main = most_frequent(&runs)?;
-        runs.into_iter().find(|entry| Variant::of(entry) == main)
+        runs.into_iter()
+            .find(|entry| Variant::from_entry(entry) == main)
     }
 
     /// The number of channels that the layer has at least.
@@ -107,7 +108,7 @@ impl AtlasRuns {
 fn most_frequent(runs: &[&HistoryEntry]) -> Option<Variant> {
     let mut channels: HashMap<Variant, (BTreeSet<usize>, u64)> = HashMap::new();
     for entry in runs {
-        let (known, newest) = channels.entry(Variant::of(entry)).or_default();
+        let (known, newest) = channels.entry(Variant::from_entry(entry)).or_default();
         known.insert(entry.unit.index);
         *newest = entry.time.max(*newest);
     }
