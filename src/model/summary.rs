@@ -295,13 +295,16 @@ impl NetworkSummary {
     }
 }
 
+/// The source of an assumption, in reports.
+pub const ASSUMED: &str = "nobody";
+
 /// The source of a fact about a model, in words.
 fn source(origin: Origin, stated: Option<String>) -> String {
     match origin {
         Origin::Card => "its card".into(),
         Origin::Exporter => stated.unwrap_or_else(|| "its exporter".into()),
         Origin::Network => "the network itself".into(),
-        Origin::Assumed => "nobody".into(),
+        Origin::Assumed => ASSUMED.into(),
     }
 }
 
