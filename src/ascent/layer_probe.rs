@@ -11,7 +11,7 @@ use super::evaluate::{Site, largest, session};
 use crate::model::Network;
 use crate::onnx::{Builder, ElementType, Types, ValueType};
 use crate::runtime::{Device, Session, Tensor};
-use crate::text::printable;
+use crate::text::quoted;
 use ndarray::{Array2, Array4, ArrayD};
 use std::str::FromStr;
 
@@ -208,7 +208,7 @@ impl Watched {
         layer: &str,
     ) -> Result<Self, Error> {
         let layout = network.layout(layer).ok_or_else(|| {
-            Error::NoSuchUnit(format!("{} is not a layer with channels", printable(layer)))
+            Error::NoSuchUnit(format!("{} is not a layer with channels", quoted(layer)))
         })?;
         let mut activations = layout.by_channel(builder, shapes, layer)?;
         let ValueType { elem, dims } = shapes.get(&activations)?.clone();
@@ -247,7 +247,7 @@ impl Watched {
         let maxima: ArrayD<f32> = next(found)?;
         let places: ArrayD<i64> = next(found)?;
         if !means.iter().chain(&maxima).all(|value| value.is_finite()) {
-            return Err(Error::NotFiniteLayer(printable(&self.layer)));
+            return Err(Error::NotFiniteLayer(quoted(&self.layer)));
         }
         let numbers = means.iter().zip(&maxima).zip(&places).enumerate();
         let channel = |(channel, ((&mean, &maximum), &place)): (usize, ((&f32, &f32), &i64))| {

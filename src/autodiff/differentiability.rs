@@ -4,7 +4,7 @@ use super::rules;
 use crate::onnx::passes::{control_flow, decompose};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashMap;
 
 /// Whether a value can be differentiated with respect to the input.
@@ -88,7 +88,7 @@ pub fn analyze<'a>(
         } else if merged == Differentiability::Differentiable && !rules::is_supported(node) {
             merged = Differentiability::Blocked {
                 node: node.display_name(),
-                op: printable(&node.op_type),
+                op: quoted(&node.op_type),
                 why: refusals.find(node),
             };
         }

@@ -16,7 +16,7 @@ use ziggurat::runtime::{Provider, ProviderList};
 use ziggurat::terminal;
 use ziggurat::tui::event_loop;
 use ziggurat::tui::messages::Level;
-use ziggurat::tui::saved::{self, Saved};
+use ziggurat::tui::saved::{self, SavedState};
 use ziggurat::tui::theme::Themes;
 use ziggurat::tui::{App, Environment, keys::Keymap};
 use ziggurat::variables;
@@ -172,7 +172,7 @@ fn working(home: &Home, wanted: &ProviderList) -> Result<Vec<Provider>, Failure>
 }
 
 /// The model that was used last, if it is still there.
-fn last(home: &Home, saved: &Saved, warnings: &mut Vec<String>) -> Option<String> {
+fn last(home: &Home, saved: &SavedState, warnings: &mut Vec<String>) -> Option<String> {
     let name = saved.last()?.name.clone()?;
     match ModelSource::resolve(home, Some(&name)) {
         Ok(_) => Some(name),

@@ -223,7 +223,7 @@ impl Failure {
     /// The same error with a prefix.
     pub fn about(self, what: &str) -> Self {
         let named = |problem: anyhow::Error| {
-            anyhow::anyhow!(ziggurat::text::about(what, &problem.to_string()))
+            anyhow::anyhow!(ziggurat::text::with_subject(what, &problem.to_string()))
         };
         match self {
             Self::Usage(problem) => Self::Usage(named(problem)),

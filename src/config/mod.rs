@@ -54,80 +54,80 @@ pub struct Config {
 }
 
 /// A top-level key of the file, and how its value is read.
-struct Entry {
+struct ConfigKey {
     key: &'static str,
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
 }
 
-const ENTRIES: [Entry; 11] = [
-    Entry {
+const KEYS: [ConfigKey; 11] = [
+    ConfigKey {
         key: "model",
         take: |config, item, _| {
             config.model = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "provider",
         take: |config, item, _| {
             config.provider = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "judge",
         take: |config, item, _| {
             config.judge = item.texts()?;
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "graphics",
         take: |config, item, _| {
             config.graphics = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "blocks",
         take: |config, item, _| {
             config.blocks = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "theme",
         take: |config, item, _| {
             config.theme = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "notify",
         take: |config, item, _| {
             config.notify = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "mouse",
         take: |config, item, _| {
             config.mouse = item.flag()?;
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "favourites",
         take: |config, item, _| {
             config.favourites = Some(folder(item.text()?)?);
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "keys",
         take: take_keys,
     },
-    Entry {
+    ConfigKey {
         key: "presets",
         take: take_presets,
     },
@@ -135,7 +135,7 @@ const ENTRIES: [Entry; 11] = [
 
 /// The keys of the file.
 pub fn keys() -> impl Iterator<Item = &'static str> {
-    ENTRIES.iter().map(|entry| entry.key)
+    KEYS.iter().map(|entry| entry.key)
 }
 
 impl Config {
@@ -173,7 +173,7 @@ impl Config {
         let (table, mut problems) = document.parse();
         for item in items(table.get_ref()) {
             config.lines.insert(item.key.into(), document.line(item.at));
-            match ENTRIES.iter().find(|entry| entry.key == item.key) {
+            match KEYS.iter().find(|entry| entry.key == item.key) {
                 Some(entry) => {
                     if let Err(why) = (entry.take)(&mut config, &item, &mut problems) {
                         problems.add(item.at, item.key, || why);

@@ -75,7 +75,7 @@ pub enum Error {
     /// No layer has this name.
     #[error(
         "no layer is called {}; `ziggurat layers` lists them{suggestion}",
-        crate::text::printable(name)
+        crate::text::quoted(name)
     )]
     UnknownLayer { name: String, suggestion: String },
     /// A picture could not be decoded.

@@ -3,7 +3,7 @@
 use super::Graph;
 use super::graph::declared_dims;
 use super::proto::ModelProto;
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -73,7 +73,7 @@ impl InputChange {
 impl fmt::Display for InputChange {
     /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = printable(self.name());
+        let name = quoted(self.name());
         match self {
             Self::Converted(_) => {
                 write!(f, "the model computes in float32: so does its input {name}")

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::device::{Device, PROVIDERS};
 use super::messages::one_line;
-use crate::text::printable;
+use crate::text::quoted;
 
 /// An error of the runtime.
 #[derive(Debug, thiserror::Error)]
@@ -225,7 +225,7 @@ fn of_a_node(message: &str) -> Option<String> {
         Some(_) => "the model's opset has no such operator; the exporter left it unconverted",
         None => why,
     };
-    Some(format!("node {} ({op}): {why}", printable(name)))
+    Some(format!("node {} ({op}): {why}", quoted(name)))
 }
 
 #[cfg(test)]

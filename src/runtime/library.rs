@@ -31,7 +31,7 @@ use super::environments::Environments;
 use super::messages::one_line;
 use super::nvidia::runtime::Runtime;
 use super::nvidia::{self, Built, builds, files};
-use super::{Error, Package, Progress};
+use super::{Error, Package, ProgressCallback};
 use crate::home::Home;
 
 /// The oldest usable minor version of ONNX Runtime 1.
@@ -179,7 +179,7 @@ impl Library {
     ///
     /// # Errors
     /// If `ORT_DYLIB_PATH` names no usable library, or if none is found and none can be downloaded.
-    pub fn load(home: &Home, progress: &Progress<'_>) -> Result<&'static Self, Error> {
+    pub fn load(home: &Home, progress: &ProgressCallback<'_>) -> Result<&'static Self, Error> {
         let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = LOADED.get() {
             return Ok(library);
@@ -325,7 +325,7 @@ fn log(level: LogLevel, category: &str, _id: &str, at: &str, message: &str) {
 ///
 /// # Errors
 /// As [`Package::fetch`]; and if none is pinned for this machine.
-pub fn fetch(home: &Home, progress: &Progress<'_>) -> Result<LocatedLibrary, Error> {
+pub fn fetch(home: &Home, progress: &ProgressCallback<'_>) -> Result<LocatedLibrary, Error> {
     fetch_package(
         cpu_package().ok_or_else(|| no_build("build"))?,
         home,
@@ -344,7 +344,7 @@ fn no_build(wanted: &'static str) -> Error {
 fn fetch_package(
     package: Package,
     home: &Home,
-    progress: &Progress<'_>,
+    progress: &ProgressCallback<'_>,
 ) -> Result<LocatedLibrary, Error> {
     let folder = package.fetch(&package.folder(&home.runtime()), &keep, progress)?;
     let bad = |reason: String| Error::BadLibrary {

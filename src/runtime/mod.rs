@@ -53,7 +53,7 @@ pub use error::Error;
 pub use evaluator::OnnxRuntime;
 pub use io_loop::DeviceLoop;
 pub use library::{Library, LibraryOrigin, LocatedLibrary};
-pub use package::{Package, Progress, Stage};
+pub use package::{Package, ProgressCallback, Stage};
 pub use placement::NodePlacement;
 pub use plugin::Plugin;
 pub use provider_list::{ProviderList, ResolvedProviders};

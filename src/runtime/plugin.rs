@@ -12,7 +12,7 @@ use ort::memory::{DeviceType, MemoryInfo};
 use ort::session::builder::SessionBuilder;
 
 use super::messages::one_line;
-use super::{Library, Package, Progress};
+use super::{Library, Package, ProgressCallback};
 use crate::catch_panic;
 
 /// A plugin.
@@ -64,7 +64,10 @@ pub fn webgpu_package() -> Option<Package> {
 ///
 /// # Errors
 /// As [`Package::fetch`]; [`super::Error::NoPlugin`] if none is pinned for this machine.
-pub fn fetch_webgpu(runtime: &Path, progress: &Progress<'_>) -> Result<PathBuf, super::Error> {
+pub fn fetch_webgpu(
+    runtime: &Path,
+    progress: &ProgressCallback<'_>,
+) -> Result<PathBuf, super::Error> {
     let package = webgpu_package().ok_or_else(no_plugin)?;
     let folder = package.fetch(&package.folder(runtime), &keep_webgpu, progress)?;
     Ok(folder.join(WEBGPU_FILE))
@@ -117,7 +120,7 @@ impl Plugin {
                 } else {
                     Err(format!(
                         "no such file: {}; --provider plugin:PATH expects the path of a plugin library",
-                        crate::text::printable(split_options(text).0)
+                        crate::text::quoted(split_options(text).0)
                     ))
                 }
             }
@@ -257,7 +260,7 @@ const ADVICE: &str = "--provider plugin:PATH expects the path of a plugin librar
 
 /// Why ONNX Runtime takes no plugin from a file, from its message, and what to do.
 fn not_a_plugin(path: &Path, message: &str) -> String {
-    let name = crate::text::printable(&path.display().to_string());
+    let name = crate::text::quoted(&path.display().to_string());
     // The message names the path, once or twice, before the loader's own words.
     let place = format!("{}: ", path.display());
     let reason = message.rsplit(place.as_str()).next().unwrap_or(message);

@@ -81,7 +81,7 @@ fn attempt(device: Device) -> Result<(), Error> {
     if let Some(node) = left {
         return Err(refused(format!(
             "its provider leaves {} to the CPU",
-            crate::text::printable(&node.operator)
+            crate::text::quoted(&node.operator)
         )));
     }
     let (_, expected) = run(Device::Cpu)?;

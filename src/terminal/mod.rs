@@ -48,7 +48,7 @@ mod tmux;
 mod tty;
 mod version;
 
-pub use attention::{Notify, Progress, notification, progress};
+pub use attention::{Notify, QueueProgress, notification, progress};
 pub use clipboard::copied;
 pub use late_responses::LateResponses;
 pub use painter::{Painted, Painter, covered_cells, remove_all};

@@ -1,7 +1,7 @@
 //! The explorer's input and output: [`Action`]s change the state; [`Effect`]s are requests of the state to the
 //! disk, the worker and the terminal.
 
-use super::browser::Place;
+use super::browser::ListId;
 use super::completion::Name;
 use super::keys::Chord;
 use super::picture_cache;
@@ -12,7 +12,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, Queue};
 use crate::runs::worker::{WorkerCommand, WorkerEvent};
 use crate::setting_value::SettingValue;
-use crate::terminal::Progress;
+use crate::terminal::QueueProgress;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub enum DiskResponse {
         frames: Vec<Arc<RgbImage>>,
     },
     /// Items of a list, ordered by similarity of their pictures.
-    Likeness(Place, Vec<usize>),
+    Likeness(ListId, Vec<usize>),
     Folder {
         folder: PathBuf,
         choices: Result<Vec<Choice>, String>,
@@ -130,7 +130,7 @@ pub enum Effect {
     LoadFrames(String),
     /// Order items of a list by similarity of their runs' pictures: item and id of each, starting with the
     /// first.
-    OrderByLikeness(Place, Vec<(usize, String)>),
+    OrderByLikeness(ListId, Vec<(usize, String)>),
     /// Move runs to the trash; they can be restored.
     Remove(Vec<String>),
     Restore(Vec<String>),
@@ -144,7 +144,7 @@ pub enum Effect {
     /// Copy a text to the terminal's clipboard.
     Copy(String),
     /// Show the progress of the queue outside of the text, or remove it.
-    Progress(Option<Progress>),
+    QueueProgress(Option<QueueProgress>),
     /// Notify the user, even without the focus.
     Notify(String),
     /// List a folder's models.

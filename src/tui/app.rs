@@ -19,7 +19,7 @@ use super::picture_cache::{self, PictureCache};
 use super::popup::Popup;
 use super::prompt::Prompt;
 use super::replay::Replay;
-use super::saved::{PAUSE, Saved, SavedModel};
+use super::saved::{PAUSE, SavedModel, SavedState};
 use super::showing::{Heat, Showing, Snapshot};
 use super::theme::Theme;
 use super::undoable::{MAX_UNDOABLE, Undoable};
@@ -30,7 +30,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, JobState, Queue};
 use crate::runs::target::{LayerPart, Target};
 use crate::runs::worker::{ModelInfo, Watched};
-use crate::terminal::Progress;
+use crate::terminal::QueueProgress;
 use image::RgbImage;
 use ratatui::layout::Size;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -148,12 +148,12 @@ pub struct App {
     /// The runs since the queue was last empty.
     pub busy: Option<Busy>,
     /// Their progress, as reported last.
-    pub progress: Option<Progress>,
+    pub progress: Option<QueueProgress>,
     /// Whether the terminal window has the focus, as far as reported.
     pub is_looked_at: bool,
 
     /// The saved view state of each model.
-    pub saved: Saved,
+    pub saved: SavedState,
     /// When it was written last.
     pub saved_at: Duration,
     /// Whether it may have changed since.
@@ -225,7 +225,7 @@ impl App {
             busy: None,
             progress: None,
             is_looked_at: true,
-            saved: Saved::default(),
+            saved: SavedState::default(),
             saved_at: Duration::ZERO,
             unsaved: false,
             returning: None,

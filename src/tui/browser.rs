@@ -44,7 +44,7 @@ impl Tab {
 }
 
 /// A list of the browser: its tab, and the layer in a list of channels.
-pub type Place = (Tab, Option<usize>);
+pub type ListId = (Tab, Option<usize>);
 
 /// The order of the cells in a grid of channels or classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -275,7 +275,7 @@ impl Browser {
     }
 
     /// The current list: the tab, and the layer in a list of channels.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> ListId {
         let channels = self.channels.as_ref().filter(|_| self.tab == Tab::Layers);
         (self.tab, channels.map(|channels| channels.layer))
     }

@@ -37,13 +37,13 @@ pub struct Disk {
     effects: Option<Sender<Effect>>,
     thread: Option<JoinHandle<()>>,
     /// To the thread that lists folders. It is not joined.
-    looks: Option<Sender<Look>>,
+    lookups: Option<Sender<Lookup>>,
     /// The history is watched while this exists.
     _watched: Sender<()>,
 }
 
 /// A request to the thread that lists folders.
-enum Look {
+enum Lookup {
     /// The models of a folder.
     Folder(PathBuf),
     /// The completions of a path, and the folder to which it is relative.
@@ -75,7 +75,7 @@ impl Disk {
         let (watched, end) = mpsc::channel();
         let (scanned, respond) = (home.clone(), answer.clone());
         std::thread::spawn(move || watch::watch(&scanned, &end, &respond));
-        let (looks, asked) = mpsc::channel();
+        let (lookups, asked) = mpsc::channel();
         let (seen, respond) = (home.clone(), answer.clone());
         std::thread::spawn(move || {
             for look in asked {
@@ -96,17 +96,17 @@ impl Disk {
         Self {
             effects: Some(effects),
             thread: Some(thread),
-            looks: Some(looks),
+            lookups: Some(lookups),
             _watched: watched,
         }
     }
 
     /// Performs an effect.
     pub fn perform(&self, effect: Effect) {
-        let look = match effect {
-            Effect::ListFolder(folder) => Look::Folder(folder),
-            Effect::ListNames(text, folder) => Look::Names(text, folder),
-            Effect::FindPhotos(path) => Look::Photos(path),
+        let lookup = match effect {
+            Effect::ListFolder(folder) => Lookup::Folder(folder),
+            Effect::ListNames(text, folder) => Lookup::Names(text, folder),
+            Effect::FindPhotos(path) => Lookup::Photos(path),
             effect => {
                 if let Some(effects) = &self.effects {
                     // The thread lives as long as `self`.
@@ -115,14 +115,14 @@ impl Disk {
                 return;
             }
         };
-        if let Some(looks) = &self.looks {
-            drop(looks.send(look));
+        if let Some(lookups) = &self.lookups {
+            drop(lookups.send(lookup));
         }
     }
 
     /// Waits until everything is saved.
     pub fn finish(&mut self) {
-        self.looks = None;
+        self.lookups = None;
         self.effects = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -130,17 +130,17 @@ impl Disk {
     }
 }
 
-fn look_up(home: &Home, look: Look) -> DiskResponse {
-    match look {
-        Look::Folder(folder) => {
+fn look_up(home: &Home, lookup: Lookup) -> DiskResponse {
+    match lookup {
+        Lookup::Folder(folder) => {
             let choices = folders::list_folder(home, &folder);
             DiskResponse::Folder { folder, choices }
         }
-        Look::Names(text, folder) => {
+        Lookup::Names(text, folder) => {
             let names = folders::list_names(&text, &folder);
             DiskResponse::Names { text, names }
         }
-        Look::Photos(path) => {
+        Lookup::Photos(path) => {
             let found = folders::find_photos(&path);
             DiskResponse::Photos { path, found }
         }
@@ -259,7 +259,7 @@ impl DiskThread {
             | Effect::FindPhotos(_)
             | Effect::Worker(_)
             | Effect::Copy(_)
-            | Effect::Progress(_)
+            | Effect::QueueProgress(_)
             | Effect::Notify(_)
             | Effect::Redraw
             | Effect::Suspend
@@ -382,7 +382,7 @@ fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
         let path = history::image_path(home, &id).ok()?;
         Some((
             item,
-            likeness::Look::from_picture(&picture_file::read_picture(&path).ok()?),
+            likeness::PictureFeatures::from_picture(&picture_file::read_picture(&path).ok()?),
         ))
     };
     likeness::chain(items.into_iter().filter_map(look).collect())

@@ -220,10 +220,10 @@ impl EventLoop {
             Effect::Worker(command) => self.workers.send(command),
             Effect::Redraw => self.screen.forget(),
             Effect::Copy(text) => self.screen.copy(&text),
-            Effect::Progress(progress) if self.notify != Notify::Off => {
+            Effect::QueueProgress(progress) if self.notify != Notify::Off => {
                 self.screen.progress(progress);
             }
-            Effect::Progress(_) => {}
+            Effect::QueueProgress(_) => {}
             Effect::Notify(text) => self.screen.notify(self.notify, &text),
             Effect::Suspend => self.suspend(),
             Effect::Quit => self.over = true,
@@ -252,7 +252,7 @@ impl EventLoop {
             }
             self.measure();
             self.screen.forget();
-            self.perform(Effect::Progress(self.app.progress));
+            self.perform(Effect::QueueProgress(self.app.progress));
         }
     }
 }

@@ -8,9 +8,9 @@ const SIDE: u32 = 6;
 /// Features of a picture for comparison: per cell of a raster the lightness, two colour differences, and the
 /// variation of lightness, which separates smooth from textured.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look(Vec<f32>);
+pub struct PictureFeatures(Vec<f32>);
 
-impl Look {
+impl PictureFeatures {
     /// The features of a picture with at least one pixel.
     pub fn from_picture(picture: &RgbImage) -> Self {
         let fine = imageops::thumbnail(picture, SIDE * 8, SIDE * 8);
@@ -47,8 +47,8 @@ impl Look {
 }
 
 /// A greedy order that starts with the first item; each next item is the most similar to the last.
-pub fn chain(looks: Vec<(usize, Look)>) -> Vec<usize> {
-    let mut rest = looks;
+pub fn chain(features: Vec<(usize, PictureFeatures)>) -> Vec<usize> {
+    let mut rest = features;
     if rest.is_empty() {
         return Vec::new();
     }
@@ -85,12 +85,12 @@ mod tests {
             plain([10, 20, 240]),
             striped,
         ];
-        let looks = pictures
+        let features = pictures
             .iter()
-            .map(Look::from_picture)
+            .map(PictureFeatures::from_picture)
             .enumerate()
             .collect();
-        assert_eq!(chain(looks), [0, 2, 4, 3, 1]);
+        assert_eq!(chain(features), [0, 2, 4, 3, 1]);
         assert!(chain(Vec::new()).is_empty());
     }
 }

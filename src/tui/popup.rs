@@ -8,7 +8,7 @@ use super::photo::Photo;
 use super::prompt::PromptKind;
 use crate::ascent::settings::{GROUPS, Knob, in_groups};
 use crate::runs::Record;
-use crate::runs::worker::{ModelInfo, Origin};
+use crate::runs::worker::{ModelInfo, TransferSource};
 use std::path::{Path, PathBuf};
 
 /// A popup.
@@ -123,7 +123,7 @@ pub enum Purpose {
     #[default]
     Open,
     /// Running these runs in one or several models.
-    Run(Vec<Origin>),
+    Run(Vec<TransferSource>),
 }
 
 /// The model picker.

@@ -5,7 +5,7 @@ mod picture_thread;
 
 use crate::catch_panic;
 use crate::terminal::{
-    Notify, Painter, PlacedPicture, Progress, Terminal, copied, notification, progress,
+    Notify, Painter, PlacedPicture, QueueProgress, Terminal, copied, notification, progress,
 };
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
@@ -165,7 +165,7 @@ impl Screen {
     }
 
     /// Shows or removes the progress, with the next frame.
-    pub fn progress(&mut self, how_far: Option<Progress>) {
+    pub fn progress(&mut self, how_far: Option<QueueProgress>) {
         self.pending.extend(progress(&self.terminal, how_far));
     }
 

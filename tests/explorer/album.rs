@@ -4,7 +4,7 @@ use super::photo::{found, looking, paste, questions};
 use super::support::{Driver, network, picture, work};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use ziggurat::runs::worker::photo::{About, Answer as Looked, Found, Photo, Question};
+use ziggurat::runs::worker::photo::{About, Answer as Looked, AnswerContent, Photo, Question};
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
@@ -21,11 +21,11 @@ const SEEN: [(&str, usize, f32); 4] = [
     ("/photos/gone.png", 9, 0.0),
 ];
 
-fn seen(question: &Question) -> Result<Found, String> {
+fn seen(question: &Question) -> Result<AnswerContent, String> {
     let path = question.photo.to_str().unwrap();
     match SEEN.iter().find(|(name, ..)| *name == path) {
         Some((_, 9, _)) => Err(format!("{path}: the file ends early, before its picture")),
-        Some((_, class, probability)) => Ok(Found::Photo(Arc::new(Photo {
+        Some((_, class, probability)) => Ok(AnswerContent::Photo(Arc::new(Photo {
             picture: picture(),
             size: (640, 480),
             seen: None,

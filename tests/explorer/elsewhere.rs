@@ -6,7 +6,7 @@ use ziggurat::model::Classes;
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::queue::JobState;
-use ziggurat::runs::worker::{ModelInfo, Origin, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{ModelInfo, TransferSource, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::picture_cache::Size;
@@ -30,7 +30,7 @@ fn list_models(explorer: &mut Driver) {
 }
 
 /// The models in which runs are looked up, and the runs.
-fn transfers(effects: &[Effect]) -> Vec<(String, Vec<Origin>)> {
+fn transfers(effects: &[Effect]) -> Vec<(String, Vec<TransferSource>)> {
     let asked = work(effects).into_iter().filter_map(|work| match work {
         Work::Transfer { model, runs } => Some((model.clone(), runs.clone())),
         _ => None,
@@ -79,7 +79,7 @@ fn a_class_is_made_in_another_model_with_the_same_seed_and_settings() {
     };
     assert_eq!(model, "efficientnet-lite1");
     assert!(
-        matches!(&runs[..], [Origin::Spec(spec)] if spec.target == "flamingo" && spec.seed == 1)
+        matches!(&runs[..], [TransferSource::Spec(spec)] if spec.target == "flamingo" && spec.seed == 1)
     );
     assert!(explorer.app.popups.is_empty() && explorer.app.prompt.is_none());
 
@@ -130,11 +130,10 @@ fn finished_runs_are_made_in_several_marked_models() {
         "/models/resnet18.onnx",
     ];
     assert_eq!(models, expected);
-    assert!(
-        asked
-            .iter()
-            .all(|(_, runs)| matches!(&runs[..], [Origin::Kept(_), Origin::Kept(_)]))
-    );
+    assert!(asked.iter().all(|(_, runs)| matches!(
+        &runs[..],
+        [TransferSource::Stored(_), TransferSource::Stored(_)]
+    )));
     assert_eq!(explorer.app.browser.history.mark_count(), 0);
 }
 

@@ -3,7 +3,7 @@
 use super::finished::{explorer, newest_message};
 use super::support::{Driver, picture, work};
 use ziggurat::ascent::Overlay;
-use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
+use ziggurat::runs::worker::photo::{About, Answer as Seen, AnswerContent};
 use ziggurat::runs::worker::{Started, Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, DiskResponse, Effect};
@@ -81,7 +81,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     let found = picture();
     explorer.report(WorkerEvent::Photo(Seen {
         question: question.clone(),
-        found: Ok(Found::Class(found.clone())),
+        found: Ok(AnswerContent::Class(found.clone())),
     }));
     assert!(std::sync::Arc::ptr_eq(
         explorer.app.shown_picture().unwrap(),
@@ -96,7 +96,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     // A late map belongs to another picture.
     explorer.report(WorkerEvent::Photo(Seen {
         question,
-        found: Ok(Found::Class(found)),
+        found: Ok(AnswerContent::Class(found)),
     }));
     assert!(explorer.app.heat.is_none());
     let question = ask(&mut explorer);

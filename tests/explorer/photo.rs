@@ -7,7 +7,7 @@ use ziggurat::ascent::layer_probe::{ChannelActivation, Rank};
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::worker::photo::{
-    About, Answer as Looked, Channel, Found, MapAt, Photo, Question,
+    About, Answer as Looked, AnswerContent, Channel, MapAt, Photo, Question,
 };
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
@@ -46,15 +46,15 @@ fn channel(channel: usize, mean: f32, at: Option<(usize, usize)>) -> Channel {
 }
 
 /// A worker's answer: eight channels of a layer with positions.
-pub fn found(question: &Question) -> Found {
+pub fn found(question: &Question) -> AnswerContent {
     match &question.about {
-        About::Photo | About::Listed => Found::Photo(Arc::new(photo())),
+        About::Photo | About::Listed => AnswerContent::Photo(Arc::new(photo())),
         About::Channels { layer, .. } => {
             let at = (layer != "head/logits").then_some((3, 5));
             let channels = (0..8).map(|index| channel(20 - index, 3.0 - 0.25 * index as f32, at));
-            Found::Channels(channels.collect())
+            AnswerContent::Channels(channels.collect())
         }
-        About::Class { .. } => Found::Class(picture()),
+        About::Class { .. } => AnswerContent::Class(picture()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::onnx::graph::declared_dims_mut;
 use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
 use crate::onnx::types::{fixed_dims, value_info};
 use crate::onnx::{Builder, ElementType, Error, Graph, NameScope, Types, ValueType};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashMap;
 
 /// `offset + slope · N`, for each of several integers.
@@ -128,7 +128,7 @@ pub fn generalize(
         }
         match Variable::new(batches, [first, second, third]) {
             Some(variable) => variables.insert(&first.name, variable),
-            None => return depends(&format!("constant {}", printable(&first.name))),
+            None => return depends(&format!("constant {}", quoted(&first.name))),
         };
     }
     reserved.extend(NameScope::from_graph(first));

@@ -6,7 +6,7 @@ use crate::onnx::node::{canonical_domain, is_default_domain};
 use crate::onnx::passes::upgrade_opset;
 use crate::onnx::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto};
 use crate::onnx::{Error, NameScope};
-use crate::text::printable;
+use crate::text::quoted;
 use prost::Message;
 use std::collections::HashMap;
 
@@ -132,7 +132,7 @@ impl Inliner<'_> {
             bytes,
         } = &self.functions[&key(&call.domain, &call.op_type, &call.overload)];
         let unsupported = |why: &str| {
-            let (call, function) = (call.display_name(), printable(&call.op_type));
+            let (call, function) = (call.display_name(), quoted(&call.op_type));
             Error::Unsupported(format!("node {call}: function {function} {why}"))
         };
         if depth >= MAX_DEPTH {

@@ -6,12 +6,12 @@ use crate::home::Home;
 use crate::runs::Spec;
 use image::{Rgb, RgbImage};
 
-pub(crate) struct Desk {
+pub(crate) struct Fixture {
     pub folder: tempfile::TempDir,
     pub home: Home,
 }
 
-impl Desk {
+impl Fixture {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());

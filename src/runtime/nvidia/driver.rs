@@ -118,7 +118,7 @@ fn check(status: Status) -> Result<(), Trouble> {
 /// Text that a library wrote into a buffer.
 fn text(buffer: &[u8]) -> String {
     let text = CStr::from_bytes_until_nul(buffer).unwrap_or_default();
-    crate::text::printable(&text.to_string_lossy())
+    crate::text::quoted(&text.to_string_lossy())
         .trim_matches('"')
         .to_string()
 }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::{Package, Progress, Stage};
+use super::{Package, ProgressCallback, Stage};
 use crate::runtime::Error;
 use crate::runtime::messages::one_line;
 
@@ -70,7 +70,7 @@ impl Pip {
         &self,
         package: &Package,
         part: &Path,
-        progress: &Progress<'_>,
+        progress: &ProgressCallback<'_>,
     ) -> Result<PathBuf, Error> {
         let (wheels, temporary) = (part.join("wheel"), part.join("pip"));
         for folder in [&wheels, &temporary] {
@@ -127,7 +127,7 @@ fn watch(
     child: &mut Child,
     package: &Package,
     folders: &[&Path],
-    progress: &Progress<'_>,
+    progress: &ProgressCallback<'_>,
 ) -> Result<ExitStatus, Error> {
     let text = format!("fetching {} {}", package.name, package.version);
     let mut most = 0;

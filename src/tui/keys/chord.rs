@@ -38,7 +38,7 @@ pub enum KeyError {
     Empty,
     #[error(
         "{} is not a key; write one such as `x`, `G`, `ctrl-x`, `alt-enter`, `space`, `pageup` or `f1`",
-        crate::text::printable(.0)
+        crate::text::quoted(.0)
     )]
     Unknown(String),
     #[error("write the character that `shift` makes of `{0}` instead")]

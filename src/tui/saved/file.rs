@@ -1,7 +1,7 @@
 //! The file of saved view states, one for all models and all explorers of a user. A damaged file is renamed, and a new
 //! one is started. A file that cannot be read now may be intact: it stays.
 
-use super::{Saved, SavedModel};
+use super::{SavedModel, SavedState};
 use crate::files;
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ struct Content {
 
 /// The saved states, and a line about the file's problem, if it has one: then no state is read. A damaged file is
 /// renamed.
-pub fn load(home: &Home) -> (Saved, Option<String>) {
+pub fn load(home: &Home) -> (SavedState, Option<String>) {
     let path = home.explorer();
     if let Ok(saved) = read(&path) {
         return (saved, None);
@@ -37,7 +37,7 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
                 "{}: {problem}; where you were is not restored",
                 path.display()
             );
-            (Saved::default(), Some(text))
+            (SavedState::default(), Some(text))
         }
     }
 }
@@ -52,11 +52,11 @@ enum Unread {
 
 /// # Errors
 /// If the file cannot be read; it is then left alone.
-fn read_or_set_aside(path: &Path) -> io::Result<(Saved, Option<String>)> {
+fn read_or_set_aside(path: &Path) -> io::Result<(SavedState, Option<String>)> {
     match read(path) {
         Ok(saved) => Ok((saved, None)),
         Err(Unread::System(problem)) => Err(problem),
-        Err(Unread::Damaged(why)) => Ok((Saved::default(), Some(set_aside(path, &why)))),
+        Err(Unread::Damaged(why)) => Ok((SavedState::default(), Some(set_aside(path, &why)))),
     }
 }
 
@@ -96,7 +96,7 @@ pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     Ok(problem)
 }
 
-fn written(saved: &Saved) -> Vec<u8> {
+fn written(saved: &SavedState) -> Vec<u8> {
     let content = Content {
         version: VERSION,
         models: saved.models.clone(),
@@ -104,9 +104,11 @@ fn written(saved: &Saved) -> Vec<u8> {
     serde_json::to_vec(&content).expect("names and numbers can always be written as JSON")
 }
 
-fn read(path: &Path) -> Result<Saved, Unread> {
+fn read(path: &Path) -> Result<SavedState, Unread> {
     let file = match files::open(path) {
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
+            return Ok(SavedState::default());
+        }
         Err(problem) => return Err(Unread::System(problem)),
         Ok(file) => file,
     };
@@ -124,7 +126,7 @@ fn read(path: &Path) -> Result<Saved, Unread> {
         let why = "another version of Ziggurat wrote it";
         return Err(Unread::Damaged(why.into()));
     }
-    let mut saved = Saved::default();
+    let mut saved = SavedState::default();
     for model in content.models {
         saved.put(model);
     }
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn a_saved_model_is_read_again_and_other_models_stay() {
         let (_folder, home) = home();
-        assert_eq!(load(&home), (Saved::default(), None));
+        assert_eq!(load(&home), (SavedState::default(), None));
         save(&home, &model("a")).unwrap();
         save(&home, &model("b")).unwrap();
         let (saved, problem) = load(&home);
@@ -165,7 +167,7 @@ mod tests {
             fs::create_dir_all(home.explorer().parent().unwrap()).unwrap();
             fs::write(home.explorer(), damage).unwrap();
             let (saved, problem) = load(&home);
-            assert_eq!(saved, Saved::default());
+            assert_eq!(saved, SavedState::default());
             let problem = problem.unwrap();
             assert!(problem.contains("explorer.json") && !problem.contains('\n'));
             let aside = home.explorer().with_extension("damaged.json");

@@ -2,7 +2,7 @@
 
 use super::notes::no_other;
 use crate::runs::worker::WorkerCommand as Work;
-use crate::runs::worker::photo::{About, Answer, Found};
+use crate::runs::worker::photo::{About, Answer, AnswerContent};
 use crate::tui::action::Effect;
 use crate::tui::album::Album;
 use crate::tui::app::App;
@@ -64,7 +64,7 @@ pub fn answer(app: &mut App, answer: &Answer) {
         app.photos.asked = None;
     }
     let found = match (&answer.question.about, &answer.found) {
-        (About::Photo | About::Listed, Ok(Found::Photo(photo))) => Ok(Arc::clone(photo)),
+        (About::Photo | About::Listed, Ok(AnswerContent::Photo(photo))) => Ok(Arc::clone(photo)),
         (About::Photo | About::Listed, Err(why)) => Err(why.clone()),
         _ => return,
     };

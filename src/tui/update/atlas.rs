@@ -5,7 +5,7 @@ use crate::runs::Spec;
 use crate::runs::queue::MAX_JOBS;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
-use crate::tui::browser::{CellOrder, Place, Tab};
+use crate::tui::browser::{CellOrder, ListId, Tab};
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
@@ -148,7 +148,7 @@ fn by_score(app: &App, a: usize, b: usize) -> Ordering {
 }
 
 /// Applies the order of the items with a picture; the others follow.
-pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
+pub fn ordered(app: &mut App, place: ListId, order: &[usize]) {
     if app.browser.order != CellOrder::Likeness || app.browser.place() != place {
         return;
     }

@@ -1,7 +1,7 @@
-//! Progress and notifications outside of the screen.
+//! QueueProgress and notifications outside of the screen.
 
 use crate::runs::queue::JobState;
-use crate::terminal::Progress;
+use crate::terminal::QueueProgress;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::busy::Busy;
@@ -30,7 +30,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     let progress = progress(app);
     if progress != app.progress {
         app.progress = progress;
-        effects.push(Effect::Progress(progress));
+        effects.push(Effect::QueueProgress(progress));
     }
 }
 
@@ -65,9 +65,9 @@ fn share(app: &App) -> Option<f64> {
 }
 
 /// The progress as shown outside of the screen.
-fn progress(app: &App) -> Option<Progress> {
+fn progress(app: &App) -> Option<QueueProgress> {
     let share = share(app)?;
-    Some(Progress {
+    Some(QueueProgress {
         percent: (100.0 * share) as u8,
         paused: app.paused,
     })

@@ -2,7 +2,7 @@
 
 use super::{history, notes, picker, submission};
 use crate::runs::Spec;
-use crate::runs::worker::{Origin, WorkerCommand as Work};
+use crate::runs::worker::{TransferSource, WorkerCommand as Work};
 use crate::text::counted;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -19,18 +19,22 @@ pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
         return notes::no_network(app);
     }
     let specs = submission::chosen_specs(app).into_iter();
-    let runs = specs.map(|spec| Origin::Spec(Box::new(spec))).collect();
+    let runs = specs
+        .map(|spec| TransferSource::Spec(Box::new(spec)))
+        .collect();
     choose(app, runs, effects);
 }
 
 /// Opens the picker for the models in which the selected finished runs are to be repeated.
 pub fn choose_for_finished(app: &mut App, effects: &mut Vec<Effect>) {
     let chosen = history::chosen(app).into_iter();
-    let runs = chosen.map(|entry| Origin::Kept(entry.id.clone())).collect();
+    let runs = chosen
+        .map(|entry| TransferSource::Stored(entry.id.clone()))
+        .collect();
     choose(app, runs, effects);
 }
 
-fn choose(app: &mut App, runs: Vec<Origin>, effects: &mut Vec<Effect>) {
+fn choose(app: &mut App, runs: Vec<TransferSource>, effects: &mut Vec<Effect>) {
     if runs.is_empty() {
         return;
     }

@@ -4,7 +4,7 @@
 use crate::ascent::Overlay;
 use crate::runs::history;
 use crate::runs::worker::WorkerCommand as Work;
-use crate::runs::worker::photo::{About, Answer, Found, MapAt, Question};
+use crate::runs::worker::photo::{About, Answer, AnswerContent, MapAt, Question};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::messages::Level;
@@ -105,10 +105,10 @@ pub fn answer(app: &mut App, answer: &Answer) -> bool {
         return false;
     };
     match &answer.found {
-        Ok(Found::Class(map)) => heat.picture = Some(map.clone()),
+        Ok(AnswerContent::Class(map)) => heat.picture = Some(map.clone()),
         Ok(_) => {}
         Err(why) => {
-            let why = crate::text::shown(why);
+            let why = crate::text::safe(why);
             app.heat = None;
             app.messages.say(Level::Error, why, app.now);
         }

@@ -5,7 +5,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
 use crate::runs::{Record, format};
-use crate::text::{about, counted};
+use crate::text::{counted, with_subject};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::Command;
@@ -46,7 +46,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
                     Arc::make_mut(opened).provider = provider;
                     note
                 }
-                _ => about(format::model(&model), &note),
+                _ => with_subject(format::model(&model), &note),
             };
             app.messages.say(Level::Warning, text, app.now);
         }
@@ -145,7 +145,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
                 return;
             };
-            let text = about(&title, &why);
+            let text = with_subject(&title, &why);
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
             note_end(app, &title, false);
@@ -270,7 +270,7 @@ fn advice(app: &App, record: &Record) -> String {
     let probability = format::percent(record.probability.unwrap_or_default());
     format!(
         "{} was not reached ({probability}): try another seed ({}), or stochastic_depth = 0 or more steps ({})",
-        crate::text::shown(&record.spec.target),
+        crate::text::safe(&record.spec.target),
         key(Command::NewSeed),
         key(Command::Settings)
     )

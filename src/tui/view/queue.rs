@@ -4,7 +4,7 @@ use super::Frame;
 use super::panel::{bordered, list, noted};
 use crate::runs::format;
 use crate::runs::queue::{Job, JobState};
-use crate::text::after_name;
+use crate::text::without_subject;
 use crate::tui::app::{App, Panel};
 use crate::tui::list_state::ListState;
 use crate::tui::pace;
@@ -41,7 +41,10 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
         }
         JobState::Waiting => (Role::Dim, format!("seed {}", job.spec.seed)),
         JobState::Paused(step) => (Role::Warning, format!("paused at {step}")),
-        JobState::Failed(why) => (Role::Bad, fit(after_name(&job.spec.target, why), width / 2)),
+        JobState::Failed(why) => (
+            Role::Bad,
+            fit(without_subject(&job.spec.target, why), width / 2),
+        ),
     };
     let room = width.saturating_sub(state.len() + 1);
     let name = match job.spec.objective.kind {

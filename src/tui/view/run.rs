@@ -5,7 +5,7 @@ use super::chart::{curve, top_classes};
 use super::panel::{TITLE_MARGIN, bordered, two};
 use super::subject;
 use crate::runs::format;
-use crate::text::span;
+use crate::text::duration;
 use crate::tui::app::App;
 use crate::tui::pace;
 use crate::tui::pace::ActiveRun;
@@ -114,7 +114,7 @@ fn pace(app: &App, live: &ActiveRun, room: usize) -> String {
     let Some(seconds) = pace::seconds_left(live) else {
         return String::new();
     };
-    let left = format!("{} left", span(seconds));
+    let left = format!("{} left", duration(seconds));
     let pace = live.steps_per_second;
     let ways = [" steps/s", "/s"].map(|unit| format!("{pace:.1}{unit} · {left}"));
     let fitting = ways.into_iter().find(|way| way.chars().count() <= room);

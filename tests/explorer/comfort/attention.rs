@@ -1,9 +1,9 @@
-//! Progress and notifications outside of the screen.
+//! QueueProgress and notifications outside of the screen.
 
 use crate::support::Driver;
 use std::time::Duration;
 use ziggurat::runs::worker::{Started, WorkerEvent};
-use ziggurat::terminal::{Progress, Protocol};
+use ziggurat::terminal::{Protocol, QueueProgress};
 use ziggurat::tui::action::{Action, Effect};
 
 fn explorer() -> Driver {
@@ -19,9 +19,9 @@ fn notifications(effects: &[Effect]) -> Vec<&str> {
 }
 
 /// The last change of the progress; `None` if there was none.
-fn progress(effects: &[Effect]) -> Option<Option<Progress>> {
+fn progress(effects: &[Effect]) -> Option<Option<QueueProgress>> {
     let mut shown = effects.iter().filter_map(|effect| match effect {
-        Effect::Progress(progress) => Some(*progress),
+        Effect::QueueProgress(progress) => Some(*progress),
         _ => None,
     });
     shown.next_back()

@@ -7,14 +7,14 @@ use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, DiskResponse, Effect};
 use ziggurat::tui::browser::Tab;
-use ziggurat::tui::saved::{Saved, SavedModel};
+use ziggurat::tui::saved::{SavedModel, SavedState};
 use ziggurat::tui::showing::Showing;
 
 /// The view state that is saved on quitting.
-fn quit(explorer: &mut Driver) -> Saved {
+fn quit(explorer: &mut Driver) -> SavedState {
     let effects = explorer.press("q");
     assert!(matches!(effects.last(), Some(Effect::Quit)));
-    let mut saved = Saved::default();
+    let mut saved = SavedState::default();
     kept(&effects)
         .into_iter()
         .for_each(|model| saved.put(model));
@@ -30,14 +30,14 @@ fn kept(effects: &[Effect]) -> Vec<SavedModel> {
 }
 
 /// An explorer that starts with a saved view state, before the finished runs are known.
-fn start(saved: &Saved) -> Driver {
+fn start(saved: &SavedState) -> Driver {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.app.saved = saved.clone();
     explorer.report(WorkerEvent::Opened(Arc::new(network())));
     explorer
 }
 
-fn start_with_runs(saved: &Saved) -> Driver {
+fn start_with_runs(saved: &SavedState) -> Driver {
     let mut explorer = start(saved);
     explorer.remember(12);
     explorer.answer(DiskResponse::RunsEnd { damaged: 0 });
@@ -138,7 +138,7 @@ fn settings_that_are_not_allowed_are_refused_with_a_line() {
     let effects = before.press("q");
     let mut model = kept(&effects).remove(0);
     model.changes.insert("steps".into(), 1e12.into());
-    let mut saved = Saved::default();
+    let mut saved = SavedState::default();
     saved.put(model);
     let after = start(&saved);
     assert_eq!(after.app.next_run.title(), "draft");

@@ -10,7 +10,7 @@ use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
 use crate::onnx::{Error, Graph, NameScope, Types, names};
-use crate::text::printable;
+use crate::text::quoted;
 use splice::Splicer;
 use std::cell::OnceCell;
 use unroll::UnrolledLoop;
@@ -139,7 +139,7 @@ fn taken_branch<'a>(graph: &Graph, node: &'a NodeProto) -> Result<&'a GraphProto
     let condition = node.input_at(0).unwrap_or_default();
     let constant = graph.constant(condition).map(scalar_value).transpose()?;
     let Some(value) = constant.flatten() else {
-        let condition = printable(condition);
+        let condition = quoted(condition);
         return Err(Skipped(format!(
             "its condition {condition} depends on the input"
         )));

@@ -7,7 +7,7 @@ use crate::onnx::passes::control_flow::scalar_value;
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{ElementType, Graph};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::{HashMap, HashSet};
 
 /// 2^53: float64 represents all integers up to it exactly.
@@ -140,7 +140,7 @@ fn constants<'a>(graph: &'a Graph, body: &'a GraphProto, nodes: &[&'a NodeProto]
 }
 
 fn not_constant(value: &str) -> Skipped {
-    let value = printable(value);
+    let value = quoted(value);
     Skipped(format!(
         "its condition depends on {value}, which is not a constant scalar"
     ))
@@ -162,7 +162,7 @@ fn evaluate(node: &NodeProto, scalars: &Scalars) -> Result<Scalar, Skipped> {
     let op = node.standard_op().filter(|_| node.output.len() == 1);
     let result = op.and_then(|op| apply(op, node, &arguments));
     result.ok_or_else(|| {
-        let (node, op) = (node.display_name(), printable(&node.op_type));
+        let (node, op) = (node.display_name(), quoted(&node.op_type));
         Skipped(format!(
             "its condition depends on node {node} ({op}), which cannot be evaluated"
         ))

@@ -4,7 +4,7 @@ use crate::ascent::Kind;
 use crate::runs::history::{EndReason, HistoryEntry};
 use crate::runs::{Error, format};
 use crate::suggest;
-use crate::text::{counted, shown};
+use crate::text::{counted, safe};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -121,7 +121,7 @@ fn most_frequent(runs: &[&HistoryEntry]) -> Option<Variant> {
 
 /// The error of a layer without runs.
 fn nothing(channels: &[&HistoryEntry], layer: &str, seed: Option<u64>) -> Error {
-    let name = shown(layer);
+    let name = safe(layer);
     let layers: BTreeSet<&str> = channels
         .iter()
         .map(|entry| entry.objective.value.as_str())
@@ -151,7 +151,7 @@ fn one_model(runs: &[&HistoryEntry]) -> Result<(), Error> {
     }
     let named = models.iter().take(MAX_NAMED);
     let named: Vec<String> = named
-        .map(|(hash, model)| format!("{} ({})", format::model(model), shown(hash)))
+        .map(|(hash, model)| format!("{} ({})", format::model(model), safe(hash)))
         .collect();
     let why = format!(
         "these channels have runs of {}: choose one with --model NAME or --model HASH: {}",

@@ -51,7 +51,7 @@ impl Tree {
     }
 }
 
-fn place(located: &[Located], file: &str) -> Option<Place> {
+fn place(located: &[Located], file: &str) -> Option<LibraryLocation> {
     let one = located.iter().find(|one| one.file == file).unwrap();
     one.found.as_ref().map(|(place, _)| *place)
 }
@@ -79,12 +79,12 @@ fn each_library_is_taken_from_the_first_place_that_has_it() {
     ]);
     let located = tree.found(&CUDA_13);
     for (file, expected) in [
-        ("libcudart.so.13", Place::Own),
-        ("libcublas.so.13", Place::VirtualEnv),
-        ("libcublasLt.so.13", Place::Conda),
-        ("libnvrtc.so.13", Place::Python),
-        ("libcurand.so.10", Place::Data),
-        ("libcudnn.so.9", Place::System),
+        ("libcudart.so.13", LibraryLocation::Own),
+        ("libcublas.so.13", LibraryLocation::VirtualEnv),
+        ("libcublasLt.so.13", LibraryLocation::Conda),
+        ("libnvrtc.so.13", LibraryLocation::Python),
+        ("libcurand.so.10", LibraryLocation::Data),
+        ("libcudnn.so.9", LibraryLocation::System),
     ] {
         assert_eq!(place(&located, file), Some(expected), "{file}");
     }
@@ -108,11 +108,11 @@ fn a_library_for_another_cuda_version_is_not_taken() {
         "data/nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9",
     ]);
     let (place, path) = path_of(&tree, &CUDA_13, CUDNN).unwrap();
-    assert_eq!(place, Place::Data);
+    assert_eq!(place, LibraryLocation::Data);
     assert!(path.ends_with("nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9"));
     assert_eq!(
         path_of(&tree, &CUDA_12, CUDNN).unwrap().0,
-        Place::VirtualEnv
+        LibraryLocation::VirtualEnv
     );
 
     // PyTorch's cuRAND for CUDA 12, NVIDIA's in a folder of CUDA 13, both in the data folder.
@@ -125,14 +125,20 @@ fn a_library_for_another_cuda_version_is_not_taken() {
     ]);
     assert_eq!(
         path_of(&tree, &CUDA_12, CURAND).unwrap().0,
-        Place::VirtualEnv
+        LibraryLocation::VirtualEnv
     );
-    assert_eq!(path_of(&tree, &CUDA_13, CURAND).unwrap().0, Place::Python);
+    assert_eq!(
+        path_of(&tree, &CUDA_13, CURAND).unwrap().0,
+        LibraryLocation::Python
+    );
 
     // Another version in the data folder belongs to another build.
     let tree = Tree::new(&["data/nvidia-curand-cu12-10.3.10.19/libcurand.so.10"]);
     assert_eq!(path_of(&tree, &CUDA_13, CURAND), None);
-    assert_eq!(path_of(&tree, &CUDA_12, CURAND).unwrap().0, Place::Data);
+    assert_eq!(
+        path_of(&tree, &CUDA_12, CURAND).unwrap().0,
+        LibraryLocation::Data
+    );
 }
 
 #[test]
@@ -198,7 +204,7 @@ fn a_file_that_cannot_be_loaded_is_passed_over_and_named() {
         }
     };
     let located = locate(CUDNN, cudnn_package(), &CUDA_13, &around, &open);
-    assert_eq!(located.found.as_ref().unwrap().0, Place::Data);
+    assert_eq!(located.found.as_ref().unwrap().0, LibraryLocation::Data);
     assert_eq!(located.passed_over.len(), 1);
     let nowhere = locate(CUDNN, None, &CUDA_13, &around, &|_| {
         Err("file too short".into())
@@ -215,7 +221,7 @@ fn the_path_of_a_library_that_the_loader_finds_is_known() {
     let around = Surroundings::default();
     let located = locate("libm.so.6", None, &CUDA_13, &around, &open);
     let (place, path) = located.found.unwrap();
-    assert_eq!(place, Place::System);
+    assert_eq!(place, LibraryLocation::System);
     assert!(path.is_absolute() && path.is_file(), "{path:?}");
     let missing = locate("libnowhere.so.1", None, &CUDA_13, &around, &open);
     assert_eq!(missing.found, None);
