@@ -6,6 +6,7 @@
 //! - [`safe`]: a name within a line: escaped, of bounded length
 //! - [`quoted`]: a name in an error: the same, in quotes
 //! - [`one_line`]: a line of output: escaped; line breaks become spaces
+//! - [`joined_lines`]: a message of several lines: joined, not escaped
 //! - [`json`]: a line of JSON: escaped as in JSON
 //! - [`clean`]: a text whose characters keep their columns: each is replaced by a dot
 //! - [`stripped`]: a name: removed, of bounded length
@@ -97,6 +98,11 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// The lines of a message joined to one, with single spaces between its words. Nothing is escaped.
+pub fn joined_lines(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A line of JSON in which unsafe characters are escaped too: they can occur only within strings.
@@ -202,6 +208,7 @@ mod tests {
         let hostile = "a\u{1b}[2J\u{202e}\u{9b}31m\nb";
         assert_eq!(safe(hostile), "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
         assert_eq!(one_line("a\r\nb\u{2066}c\n"), "a  b\\u{2066}c");
+        assert_eq!(joined_lines(" a\n  b\tc \n"), "a b c");
         assert_eq!(clean(hostile), "a·[2J··31m·b");
         assert_eq!(stripped(" \u{1b}]0;x\u{7}\tb ", 7), "]0;x b");
         assert_eq!(stripped("abcdef", 3), "abc");

@@ -78,7 +78,7 @@ impl<'a> Ascent<'a> {
         Self::with_graph_capture(network, objective, runs, device, stop, graph_capture)
     }
 
-    /// As [`Ascent::new`]. `graph_capture` tells whether the device is to record its steps, if it can, instead of the
+    /// As [`Ascent::new`]. `graph_capture`: whether the device is to record its steps, if it can, instead of the
     /// user's setting (see [`crate::runtime::capture`]).
     ///
     /// # Errors

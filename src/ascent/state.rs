@@ -80,7 +80,7 @@ impl AscentState {
         }
     }
 
-    /// Checks that it is a state of `runs` in `octaves`. `is_between` tells that settings change at this step; the mask
+    /// Checks that it is a state of `runs` in `octaves`. `is_between`: settings change at this step; the mask
     /// may then be that of the settings before or after.
     ///
     /// # Errors

@@ -292,7 +292,7 @@ fn verdict(
 pub(super) mod testing {
     use super::Verdict;
 
-    /// What a judge says that gives the target this probability.
+    /// The verdict of a judge that gives the target this probability.
     pub fn verdict(model: &str, target_probability: Option<f32>) -> Verdict {
         Verdict {
             model: model.into(),

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::device::{Device, PROVIDERS};
-use super::messages::one_line;
+use crate::text::joined_lines;
 use crate::text::quoted;
 
 /// An error of the runtime.
@@ -197,13 +197,13 @@ impl Error {
     /// ONNX Runtime's message, on one line.
     pub(super) fn run(error: impl std::fmt::Display) -> Self {
         Self::Run {
-            reason: one_line(&error.to_string()),
+            reason: joined_lines(&error.to_string()),
         }
     }
 
     /// ONNX Runtime's message about a model, on one line.
     pub(super) fn model(error: impl std::fmt::Display) -> Self {
-        let message = one_line(&error.to_string());
+        let message = joined_lines(&error.to_string());
         Self::Model {
             reason: of_a_node(&message).unwrap_or(message),
         }

@@ -291,7 +291,7 @@ impl DeviceLoop {
         Ok(())
     }
 
-    /// Makes a place on the device for an output, if the model tells its shape.
+    /// Allocates a buffer on the device for an output, if the model declares its shape.
     fn place_output(&mut self, session: &Session, name: &str) -> Result<(), Error> {
         let port = session.output(name)?;
         let dims: Option<Vec<usize>> = (port.dims.iter())

@@ -28,11 +28,11 @@ use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
 use super::environments::Environments;
-use super::messages::one_line;
 use super::nvidia::runtime::Runtime;
 use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, ProgressCallback};
 use crate::home::Home;
+use crate::text::joined_lines;
 
 /// The oldest usable minor version of ONNX Runtime 1.
 pub const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
@@ -289,13 +289,13 @@ impl Library {
             remedy: "remove it, or set ORT_DYLIB_PATH to another".into(),
         };
         let builder =
-            ort::init_from(&found.path).map_err(|error| bad(one_line(&error.to_string())))?;
+            ort::init_from(&found.path).map_err(|error| bad(joined_lines(&error.to_string())))?;
         let environment = builder
             .with_name("ziggurat")
             .with_telemetry(false)
             .with_logger(Arc::new(log))
             .build()
-            .map_err(|error| bad(one_line(&error.to_string())))?;
+            .map_err(|error| bad(joined_lines(&error.to_string())))?;
         environment.set_log_level(LogLevel::Warning);
         tracing::info!(path = %found.path.display(), version = found.version, "loaded ONNX Runtime");
         Ok(Self {

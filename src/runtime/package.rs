@@ -176,7 +176,7 @@ fn part_prefix(name: &str) -> String {
 }
 
 /// The lock on one destination, held until the file is dropped. The lock file itself stays: removing it would let a
-/// process that waits on it and one that makes it anew both believe they hold it.
+/// process that waits on it and one that creates it again both believe they hold it.
 fn lock(parent: &Path, name: &str, waiting: impl FnOnce()) -> Result<File, Error> {
     let path = parent.join(format!(".{name}.lock"));
     let file = File::options()

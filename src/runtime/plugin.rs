@@ -11,9 +11,9 @@ use ort::device::Device;
 use ort::memory::{DeviceType, MemoryInfo};
 use ort::session::builder::SessionBuilder;
 
-use super::messages::one_line;
 use super::{Library, Package, ProgressCallback};
 use crate::catch_panic;
+use crate::text::joined_lines;
 
 /// A plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -208,7 +208,9 @@ impl Plugin {
         graph_capture: bool,
     ) -> Result<SessionBuilder, String> {
         let device = self.device(library)?;
-        let provider = device.ep().map_err(|error| one_line(&error.to_string()))?;
+        let provider = device
+            .ep()
+            .map_err(|error| joined_lines(&error.to_string()))?;
         let capture =
             (graph_capture && self == Self::WebGpu).then_some(("enableGraphCapture", "1"));
         let options: Vec<(String, String)> = self
@@ -219,7 +221,7 @@ impl Plugin {
             .collect();
         builder
             .with_devices([device], Some(&options))
-            .map_err(|error| one_line(&error.to_string()))
+            .map_err(|error| joined_lines(&error.to_string()))
     }
 
     /// The memory of its tensors.
@@ -248,7 +250,7 @@ fn registered(library: &'static Library, path: &Path) -> Result<Vec<usize>, Stri
         .map_err(|why| format!("{why}; {ADVICE}"))
         .and_then(|()| {
             let registered = environment.register_ep_library(name, path);
-            registered.map_err(|error| not_a_plugin(path, &one_line(&error.to_string())))
+            registered.map_err(|error| not_a_plugin(path, &joined_lines(&error.to_string())))
         })
         .map(|()| devices().filter(|one| !before.contains(one)).collect());
     registered.insert(path.into(), new.clone());

@@ -31,9 +31,9 @@
 
 mod attention;
 mod bandwidth;
+mod block_support;
 mod clipboard;
 mod detect;
-mod drawn;
 mod environment;
 mod evidence;
 pub mod inline;

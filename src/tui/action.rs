@@ -70,7 +70,7 @@ pub enum DiskResponse {
         frames: Vec<Arc<RgbImage>>,
     },
     /// Items of a list, ordered by similarity of their pictures.
-    Likeness(ListId, Vec<usize>),
+    Similarity(ListId, Vec<usize>),
     Folder {
         folder: PathBuf,
         choices: Result<Vec<Choice>, String>,
@@ -130,7 +130,7 @@ pub enum Effect {
     LoadFrames(String),
     /// Order items of a list by similarity of their runs' pictures: item and id of each, starting with the
     /// first.
-    OrderByLikeness(ListId, Vec<(usize, String)>),
+    OrderBySimilarity(ListId, Vec<(usize, String)>),
     /// Move runs to the trash; they can be restored.
     Remove(Vec<String>),
     Restore(Vec<String>),

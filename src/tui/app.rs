@@ -1,6 +1,7 @@
 //! The explorer's state. Only [`mod@super::update`] changes it and [`super::view`] draws it. Neither uses files,
 //! threads or the terminal, so everything can be tested without them.
 
+use super::active_run::ActiveRun;
 use super::album::Album;
 use super::browser::{Browser, Tab};
 use super::busy::Busy;
@@ -14,7 +15,6 @@ use super::lens::{Lens, Magnified};
 use super::messages::Messages;
 use super::next_run::NextRun;
 use super::opening::Model;
-use super::pace::ActiveRun;
 use super::picture_cache::{self, PictureCache};
 use super::popup::Popup;
 use super::prompt::Prompt;

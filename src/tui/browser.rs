@@ -55,7 +55,7 @@ pub enum CellOrder {
     /// Highest score first.
     Score,
     /// Similar pictures side by side.
-    Likeness,
+    Similarity,
 }
 
 impl CellOrder {
@@ -63,8 +63,8 @@ impl CellOrder {
     pub fn next(self) -> Self {
         match self {
             Self::Number => Self::Score,
-            Self::Score => Self::Likeness,
-            Self::Likeness => Self::Number,
+            Self::Score => Self::Similarity,
+            Self::Similarity => Self::Number,
         }
     }
 }

@@ -10,9 +10,9 @@ mod folders;
 mod watch;
 
 use super::action::{DiskResponse, Effect};
-use super::likeness;
 use super::picture_cache;
 use super::saved;
+use super::similarity;
 use crate::config;
 use crate::home::Home;
 use crate::runs::history::{HistoryEntry, Naming};
@@ -227,11 +227,11 @@ impl DiskThread {
                     Ok(Some(DiskResponse::NoRecord { id, why }))
                 }),
             Effect::LoadFrames(id) => self.frames(id),
-            Effect::OrderByLikeness(place, items) => {
+            Effect::OrderBySimilarity(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
                 // Reading many pictures is slow; nothing else depends on it.
                 std::thread::spawn(move || {
-                    answer(DiskResponse::Likeness(place, by_likeness(&home, items)));
+                    answer(DiskResponse::Similarity(place, by_similarity(&home, items)));
                 });
                 Ok(None)
             }
@@ -377,15 +377,15 @@ impl DiskThread {
 }
 
 /// Items in the order of similarity of their runs' pictures. Items without a readable picture are omitted.
-fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
+fn by_similarity(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     let look = |(item, id): (usize, String)| {
         let path = history::image_path(home, &id).ok()?;
         Some((
             item,
-            likeness::PictureFeatures::from_picture(&picture_file::read_picture(&path).ok()?),
+            similarity::PictureFeatures::from_picture(&picture_file::read_picture(&path).ok()?),
         ))
     };
-    likeness::chain(items.into_iter().filter_map(look).collect())
+    similarity::order(items.into_iter().filter_map(look).collect())
 }
 
 #[cfg(test)]

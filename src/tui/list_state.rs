@@ -199,7 +199,7 @@ impl ListState {
         }
     }
 
-    /// Unmarks items that are gone.
+    /// Unmarks items that no longer exist.
     pub fn unmark(&mut self, items: &[usize]) {
         for item in items {
             self.marks.remove(item);

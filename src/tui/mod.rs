@@ -6,7 +6,7 @@
 //! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, commands with an argument, key bindings,
 //!   colours
 //! - [`app`] and its parts: [`browser`], [`list_state`], [`layer_tree`], [`history_index`], [`picture_cache`],
-//!   [`pace`], [`next_run`], [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`],
+//!   [`active_run`], [`next_run`], [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`],
 //!   [`saved`]
 //! - [`photo`], [`completion`], `dropped`: photos, and typing or pasting their paths
 //! - [`action`]: actions and effects
@@ -14,6 +14,7 @@
 //! - [`event_loop`], `screen`, `disk`: the loop, the terminal, the files
 
 pub mod action;
+pub mod active_run;
 pub mod album;
 pub mod app;
 pub mod browser;
@@ -31,12 +32,10 @@ pub mod keys;
 pub mod layer_tree;
 pub mod layout;
 pub mod lens;
-mod likeness;
 pub mod list_state;
 pub mod messages;
 pub mod next_run;
 pub mod opening;
-pub mod pace;
 pub mod photo;
 pub mod picture_cache;
 pub mod popup;
@@ -45,6 +44,7 @@ pub mod replay;
 pub mod saved;
 mod screen;
 pub mod showing;
+mod similarity;
 pub mod text;
 pub mod theme;
 mod undoable;

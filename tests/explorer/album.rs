@@ -274,7 +274,7 @@ fn another_folder_takes_the_place_of_the_photos_before_and_a_file_is_added() {
 }
 
 #[test]
-fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_anew() {
+fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_them_again() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     let effects = explorer.answer(DiskResponse::Photos {
         path: "/photos".into(),

@@ -136,7 +136,7 @@ fn what_cannot_be_branched_says_why() {
 }
 
 #[test]
-fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
+fn a_paused_run_of_last_time_is_distinguished_from_waiting_ones() {
     let (mut other, job) = paused();
     set(&mut other, "momentum=0.5");
     let branch = Driver::started(&other.press("B"))[0];

@@ -234,17 +234,23 @@ fn a_grid_is_sorted_by_score_and_by_likeness() {
     assert_eq!(explorer.app.browser.list().rows(), [1, 2, 0, 3, 4, 5]);
     let effects = explorer.press("S");
     let asked = effects.iter().find_map(|effect| match effect {
-        Effect::OrderByLikeness(_, items) => Some(items.iter().map(|(item, _)| *item).collect()),
+        Effect::OrderBySimilarity(_, items) => Some(items.iter().map(|(item, _)| *item).collect()),
         _ => None,
     });
     assert_eq!(asked, Some(vec![1, 2, 0]));
-    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![1, 0, 2]));
+    explorer.answer(DiskResponse::Similarity(
+        (Tab::Classes, None),
+        vec![1, 0, 2],
+    ));
     assert_eq!(explorer.app.browser.list().rows(), [1, 0, 2, 3, 4, 5]);
     explorer.press("S");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
     // A late order is ignored.
-    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![1, 0, 2]));
+    explorer.answer(DiskResponse::Similarity(
+        (Tab::Classes, None),
+        vec![1, 0, 2],
+    ));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
 }
 
@@ -346,8 +352,8 @@ fn the_picture_of_a_cell_that_was_left_is_not_meant_any_more() {
 fn an_order_of_one_list_is_not_taken_for_another() {
     let mut explorer = explorer();
     explorer.press("2 S S");
-    assert_eq!(explorer.app.browser.order, CellOrder::Likeness);
-    explorer.answer(DiskResponse::Likeness((Tab::Layers, Some(3)), vec![5, 4]));
+    assert_eq!(explorer.app.browser.order, CellOrder::Similarity);
+    explorer.answer(DiskResponse::Similarity((Tab::Layers, Some(3)), vec![5, 4]));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
     explorer.press("1 2");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
@@ -357,7 +363,7 @@ fn an_order_of_one_list_is_not_taken_for_another() {
 fn a_list_that_was_left_is_in_the_order_of_its_numbers_again() {
     let mut explorer = explorer();
     explorer.press("2 S S");
-    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![5, 4]));
+    explorer.answer(DiskResponse::Similarity((Tab::Classes, None), vec![5, 4]));
     assert_eq!(explorer.app.browser.list().rows()[..2], [5, 4]);
     explorer.press("1 2");
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);

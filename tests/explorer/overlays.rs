@@ -11,7 +11,7 @@ use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::showing::Showing;
 
 #[test]
-fn the_overlay_goes_round_and_the_worker_is_told() {
+fn the_overlay_cycles_and_the_worker_is_notified() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let jobs = Driver::started(&explorer.press("2 enter"));
     let effects = explorer.press("o");

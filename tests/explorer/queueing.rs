@@ -406,7 +406,7 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
 }
 
 #[test]
-fn the_runs_of_a_sweep_can_be_told_apart() {
+fn the_runs_of_a_sweep_can_be_distinguished() {
     let mut explorer = Driver::new(Protocol::Kitty, 160, 40);
     explorer.press("2 w");
     explorer.write("steps=80,96 blur=1,2");

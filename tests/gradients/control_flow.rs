@@ -149,7 +149,7 @@ fn function(
 }
 
 #[test]
-fn functions_are_taken_apart_with_their_attributes_and_those_they_call() {
+fn functions_are_inlined_with_their_attributes_and_those_they_call() {
     let mut share = function(
         "share",
         &["v", "high"],
@@ -227,7 +227,7 @@ fn functions_are_taken_apart_with_their_attributes_and_those_they_call() {
 }
 
 #[test]
-fn functions_of_an_older_opset_are_brought_to_today_by_themselves() {
+fn functions_of_an_older_opset_are_upgraded_separately() {
     let old = function(
         "old",
         &["v"],

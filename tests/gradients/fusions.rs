@@ -32,7 +32,7 @@ fn the_parts_make_what_the_fused_operator_makes() {
 }
 
 #[test]
-fn a_fused_form_that_cannot_be_taken_apart_runs_but_is_refused_with_its_reason() {
+fn a_fused_form_that_cannot_be_decomposed_runs_but_is_refused_with_its_reason() {
     let case = cases::cumulated_attention();
     let problem = case.problem(ElementType::F32, 18);
     let outputs = run(&problem, &problem.graph, &problem.outputs).unwrap();

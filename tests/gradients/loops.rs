@@ -113,7 +113,7 @@ fn refusal(model: ModelProto) -> String {
 }
 
 #[test]
-fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
+fn a_loop_that_stays_and_reads_the_picture_directly_is_no_constant() {
     let mut model = counting(16, "from picture");
     let graph = model.graph.as_mut().unwrap();
     // Nothing that it is given depends on the picture, but for what its body reads.

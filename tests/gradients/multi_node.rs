@@ -395,7 +395,7 @@ fn attention_takes_its_parts_from_a_transposed_product() {
 }
 
 #[test]
-fn what_only_tells_a_type_has_no_gradient() {
+fn an_input_that_only_gives_a_type_has_no_gradient() {
     let problem = Problem::new(ElementType::F64, 18, &[X], |b| {
         let half = b.floats(&[], &[0.5]);
         let half = b.emit("CastLike", &[&half, "x"], &[]);

@@ -10,7 +10,7 @@ use crate::text::quoted;
 /// The size of the batch.
 pub enum Size {
     Fixed(usize),
-    /// Axis 0 of `input` tells it; or why no input does.
+    /// The extent of axis 0 of `input`; or why there is no such input.
     Open {
         input: Result<String, String>,
     },

@@ -28,7 +28,7 @@ impl Fixture {
 }
 
 #[test]
-fn every_card_that_comes_along_is_whole() {
+fn every_built_in_card_is_complete() {
     assert_eq!(published().len(), EMBEDDED.len());
     for Published { card, source } in published() {
         let classes = card.classes().unwrap().unwrap();
@@ -131,7 +131,7 @@ fn only_cards_that_come_along_name_a_package() {
 }
 
 #[test]
-fn a_users_own_card_comes_before_one_that_comes_along() {
+fn a_users_own_card_comes_before_a_built_in_one() {
     let fixture = Fixture::new();
     let name = EMBEDDED[0].0;
     assert!(matches!(

@@ -179,7 +179,7 @@ fn tail(
     })
 }
 
-/// A message about the activation. `is_squashed` tells that the output is bounded.
+/// A message about the activation. `is_squashed`: the output is bounded.
 fn remark(
     (output, classes, is_squashed): (&str, usize, bool),
     activation: Activation,

@@ -18,7 +18,7 @@ fn turned(axes: &[Axis], order: &[usize]) -> Vec<Axis> {
 }
 
 #[test]
-fn windows_are_taken_apart_and_put_together_again() {
+fn windows_are_partitioned_and_merged_again() {
     let mut pieces = Pieces::default();
     let rolled = Axis::concat(&[planes()[1].slice(2, 6), planes()[1].slice(0, 2)]);
     for rows in [planes()[1].clone(), rolled] {

@@ -62,7 +62,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
             .open(path)?;
         match file.try_lock() {
             Ok(()) if is_at(&file, path) => return Ok(Some(file)),
-            // The former owner has removed it: the lock of a file without a name keeps nobody away.
+            // The former owner has removed it: a lock on a deleted file excludes no process.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(problem)) => {
@@ -111,7 +111,7 @@ pub(super) fn sweep(history: &Path) -> io::Result<()> {
             continue;
         };
         if file.try_lock().is_ok() && is_at(&file, &path) {
-            // If it stays, so be it: it keeps nobody away.
+            // If it cannot be removed, it still excludes no process.
             let _ = fs::remove_file(&path);
         }
     }

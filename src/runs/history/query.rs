@@ -164,7 +164,7 @@ fn is_of(entry: &HistoryEntry, model: &str) -> bool {
     entry.model.to_lowercase().contains(model) || entry.model_hash.starts_with(model)
 }
 
-/// Whether what other models say of a run lies between these bounds.
+/// Whether the verdicts of other models on a run are within these bounds.
 fn is_judged(entry: &HistoryEntry, [least, most]: [Option<f32>; 2]) -> bool {
     if least.or(most).is_none() {
         return true;
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_target_wins_over_a_likeness() {
+    fn a_part_of_a_target_wins_over_a_similar_one() {
         let all = entries(&["Tiger Shark", "hammerhead", "shower cap rack"]);
         let newest = SortOrder::default();
         assert_eq!(targets(&all, &text("shark"), newest), ["Tiger Shark"]);

@@ -18,7 +18,7 @@ impl Fixture {
         Self { folder, home }
     }
 
-    /// Saves a run with a small picture, and tells its id.
+    /// Saves a run with a small picture, and returns its id.
     pub fn save(&self, record: &Record) -> String {
         save(&self.home, record, &picture(), &[]).unwrap();
         record.id.clone()

@@ -1,4 +1,4 @@
-//! Why runs that have a checkpoint start anew, in a notice for the user.
+//! Why runs that have a checkpoint start from the beginning, in a notice for the user.
 
 use crate::runs::queue::Job;
 use crate::text::{counted, safe};

@@ -53,7 +53,7 @@ pub(super) fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for name in names {
         let path = folder.join(name);
-        // The real file's name contains the version; but a link to a device says more than the device.
+        // The real file's name contains the version; but a link to a device is a clearer name than that of the device.
         let real = fs::canonicalize(&path).ok().filter(|real| real.is_file());
         let file = real.unwrap_or(path);
         if !files.contains(&file) {

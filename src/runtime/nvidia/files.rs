@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::builds::{CUDNN, CURAND, Cuda};
 use crate::runtime::Package;
 use crate::runtime::environments::{Environments, site_packages};
-use crate::runtime::messages::loader_says_of;
+use crate::runtime::messages::loader_message;
 use crate::runtime::shared_library;
 
 /// The places that are searched, in this order.
@@ -275,7 +275,7 @@ fn open(name: &Path) -> Result<PathBuf, String> {
     if name.is_absolute() {
         shared_library::check(name, None)?;
     }
-    ort::util::preload_dylib(name).map_err(|error| loader_says_of(name, &error))?;
+    ort::util::preload_dylib(name).map_err(|error| loader_message(name, &error))?;
     Ok(mapped(name).unwrap_or_else(|| name.into()))
 }
 

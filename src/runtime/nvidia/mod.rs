@@ -60,7 +60,7 @@ pub fn driver() -> Result<&'static Driver, &'static str> {
     answer.as_ref().map_err(String::as_str)
 }
 
-/// As [`driver()`], queried anew: how much memory of each GPU is free changes.
+/// As [`driver()`], queried again: the free memory of each GPU changes.
 ///
 /// # Errors
 /// One line with the remedy.

@@ -254,7 +254,7 @@ fn what_a_dead_process_left_is_cleared_away() {
 }
 
 #[test]
-fn a_destination_below_a_file_is_told_with_its_path() {
+fn a_destination_below_a_file_is_an_error_with_its_path() {
     let fixture = Fixture::usual();
     fs::write(fixture.folder.path().join("data"), "a file").unwrap();
     let error = fixture.fetch(&fixture.good_pip()).unwrap_err().to_string();

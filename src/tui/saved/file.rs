@@ -46,7 +46,7 @@ pub fn load(home: &Home) -> (SavedState, Option<String>) {
 enum Unread {
     /// The system does not allow reading; the file may be intact.
     System(io::Error),
-    /// The content is invalid; one line says why.
+    /// The content is invalid; the reason is one line.
     Damaged(String),
 }
 

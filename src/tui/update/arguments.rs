@@ -48,7 +48,7 @@ pub fn give(
             models::open(app, model, effects)
         }
         Verb::Export => {
-            let ids = exports::meant(app);
+            let ids = exports::selected_runs(app);
             if ids.is_empty() {
                 return Err("no finished run is selected or shown".into());
             }

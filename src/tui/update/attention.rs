@@ -3,9 +3,9 @@
 use crate::runs::queue::JobState;
 use crate::terminal::QueueProgress;
 use crate::tui::action::Effect;
+use crate::tui::active_run;
 use crate::tui::app::App;
 use crate::tui::busy::Busy;
-use crate::tui::pace;
 use std::time::Duration;
 
 /// With the focus, the user is notified only of work that took longer than this.
@@ -60,7 +60,7 @@ fn share(app: &App) -> Option<f64> {
     let waits = |state: &JobState| matches!(state, JobState::Waiting | JobState::Running);
     let jobs = app.queue.jobs().iter();
     let queued = jobs.filter(|job| waits(&job.state)).count() as f64;
-    let under_way: f64 = app.running.iter().map(pace::share).sum();
+    let under_way: f64 = app.running.iter().map(active_run::share).sum();
     Some(((ended + under_way) / (ended + queued).max(1.0)).clamp(0.0, 1.0))
 }
 

@@ -6,10 +6,10 @@ use crate::runs::spec::changed;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::{Spec, description};
 use crate::tui::action::Effect;
+use crate::tui::active_run::ActiveRun;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
-use crate::tui::pace::ActiveRun;
 use crate::tui::showing::Showing;
 
 /// The run to branch.

@@ -1,8 +1,8 @@
 //! The effect of each command.
 
 use super::{
-    album, atlas, availability, branch, browser, cam_layer, elsewhere, exports, history, models,
-    overlay, photo, photos, picker, prompt, queue, settings, submission,
+    album, atlas, availability, branch, browser, cam_layer, exports, history, models, overlay,
+    photo, photos, picker, prompt, queue, settings, submission, transfer,
 };
 use crate::runs::worker::WorkerCommand as Work;
 use crate::tui::action::Effect;
@@ -121,8 +121,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ExportCells => exports::ask_for_cells(app),
         Command::RunNeuron => submission::run_neuron(app, effects),
         Command::RunNot => submission::run_not(app, effects),
-        Command::RunElsewhere => elsewhere::choose_for_selected(app, effects),
-        Command::RunAgainElsewhere => elsewhere::choose_for_finished(app, effects),
+        Command::RunElsewhere => transfer::choose_for_selected(app, effects),
+        Command::RunAgainElsewhere => transfer::choose_for_finished(app, effects),
         Command::MapHere => cam_layer::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
         Command::MarkRange | Command::MarkRunRange => mark_range(app),

@@ -43,7 +43,7 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
             app.messages.say(Level::Error, why, app.now);
         }
         DiskResponse::Frames { id, frames } => history::frames(app, id, frames),
-        DiskResponse::Likeness(place, order) => atlas::ordered(app, place, &order),
+        DiskResponse::Similarity(place, order) => atlas::ordered(app, place, &order),
         DiskResponse::Folder { folder, choices } => show_folder(app, folder, choices),
         DiskResponse::Names { text, names } => prompt::complete(app, &text, names),
         DiskResponse::Photos { path, found } => photos::found(app, &path, found, effects),

@@ -31,13 +31,13 @@ pub fn to_file(
 }
 
 /// The runs to export: the run of the details, the selected ones, or else the shown one.
-pub fn meant(app: &App) -> Vec<String> {
+pub fn selected_runs(app: &App) -> Vec<String> {
     let chosen = match app.popups.last() {
         Some(Popup::Details { .. }) => Vec::new(),
         _ => history::chosen(app),
     };
     let runs = if chosen.is_empty() {
-        history::meant(app).into_iter().collect()
+        history::current_entry(app).into_iter().collect()
     } else {
         chosen
     };

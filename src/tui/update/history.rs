@@ -36,12 +36,12 @@ pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
         .collect()
 }
 
-/// The run a command acts on: the one of the details, the selected one, or the shown one.
-pub fn meant(app: &App) -> Option<&HistoryEntry> {
+/// The run that a command acts on: the one of the details, the selected one, or the shown one.
+pub fn current_entry(app: &App) -> Option<&HistoryEntry> {
     if let Some(Popup::Details { id, .. }) = app.popups.last() {
         return app.history.find(id);
     }
-    // With a full-screen picture, or with the focus on the queue, no row of the list is meant.
+    // With a full-screen picture, or with the focus on the queue, commands do not act on a row of the list.
     let is_listed = app.focus == Panel::Browser && !app.zoomed;
     let shown = match &app.shown {
         Showing::Finished(id) => app.history.find(id),
@@ -52,7 +52,7 @@ pub fn meant(app: &App) -> Option<&HistoryEntry> {
 
 /// Makes the run a favourite, or removes it from the favourites.
 pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
-    match meant(app).map(|entry| (entry.id.clone(), entry.favourite)) {
+    match current_entry(app).map(|entry| (entry.id.clone(), entry.favourite)) {
         Some((id, on)) => effects.push(Effect::SetFavourite(id, !on)),
         None => {
             let text = "no finished run is shown: only these can be favourites";

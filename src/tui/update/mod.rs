@@ -9,7 +9,7 @@
 //! - `atlas`: the grid of pictures
 //! - `branch`: branching a paused run with other settings
 //! - `submission`, `queue`: from selected targets to runs, and from the queue to the worker
-//! - `elsewhere`: runs in other models than the open one
+//! - `transfer`: runs in other models than the open one
 //! - `history`, `exports`: commands on finished runs
 //! - `hints`: the key hints of the status row
 //! - `cam_layer`: the layer of the class activation map
@@ -34,7 +34,6 @@ mod browser;
 mod cam_layer;
 mod commands;
 mod disk;
-mod elsewhere;
 mod exports;
 pub mod hints;
 mod history;
@@ -52,6 +51,7 @@ mod saved;
 mod settings;
 mod submission;
 mod suggestions;
+mod transfer;
 mod worker;
 
 use super::action::{Action, Effect};

@@ -1,6 +1,6 @@
 //! The model picker, and opening another model.
 
-use super::{elsewhere, saved};
+use super::{saved, transfer};
 use crate::runs::worker::WorkerCommand as Work;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -18,7 +18,7 @@ pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
         return Ok(());
     };
     if let Purpose::Run(_) = picker.purpose {
-        return elsewhere::accept(app, "", effects);
+        return transfer::accept(app, "", effects);
     }
     let choice = picker.list.selected().map(|index| &picker.choices[index]);
     let model = match choice {

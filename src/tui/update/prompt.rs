@@ -2,8 +2,8 @@
 
 use super::notes::no_network;
 use super::{
-    arguments, atlas, browser, elsewhere, exports, give, models, photo, photos, settings,
-    submission, suggestions,
+    arguments, atlas, browser, exports, give, models, photo, photos, settings, submission,
+    suggestions, transfer,
 };
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -271,7 +271,7 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
         PromptKind::Export(ids) => exports::to_file(app, ids, &text, effects),
         PromptKind::Command => command(app, &text, effects),
         PromptKind::Model => model(app, &text, effects),
-        PromptKind::OtherModels => elsewhere::accept(app, &text, effects),
+        PromptKind::OtherModels => transfer::accept(app, &text, effects),
         PromptKind::Photo => photos::typed(app, &text, effects),
         PromptKind::Layer => photo::go_to_layer(app, &text, effects),
         PromptKind::Atlas(_) => {

@@ -6,10 +6,10 @@ use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER, Queue};
 use crate::runs::worker::{Watched, WorkerCommand as Work};
 use crate::text::counted;
 use crate::tui::action::Effect;
+use crate::tui::active_run::{ActiveRun, Pace};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
-use crate::tui::pace::{ActiveRun, Pace};
 use crate::tui::showing::{Showing, Tile};
 use crate::tui::undoable::Undoable;
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use std::collections::HashSet;
 /// Starts the runs left by another process.
 pub fn go_on(app: &mut App) {
     app.awaiting_confirmation = false;
-    // Whether each continues or begins anew is known when its turn comes.
+    // Whether each resumes or starts from the beginning is known only when it starts.
     let text = format!("resuming {}", counted(app.queue.waiting(), "run"));
     app.messages.say(Level::Note, text, app.now);
 }

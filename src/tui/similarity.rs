@@ -47,7 +47,7 @@ impl PictureFeatures {
 }
 
 /// A greedy order that starts with the first item; each next item is the most similar to the last.
-pub fn chain(features: Vec<(usize, PictureFeatures)>) -> Vec<usize> {
+pub fn order(features: Vec<(usize, PictureFeatures)>) -> Vec<usize> {
     let mut rest = features;
     if rest.is_empty() {
         return Vec::new();
@@ -72,7 +72,7 @@ mod tests {
     use image::Rgb;
 
     #[test]
-    fn neighbours_look_alike() {
+    fn neighbours_are_similar() {
         let plain = |colour| RgbImage::from_pixel(40, 30, Rgb(colour));
         let striped = RgbImage::from_fn(40, 30, |x, _| match x % 2 {
             0 => Rgb([250, 0, 0]),
@@ -90,7 +90,7 @@ mod tests {
             .map(PictureFeatures::from_picture)
             .enumerate()
             .collect();
-        assert_eq!(chain(features), [0, 2, 4, 3, 1]);
-        assert!(chain(Vec::new()).is_empty());
+        assert_eq!(order(features), [0, 2, 4, 3, 1]);
+        assert!(order(Vec::new()).is_empty());
     }
 }

@@ -148,7 +148,7 @@ fn a_model_that_is_typed_as_a_path_need_not_be_listed() {
 }
 
 #[test]
-fn what_a_model_does_not_have_is_said_and_the_rest_is_queued() {
+fn what_a_model_lacks_is_reported_and_the_rest_is_queued() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let problem = |index| format!("thing {index}: no class is called `thing {index}`");
     explorer.report(WorkerEvent::Transferred {
