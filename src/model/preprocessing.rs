@@ -241,11 +241,6 @@ impl Preprocessing {
         self.fit
     }
 
-    /// Whether shrinking averages all covered pixels.
-    pub fn is_antialiased(&self) -> bool {
-        self.antialias.0
-    }
-
     /// Length of a side before cropping to `input` pixels, rounded down as in timm and Transformers.
     pub fn uncropped(&self, input: u32) -> u32 {
         (f64::from(input) / self.crop() + window::ROUNDING) as u32

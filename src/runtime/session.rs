@@ -76,7 +76,8 @@ pub struct Session {
     captures: bool,
     /// Per input: whether the nodes that read it do so on the host.
     on_host: Vec<bool>,
-    stop: CancelHandle,
+    /// Cancels its runs.
+    pub(super) stop: CancelHandle,
     /// The total duration of its runs.
     busy: Duration,
     /// Read by `inner`, so dropped after it.
@@ -170,11 +171,6 @@ impl Session {
     /// The model's outputs, in its order.
     pub fn outputs(&self) -> &[Port] {
         &self.outputs
-    }
-
-    /// The handle that cancels its runs.
-    pub fn stop_handle(&self) -> CancelHandle {
-        self.stop.clone()
     }
 
     /// The provider of each node of the optimized graph.

@@ -178,12 +178,6 @@ impl Tensor {
         }
     }
 
-    /// The only element of a float32 tensor that has one.
-    pub fn scalar_f32(&self) -> Option<f32> {
-        let array = self.as_f32().filter(|array| array.len() == 1)?;
-        array.first().copied()
-    }
-
     /// Type and shape as messages show them, for example `float32 [1, 3, 224, 224]`.
     pub fn describe(&self) -> String {
         format!("{} {:?}", self.elem().name(), self.shape())
@@ -221,9 +215,9 @@ mod tests {
     }
 
     #[test]
-    fn a_scalar_is_one_element_of_any_rank() {
-        assert_eq!(Tensor::from(2.5_f32).scalar_f32(), Some(2.5));
-        assert_eq!(Tensor::from(arr1(&[2.5_f32])).scalar_f32(), Some(2.5));
-        assert_eq!(Tensor::from(arr1(&[1.0_f32, 2.0])).scalar_f32(), None);
+    fn a_scalar_has_no_dimensions() {
+        let scalar = Tensor::from(2.5_f32);
+        assert_eq!(scalar.describe(), "float32 []");
+        assert_eq!(scalar.as_f32().unwrap().sum(), 2.5);
     }
 }

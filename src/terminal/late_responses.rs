@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_late_response_is_ignored_and_the_next_key_is_not() {
         let start = Instant::now();
-        let mut late = LateResponses::new(&Terminal::unasked(""), start);
+        let mut late = LateResponses::new(&Terminal::without_responses(), start);
         let now = start + Duration::from_secs(2);
         assert!(!late.swallows(&key('j', KeyModifiers::NONE), now));
         assert!(kitty_answer().iter().all(|key| late.swallows(key, now)));
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn typing_is_slower_than_a_response() {
         let start = Instant::now();
-        let mut late = LateResponses::new(&Terminal::unasked(""), start);
+        let mut late = LateResponses::new(&Terminal::without_responses(), start);
         assert!(late.swallows(&key('P', KeyModifiers::ALT), start));
         assert!(!late.swallows(&key('j', KeyModifiers::NONE), start + 2 * PAUSE));
     }
@@ -99,11 +99,11 @@ mod tests {
         let start = Instant::now();
         let answered = Terminal {
             answered: true,
-            ..Terminal::unasked("")
+            ..Terminal::without_responses()
         };
         let alt = key('P', KeyModifiers::ALT);
         assert!(!LateResponses::new(&answered, start).swallows(&alt, start));
-        let mut late = LateResponses::new(&Terminal::unasked(""), start);
+        let mut late = LateResponses::new(&Terminal::without_responses(), start);
         assert!(!late.swallows(&alt, start + 2 * PATIENCE));
     }
 }
