@@ -129,6 +129,26 @@ fn pictures(data: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use super::Home;
+
+    /// Empty folders of a test's own; they are removed with the first value.
+    pub(crate) fn temporary_home() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        (folder, home)
+    }
+
+    /// As [`temporary_home`], with this text in `config.toml`.
+    pub(crate) fn home_with_settings(text: &str) -> (tempfile::TempDir, Home) {
+        let (folder, home) = temporary_home();
+        std::fs::create_dir_all(home.settings().parent().unwrap()).unwrap();
+        std::fs::write(home.settings(), text).unwrap();
+        (folder, home)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -284,16 +284,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    /// A home whose `config.toml` holds `text`.
-    fn home(text: &str) -> (tempfile::TempDir, Home) {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        fs::create_dir_all(home.settings().parent().unwrap()).unwrap();
-        fs::write(home.settings(), text).unwrap();
-        (folder, home)
-    }
+    use crate::home::testing::home_with_settings;
 
     fn shown(problems: &[Problem]) -> Vec<String> {
         problems.iter().map(Problem::to_string).collect()
@@ -311,7 +302,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_read() {
-        let (_folder, home) = home(
+        let (_folder, home) = home_with_settings(
             r##"
             # What I like.
             model = "resnet50"
@@ -361,7 +352,7 @@ mod tests {
 
     #[test]
     fn an_invalid_value_is_an_error_with_its_line_and_the_rest_is_used() {
-        let (_folder, home) = home(concat!(
+        let (_folder, home) = home_with_settings(concat!(
             "theem = \"light\"\n",
             "mouse = \"yes\"\n",
             "favourites = \"pictures\"\n",
@@ -401,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_problem_of_a_module_above_has_the_line() {
-        let (_folder, home) = home("\ntheme = \"mud\"\n[keys]\nquit = \"q\"\n");
+        let (_folder, home) = home_with_settings("\ntheme = \"mud\"\n[keys]\nquit = \"q\"\n");
         let (config, _) = Config::load(&home);
         assert_eq!(
             config.problem("keys.quit", "no").to_string(),

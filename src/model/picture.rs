@@ -163,7 +163,7 @@ fn why(error: &ImageError) -> String {
         other => {
             // The decoder's words are for programmers.
             tracing::info!(%other, "a picture cannot be decoded");
-            "the picture is damaged: save it anew from its source".into()
+            "the picture is damaged: save it again from its source".into()
         }
     }
 }

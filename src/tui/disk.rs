@@ -391,28 +391,14 @@ fn by_similarity(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::testing::temporary_home;
+    use crate::runs::history::testing::record;
 
     #[test]
     fn the_queue_of_a_process_that_is_just_dying_is_offered_once_it_is_gone() {
-        use crate::ascent::{Kind, Objective, Settings, Unit};
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        let objective = Objective {
-            kind: Kind::Class,
-            value: "logits".into(),
-        };
-        let unit = Unit {
-            index: 0,
-            position: (0, 0),
-        };
-        let spec = crate::runs::Spec::new(
-            ("m", "h"),
-            ("title", objective, unit),
-            1,
-            Settings::default(),
-        );
+        let (folder, home) = temporary_home();
         let mut queue = Queue::default();
-        queue.push(spec).unwrap();
+        queue.push(record(1).spec).unwrap();
         let dying = QueueFile::open(&home).unwrap();
         dying.save(&queue).unwrap();
 

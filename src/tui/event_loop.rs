@@ -9,7 +9,7 @@ use super::screen::{self, Screen, WriteResult};
 use super::update::update;
 use super::view;
 use crate::home::Home;
-use crate::runs::worker::{OpenOptions, WorkerCommand as Work, WorkerPool};
+use crate::runs::worker::{OpenOptions, WorkerCommand, WorkerPool};
 use crate::runtime::Provider;
 use crate::terminal::{LateResponses, Notify};
 use crossterm::event::{
@@ -68,8 +68,8 @@ pub fn run(mut app: App, options: Options) -> io::Result<()> {
         let events = events.clone();
         move || drop(events.send(Event::Worker))
     })?;
-    workers.send(Work::Judges(options.judges));
-    workers.send(Work::Open(Some(options.model.model)));
+    workers.send(WorkerCommand::Judges(options.judges));
+    workers.send(WorkerCommand::Open(Some(options.model.model)));
     let disk = Disk::start(options.home, app.environment.favourites.clone(), {
         let events = events.clone();
         move |answer| drop(events.send(Event::Disk(answer)))

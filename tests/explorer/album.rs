@@ -4,8 +4,8 @@ use super::photo::{found, looking, paste, questions};
 use super::support::{Driver, network, picture, work};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use ziggurat::runs::worker::photo::{About, Answer as Looked, AnswerContent, Photo, Question};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::photo::{About, Answer, AnswerContent, Photo, Question};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
 
@@ -38,7 +38,7 @@ fn seen(question: &Question) -> Result<AnswerContent, String> {
 
 fn answer(explorer: &mut Driver, question: Question) -> Vec<Effect> {
     let found = seen(&question);
-    explorer.report(WorkerEvent::Photo(Looked { question, found }))
+    explorer.report(WorkerEvent::Photo(Answer { question, found }))
 }
 
 /// Answers all questions to the worker.
@@ -53,7 +53,7 @@ fn examined(explorer: &mut Driver, effects: &[Effect]) {
 /// The photos that these effects cancel.
 fn left(effects: &[Effect]) -> Vec<&Path> {
     let left = work(effects).into_iter().filter_map(|work| match work {
-        Work::LeavePhoto(photo) => Some(photo.as_path()),
+        WorkerCommand::LeavePhoto(photo) => Some(photo.as_path()),
         _ => None,
     });
     left.collect()

@@ -1,7 +1,7 @@
 //! Navigation in layers, channels and classes.
 
 use super::support::{Driver, work};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::browser::Tab;
@@ -157,7 +157,7 @@ fn typing_filters_the_models_and_opens_paths() {
     let opens = |effects: &[Effect], name: &str| {
         work(effects)
             .iter()
-            .any(|work| matches!(work, Work::Open(Some(model)) if model == name))
+            .any(|work| matches!(work, WorkerCommand::Open(Some(model)) if model == name))
     };
     assert!(opens(&effects, "/models/resnet18.onnx"));
     for (text, path) in [

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ziggurat::ascent::{Overlay, Settings};
 use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::runs::queue::JobId;
-use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{Watched, WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::browser::{CellOrder, Tab};
@@ -42,7 +42,7 @@ fn the_pictures_of_a_batch_grow_side_by_side_and_stay_when_they_are_done() {
     let jobs = Driver::started(&effects);
     assert!(matches!(
         work(&effects).last(),
-        Some(Work::Watch(Watched::All, Overlay::Plain))
+        Some(WorkerCommand::Watch(Watched::All, Overlay::Plain))
     ));
     let tiles = jobs.iter().copied().map(Tile::Running).collect();
     assert_eq!(explorer.app.shown, Showing::Batch(tiles));
@@ -78,17 +78,20 @@ fn one_run_of_a_batch_after_another_is_shown_and_then_all() {
     assert_eq!(explorer.app.shown, Showing::Running(jobs[0]));
     assert!(matches!(
         work(&effects)[..],
-        [Work::Watch(Watched::One(job), _)] if *job == jobs[0]
+        [WorkerCommand::Watch(Watched::One(job), _)] if *job == jobs[0]
     ));
     explorer.press(".");
     assert_eq!(explorer.app.shown, Showing::Running(jobs[1]));
     let effects = explorer.press(".");
     assert!(matches!(explorer.app.shown, Showing::Batch(_)));
-    assert!(matches!(work(&effects)[..], [Work::Watch(Watched::All, _)]));
+    assert!(matches!(
+        work(&effects)[..],
+        [WorkerCommand::Watch(Watched::All, _)]
+    ));
     let effects = explorer.press("o");
     assert!(matches!(
         work(&effects)[..],
-        [Work::Watch(Watched::All, Overlay::Heat)]
+        [WorkerCommand::Watch(Watched::All, Overlay::Heat)]
     ));
 }
 

@@ -18,6 +18,8 @@ mod paths;
 mod photo;
 mod popups;
 mod queueing;
+#[path = "../common/records.rs"]
+mod records;
 mod removal;
 mod screens;
 mod support;

@@ -4,7 +4,7 @@ use super::photo::{found, paste, questions};
 use super::support::{Driver, network};
 use std::path::PathBuf;
 use ziggurat::runs::worker::WorkerEvent;
-use ziggurat::runs::worker::photo::{About, Answer as Looked};
+use ziggurat::runs::worker::photo::{About, Answer};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::completion::Name;
@@ -26,7 +26,7 @@ fn a_typed_path_opens_the_photo_and_asks_for_the_channels_of_the_selected_layer(
     );
     assert!(explorer.screen().contains("opening"));
     let found = Ok(found(question));
-    let effects = explorer.report(WorkerEvent::Photo(Looked {
+    let effects = explorer.report(WorkerEvent::Photo(Answer {
         question: question.clone(),
         found,
     }));

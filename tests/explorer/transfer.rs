@@ -6,7 +6,7 @@ use ziggurat::model::Classes;
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::queue::JobState;
-use ziggurat::runs::worker::{ModelInfo, TransferSource, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{ModelInfo, TransferSource, WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::picture_cache::Size;
@@ -32,7 +32,7 @@ fn list_models(explorer: &mut Driver) {
 /// The models in which runs are looked up, and the runs.
 fn transfers(effects: &[Effect]) -> Vec<(String, Vec<TransferSource>)> {
     let asked = work(effects).into_iter().filter_map(|work| match work {
-        Work::Transfer { model, runs } => Some((model.clone(), runs.clone())),
+        WorkerCommand::Transfer { model, runs } => Some((model.clone(), runs.clone())),
         _ => None,
     });
     asked.collect()

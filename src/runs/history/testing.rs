@@ -2,7 +2,7 @@
 
 use super::{EndReason, Record, save};
 use crate::ascent::{Kind, Objective, Settings, Unit};
-use crate::home::Home;
+use crate::home::{Home, testing::temporary_home};
 use crate::runs::Spec;
 use image::{Rgb, RgbImage};
 
@@ -13,8 +13,7 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
+        let (folder, home) = temporary_home();
         Self { folder, home }
     }
 
@@ -36,13 +35,9 @@ pub(crate) fn record(seed: u64) -> Record {
         kind: Kind::Class,
         value: "logits".into(),
     };
-    let unit = Unit {
-        index: 130,
-        position: (0, 0),
-    };
     let spec = Spec::new(
         ("m", "h"),
-        ("flamingo", objective, unit),
+        ("flamingo", objective, Unit::new(130)),
         seed,
         Settings::default(),
     );

@@ -21,7 +21,7 @@ impl Restart<'_> {
             jobs => counted(jobs.len(), "run"),
         };
         format!(
-            "{runs}: starting anew, because the checkpoint {}",
+            "{runs}: starting from the beginning, because the checkpoint {}",
             self.why()
         )
     }

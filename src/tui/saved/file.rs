@@ -66,7 +66,7 @@ fn set_aside(path: &Path, why: &str) -> String {
     let shown = path.display();
     match fs::rename(path, &aside) {
         Ok(()) => format!(
-            "{shown}: {why}; kept as {}, and begun anew",
+            "{shown}: {why}; kept as {}, and a new one begun",
             aside.display()
         ),
         Err(problem) => format!("{shown}: {why}; it is ignored ({problem})"),
@@ -136,17 +136,12 @@ fn read(path: &Path) -> Result<SavedState, Unread> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::testing::temporary_home;
     use crate::tui::saved::tests::model;
-
-    fn home() -> (tempfile::TempDir, Home) {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        (folder, home)
-    }
 
     #[test]
     fn a_saved_model_is_read_again_and_other_models_stay() {
-        let (_folder, home) = home();
+        let (_folder, home) = temporary_home();
         assert_eq!(load(&home), (SavedState::default(), None));
         save(&home, &model("a")).unwrap();
         save(&home, &model("b")).unwrap();
@@ -163,7 +158,7 @@ mod tests {
         let other = br#"{"version": 2, "models": []}"#;
         let wrong = br#"{"version": 1, "models": [{"model": 3}]}"#;
         for damage in [&b"\xff{"[..], &long, &deep, other, wrong, b""] {
-            let (_folder, home) = home();
+            let (_folder, home) = temporary_home();
             fs::create_dir_all(home.explorer().parent().unwrap()).unwrap();
             fs::write(home.explorer(), damage).unwrap();
             let (saved, problem) = load(&home);
@@ -182,7 +177,7 @@ mod tests {
             assert_eq!(fs::read(&aside).unwrap(), damage);
             assert_eq!(load(&home).0.models.len(), 1);
         }
-        let (_folder, home) = home();
+        let (_folder, home) = temporary_home();
         fs::create_dir_all(home.explorer()).unwrap();
         assert!(load(&home).1.unwrap().contains("not a regular file"));
         assert!(save(&home, &model("a")).is_err());
@@ -190,7 +185,7 @@ mod tests {
 
     #[test]
     fn it_stays_small_whatever_names_a_model_has() {
-        let (_folder, home) = home();
+        let (_folder, home) = temporary_home();
         for hash in ["a", "b", "c"] {
             let mut large = model(hash);
             large.open = vec!["x".repeat(2000); 200];
@@ -203,7 +198,7 @@ mod tests {
 
     #[test]
     fn concurrent_saves_are_all_kept() {
-        let (_folder, home) = home();
+        let (_folder, home) = temporary_home();
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let home = &home;

@@ -1,7 +1,7 @@
 //! Updates of the list of photos.
 
 use super::notes::no_other;
-use crate::runs::worker::WorkerCommand as Work;
+use crate::runs::worker::WorkerCommand;
 use crate::runs::worker::photo::{About, Answer, AnswerContent};
 use crate::tui::action::Effect;
 use crate::tui::album::Album;
@@ -79,7 +79,7 @@ pub fn answer(app: &mut App, answer: &Answer) {
 /// Cancels the list's question.
 pub fn pause(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(question) = app.photos.asked.take() {
-        effects.push(Effect::Worker(Work::LeavePhoto(question.photo)));
+        effects.push(Effect::Worker(WorkerCommand::LeavePhoto(question.photo)));
     }
 }
 
@@ -94,7 +94,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     if app.photos.shown != photo
         && let Some(left) = std::mem::replace(&mut app.photos.shown, photo.clone())
     {
-        effects.push(Effect::Worker(Work::LeavePhoto(left)));
+        effects.push(Effect::Worker(WorkerCommand::LeavePhoto(left)));
     }
     let is_listed = app
         .popups
@@ -113,7 +113,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     };
     if let Some(path) = app.photos.next() {
         let question = Album::question(path, &opened.model);
-        effects.push(Effect::Worker(Work::Photo(question.clone())));
+        effects.push(Effect::Worker(WorkerCommand::Photo(question.clone())));
         app.photos.asked = Some(question);
     }
 }

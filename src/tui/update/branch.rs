@@ -3,7 +3,7 @@
 
 use super::notes;
 use crate::runs::spec::changed;
-use crate::runs::worker::WorkerCommand as Work;
+use crate::runs::worker::WorkerCommand;
 use crate::runs::{Spec, description};
 use crate::tui::action::Effect;
 use crate::tui::active_run::ActiveRun;
@@ -100,8 +100,8 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
         .retain(|snapshot| running.iter().any(|live| live.job == snapshot.job));
     app.shown = Showing::Nothing;
     app.paused = false;
-    effects.push(Effect::Worker(Work::SetAside(live.job)));
-    effects.push(Effect::Worker(Work::Resume));
+    effects.push(Effect::Worker(WorkerCommand::SetAside(live.job)));
+    effects.push(Effect::Worker(WorkerCommand::Resume));
     effects.push(Effect::SaveQueue(app.queue.clone()));
     let key = app.key(Command::Retry);
     let text = format!(

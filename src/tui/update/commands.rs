@@ -4,7 +4,7 @@ use super::{
     album, atlas, availability, branch, browser, cam_layer, exports, history, models, overlay,
     photo, photos, picker, prompt, queue, settings, submission, transfer,
 };
-use crate::runs::worker::WorkerCommand as Work;
+use crate::runs::worker::WorkerCommand;
 use crate::tui::action::Effect;
 use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
@@ -87,9 +87,9 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Branch => branch::branch(app, effects),
         Command::Pause => {
             let work = if app.paused {
-                Work::Resume
+                WorkerCommand::Resume
             } else {
-                Work::Pause
+                WorkerCommand::Pause
             };
             effects.push(Effect::Worker(work));
         }

@@ -1,7 +1,7 @@
 //! The model picker, and opening another model.
 
 use super::{saved, transfer};
-use crate::runs::worker::WorkerCommand as Work;
+use crate::runs::worker::WorkerCommand;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::opening::Model;
@@ -58,6 +58,6 @@ pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(
         bytes: None,
         before: app.model.fallback().map(Arc::clone),
     };
-    effects.push(Effect::Worker(Work::Open(Some(model))));
+    effects.push(Effect::Worker(WorkerCommand::Open(Some(model))));
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use crate::ascent::Overlay;
 use crate::runs::history;
-use crate::runs::worker::WorkerCommand as Work;
+use crate::runs::worker::WorkerCommand;
 use crate::runs::worker::photo::{About, Answer, AnswerContent, MapAt, Question};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -56,7 +56,7 @@ fn cycle_heat(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let text = "computing the class activation map …";
     app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::Worker(Work::Photo(question.clone())));
+    effects.push(Effect::Worker(WorkerCommand::Photo(question.clone())));
     app.heat = Some(Heat {
         question,
         picture: None,

@@ -6,7 +6,7 @@ use crate::ascent::layer_probe::Rank;
 use crate::model::Layer;
 use crate::runs::target::LayerPart;
 use crate::runs::worker::photo::{About, Answer, AnswerContent, MapAt};
-use crate::runs::worker::{ModelInfo, WorkerCommand as Work};
+use crate::runs::worker::{ModelInfo, WorkerCommand};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::{Command, Context};
@@ -86,7 +86,7 @@ fn first_layer(app: &App, opened: &ModelInfo) -> Option<String> {
 }
 
 fn ask_worker(photo: &Photo, about: About, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Worker(Work::Photo(photo.question(about))));
+    effects.push(Effect::Worker(WorkerCommand::Photo(photo.question(about))));
 }
 
 /// The open photo, if it is the topmost popup.

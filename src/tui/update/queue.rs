@@ -3,7 +3,7 @@
 use crate::ascent::Overlay;
 use crate::runs::batch::check_method;
 use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER, Queue};
-use crate::runs::worker::{Watched, WorkerCommand as Work};
+use crate::runs::worker::{Watched, WorkerCommand};
 use crate::text::counted;
 use crate::tui::action::Effect;
 use crate::tui::active_run::{ActiveRun, Pace};
@@ -151,7 +151,7 @@ fn start(app: &mut App, batch: Vec<Job>, effects: &mut Vec<Effect>) {
             pace: Pace::new(job.spec.settings.octave_scale),
         });
     }
-    effects.push(Effect::Worker(Work::Run(batch)));
+    effects.push(Effect::Worker(WorkerCommand::Run(batch)));
 }
 
 /// Shows the active runs: one run, or all of a batch side by side.
@@ -176,7 +176,7 @@ pub fn watch_shown(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let wanted = Some((watched, app.overlay));
     if std::mem::replace(&mut app.watching, wanted) != wanted {
-        effects.push(Effect::Worker(Work::Watch(watched, app.overlay)));
+        effects.push(Effect::Worker(WorkerCommand::Watch(watched, app.overlay)));
     }
 }
 
@@ -226,12 +226,12 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     }
     if is_running {
         // It leaves the list immediately: the next key applies to the next run.
-        effects.push(Effect::Worker(Work::Cancel(job)));
+        effects.push(Effect::Worker(WorkerCommand::Cancel(job)));
         ended(app, job, effects);
         // The pause belonged to the active run.
         if app.paused && app.running.is_empty() {
             app.paused = false;
-            effects.push(Effect::Worker(Work::Resume));
+            effects.push(Effect::Worker(WorkerCommand::Resume));
         }
     } else {
         effects.push(Effect::SaveQueue(app.queue.clone()));

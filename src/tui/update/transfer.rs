@@ -2,7 +2,7 @@
 
 use super::{history, notes, picker, submission};
 use crate::runs::Spec;
-use crate::runs::worker::{TransferSource, WorkerCommand as Work};
+use crate::runs::worker::{TransferSource, WorkerCommand};
 use crate::text::counted;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -81,7 +81,7 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
     app.messages.say(Level::Note, text, app.now);
     for model in models {
         let runs = runs.clone();
-        effects.push(Effect::Worker(Work::Transfer { model, runs }));
+        effects.push(Effect::Worker(WorkerCommand::Transfer { model, runs }));
     }
     app.popups.pop();
     app.browser.list_mut().clear_marks();

@@ -1,7 +1,7 @@
 //! The palette's commands with an argument.
 
 use crate::support::{Driver, work};
-use ziggurat::runs::worker::WorkerCommand as Work;
+use ziggurat::runs::worker::WorkerCommand;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 
@@ -98,7 +98,7 @@ fn a_sweep_an_export_and_a_model_are_asked_for() {
     );
     let effects = give(&mut explorer, "open /models/b.onnx");
     let asked = work(&effects);
-    assert!(matches!(&asked[..], [Work::Open(Some(path))] if path == "/models/b.onnx"));
+    assert!(matches!(&asked[..], [WorkerCommand::Open(Some(path))] if path == "/models/b.onnx"));
     assert!(explorer.app.model.opened().is_none());
 }
 
