@@ -12,7 +12,7 @@ pub mod preset;
 mod problem;
 
 pub use document::Document;
-pub use preset::{SaveError, save_preset, save_theme};
+pub use preset::{SaveError, check_preset_name, save_preset, save_theme};
 pub use problem::Problem;
 
 use crate::home::{self, Home};
@@ -231,7 +231,7 @@ fn take_presets(
 ) -> Result<(), String> {
     for preset in item.table()? {
         let key = format!("presets.{}", preset.key);
-        let values = preset::check_name(preset.key).and_then(|()| preset.table());
+        let values = preset::check_preset_name(preset.key).and_then(|()| preset.table());
         match values {
             Ok(values) => {
                 let values = take_values(&key, &values, config, problems);

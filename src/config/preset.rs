@@ -36,7 +36,10 @@ pub enum SaveError {
 }
 
 /// Checks the name of a preset: 1 to 32 letters, digits, `-` or `_`, so that it can be typed in a shell.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+///
+/// # Errors
+/// The rule, in one line.
+pub fn check_preset_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
         Ok(())
@@ -56,7 +59,7 @@ pub fn save_preset(
     name: &str,
     values: &BTreeMap<String, SettingValue>,
 ) -> Result<(), SaveError> {
-    check_name(name).map_err(SaveError::Name)?;
+    check_preset_name(name).map_err(SaveError::Name)?;
     for (key, value) in values {
         if let SettingValue::Number(value) = *value
             && !value.is_finite()

@@ -154,8 +154,8 @@ impl Judges {
     }
 
     /// Lets each judge, one after another, classify the pictures without a verdict of its own. A model does not judge
-    /// its own pictures. `goes_on` is asked before every picture. One that cannot be opened is named once with `warn`,
-    /// in one line.
+    /// its own pictures. `goes_on` is called before every picture; false ends the work. `warn` gets one line for each
+    /// judge that cannot be opened, once.
     pub fn judge(
         &mut self,
         home: &Home,

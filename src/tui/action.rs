@@ -113,7 +113,7 @@ pub enum DiskResponse {
         path: PathBuf,
         why: String,
     },
-    PresetSaved(String),
+    PresetSaved(String, BTreeMap<String, SettingValue>),
     /// What failed, and why.
     Failed(String),
 }

@@ -245,7 +245,7 @@ impl DiskThread {
                 path,
             ))),
             Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
-                .map(|()| Some(DiskResponse::PresetSaved(name)))
+                .map(|()| Some(DiskResponse::PresetSaved(name, values)))
                 .map_err(|problem| problem.to_string()),
             Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
                 .map(|()| None)

@@ -185,7 +185,7 @@ impl EventLoop {
                 }
             }
             Event::Disk(answer) => self.dispatch(Action::Disk(answer)),
-            Event::Input(Input::Key(key)) if self.late.swallows(&key, Instant::now()) => {
+            Event::Input(Input::Key(key)) if self.late.filters(&key, Instant::now()) => {
                 return false;
             }
             Event::Input(input) => match action(input) {
@@ -218,7 +218,7 @@ impl EventLoop {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Worker(command) => self.workers.send(command),
-            Effect::Redraw => self.screen.forget(),
+            Effect::Redraw => self.screen.invalidate(),
             Effect::Copy(text) => self.screen.copy(&text),
             Effect::QueueProgress(progress) if self.notify != Notify::Off => {
                 self.screen.progress(progress);
@@ -251,7 +251,7 @@ impl EventLoop {
                 self.dispatch(Action::Terminate);
             }
             self.measure();
-            self.screen.forget();
+            self.screen.invalidate();
             self.perform(Effect::QueueProgress(self.app.progress));
         }
     }

@@ -107,7 +107,7 @@ impl ListState {
     }
 
     /// Moves the cursor; `page` is the number of visible lines.
-    pub fn go(&mut self, motion: Motion, page: usize) {
+    pub fn move_cursor(&mut self, motion: Motion, page: usize) {
         let last = self.rows.len().saturating_sub(1);
         let line = self.columns;
         let page = page.saturating_sub(1).max(1) * line;
@@ -270,14 +270,14 @@ mod tests {
     fn a_grid_moves_by_lines_and_reaches_its_short_last_line() {
         let mut list = ListState::new(8);
         list.fit(3, 3);
-        list.go(Motion::Down, 3);
+        list.move_cursor(Motion::Down, 3);
         assert_eq!(list.selected(), Some(3));
         list.go_to(5);
-        list.go(Motion::Down, 3);
+        list.move_cursor(Motion::Down, 3);
         assert_eq!(list.selected(), Some(7));
-        list.go(Motion::Down, 3);
+        list.move_cursor(Motion::Down, 3);
         assert_eq!(list.selected(), Some(7));
-        list.go(Motion::Up, 3);
+        list.move_cursor(Motion::Up, 3);
         assert_eq!(list.selected(), Some(4));
     }
 
@@ -291,7 +291,7 @@ mod tests {
                 Motion::PageUp, Motion::PageDown, Motion::Top, Motion::Bottom];
             let mut list = ListState::new(count);
             for (motion, lines, columns) in moves {
-                list.go(MOTIONS[motion], lines);
+                list.move_cursor(MOTIONS[motion], lines);
                 list.fit(lines, columns);
                 prop_assert!(count == 0 || list.selected().is_some());
                 let shown = list.offset()..list.offset() + lines * columns;

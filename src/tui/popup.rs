@@ -84,12 +84,12 @@ impl Knobs {
     }
 
     /// Moves among the listed settings; `page` is the number of visible ones.
-    pub fn go(&mut self, motion: Motion, page: usize) {
+    pub fn move_cursor(&mut self, motion: Motion, page: usize) {
         let listed = self.listed();
         let mut rows = ListState::new(listed.len());
         let at = listed.iter().position(|index| *index == self.cursor);
         rows.go_to_row(at.unwrap_or(0));
-        rows.go(motion, page);
+        rows.move_cursor(motion, page);
         if let Some(index) = listed.get(rows.cursor()) {
             self.cursor = *index;
         }

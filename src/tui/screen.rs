@@ -155,7 +155,7 @@ impl Screen {
     }
 
     /// Marks the screen as unknown, after it was resized or written to by others: everything is drawn again.
-    pub fn forget(&mut self) {
+    pub fn invalidate(&mut self) {
         self.redraws_all = true;
     }
 

@@ -3,9 +3,9 @@
 mod album;
 mod branches;
 mod browsing;
-mod comfort;
 mod commands;
 mod comparing;
+mod conventions;
 mod devices;
 mod finished;
 mod grid;

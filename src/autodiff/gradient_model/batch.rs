@@ -96,7 +96,7 @@ fn repeated(tensor: &TensorProto) -> Option<TensorProto> {
 /// for each of `batches`. New values get none of the `reserved` names.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason, if there is no such graph.
 pub fn generalize(
     base: &Graph,
     batches: [usize; 3],

@@ -87,7 +87,7 @@ fn json(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> anyhow
     Ok(())
 }
 
-/// One line a channel: the target that it is, and the neuron that fires most.
+/// One line per channel: its target, and the most active neuron.
 fn table(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> std::io::Result<()> {
     let target = |layer: &str, channel: usize| format!("{}:{channel}", safe(layer));
     let rows = names.iter().zip(found).flat_map(|(layer, channels)| {

@@ -31,7 +31,7 @@ pub struct ScanSummary {
     pub damaged: usize,
 }
 
-/// Hands over all runs in chunks: those saved last first, in a chunk and from chunk to chunk. Damaged ones are counted.
+/// Passes on all runs in chunks: those saved last first, in a chunk and from chunk to chunk. Damaged ones are counted.
 /// Cleans up what killed programs left behind.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub fn scan(home: &Home, take: &mut dyn FnMut(Vec<HistoryEntry>)) -> Result<Scan
     Ok(scanned)
 }
 
-/// When a run's record was written; what has none comes last.
+/// When a run's record was written; folders without one come last.
 fn saved(folder: &Path) -> SystemTime {
     let modified = fs::metadata(folder.join(RECORD)).and_then(|data| data.modified());
     modified.unwrap_or(SystemTime::UNIX_EPOCH)

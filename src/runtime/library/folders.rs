@@ -1,4 +1,4 @@
-//! The folders that may hold the library, and the files in them that are called like it.
+//! The folders that may hold the library, and the files in them that have its name.
 
 use super::LibraryOrigin;
 use crate::runtime::environments::{Environments, site_packages};
@@ -63,7 +63,7 @@ pub(super) fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a file is called like the library. Its version stands after the suffix on Linux, and before it on macOS.
+/// Whether a file has the name of the library. Its version follows the suffix on Linux, and precedes it on macOS.
 fn is_library(name: &str) -> bool {
     use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
     let rest = name.strip_prefix(&format!("{DLL_PREFIX}onnxruntime"));

@@ -89,9 +89,7 @@ pub fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
     let all = photos.len();
     if all == 0 {
         let path = path.display();
-        return Err(format!(
-            "{path}: no PNG, JPEG or WebP file lies in this folder"
-        ));
+        return Err(format!("{path}: this folder has no PNG, JPEG or WebP file"));
     }
     photos.sort();
     photos.truncate(MAX_PHOTOS);

@@ -84,7 +84,7 @@ pub fn pause(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 /// Requests predictions for the photos one by one while the list is shown, starting with the one under the cursor.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     let rows = album_lines(app.layout().body);
     app.photos.list.fit(rows, 1);
     let photo = app.popups.iter().find_map(|popup| match popup {

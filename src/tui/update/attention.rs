@@ -12,7 +12,7 @@ use std::time::Duration;
 const LONG: Duration = Duration::from_secs(10);
 
 /// Reports progress if it changed, and the end of the queue if it took long or the terminal has no focus.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     // Quitting removes the progress and needs no notification.
     if app.quitting {
         return;

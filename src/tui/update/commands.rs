@@ -152,8 +152,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             let text = value.unwrap_or_else(|| knob.default()).to_string();
             app.prompt = Some(Prompt::replacing(PromptKind::Value(knob), &text));
         }),
-        Command::Increase => settings::with_knob(app, |app, knob| settings::turn(app, knob, true)),
-        Command::Decrease => settings::with_knob(app, |app, knob| settings::turn(app, knob, false)),
+        Command::Increase => {
+            settings::with_knob(app, |app, knob| settings::adjust(app, knob, true))
+        }
+        Command::Decrease => {
+            settings::with_knob(app, |app, knob| settings::adjust(app, knob, false))
+        }
         Command::ResetValue => settings::with_knob(app, |app, knob| {
             let set = app.next_run.settings.set(knob.key, knob.default());
             debug_assert!(set.is_ok(), "a default is allowed");

@@ -149,7 +149,7 @@ pub fn leave(app: &mut App, ids: &[String]) {
     app.browser.favourites.unmark(&indices);
     app.history.remove_all(ids);
     for id in ids {
-        app.pictures.forget(id);
+        app.pictures.remove(id);
         app.shown.remove(&Tile::Finished(id.clone()));
     }
     browser::list_history(app);

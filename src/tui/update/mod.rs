@@ -107,8 +107,8 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     queue::dispatch(app, &mut effects);
     queue::keep_selected(app, selected);
     reconcile::reconcile(app, &mut effects);
-    attention::settle(app, &mut effects);
-    saved::settle(app, &mut effects);
+    attention::reconcile(app, &mut effects);
+    saved::reconcile(app, &mut effects);
     effects
 }
 

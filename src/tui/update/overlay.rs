@@ -117,7 +117,7 @@ pub fn answer(app: &mut App, answer: &Answer) -> bool {
 }
 
 /// Another picture is shown: the overlay belonged to the previous one.
-pub fn settle(app: &mut App) {
+pub fn reconcile(app: &mut App) {
     let shown = match &app.shown {
         Showing::Finished(id) => Some(history::image_in(&app.environment.history, id)),
         _ => None,

@@ -23,7 +23,7 @@ pub fn go_on(app: &mut App) {
 }
 
 /// Queues runs left by another process; they wait for confirmation.
-pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
+pub fn adopt(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
     let surplus = app.queue.restore(jobs);
     if surplus > 0 {

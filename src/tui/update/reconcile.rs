@@ -38,7 +38,7 @@ pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
         _ => {}
     }
     photo::fit(app);
-    album::settle(app, effects);
+    album::reconcile(app, effects);
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));
@@ -49,7 +49,7 @@ pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
         *shown != Showing::Finished(replay.id.clone()) || replay.frame(now).is_none()
     };
     app.replay.take_if(is_over);
-    overlay::settle(app);
+    overlay::reconcile(app);
     load_record(app, effects);
     magnify(app);
     load_pictures(app, effects);

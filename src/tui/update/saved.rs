@@ -100,7 +100,7 @@ pub fn concerns(action: &Action) -> bool {
 }
 
 /// Saves the view if it has changed and was not saved a moment ago.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     if app.unsaved && app.now >= app.saved_at + PAUSE {
         keep(app, effects);
     }
