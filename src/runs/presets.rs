@@ -29,8 +29,7 @@ impl InvalidPreset {
 }
 
 impl Presets {
-    /// Adds presets of the user, which replace those of the same name; returns the errors of the invalid ones, which are
-    /// left out.
+    /// Adds presets of the user, which replace those of the same name. Invalid ones are left out; returns their errors.
     pub fn add(
         &mut self,
         presets: BTreeMap<String, BTreeMap<String, SettingValue>>,

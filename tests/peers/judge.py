@@ -110,7 +110,8 @@ def main():
     chosen = options()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    judges = [lite.load(path) for path in chosen.judge]  # first, so that a wrong file is reported before forty pictures are made
+    # First, so that a wrong file is reported before forty pictures are made.
+    judges = [lite.load(path) for path in chosen.judge]
     if chosen.mode == "ziggurat":
         files = made(chosen.binary, chosen.folder, chosen.classes, chosen.seed, chosen.further)
         classes = [class_of(file) for file in files]

@@ -31,7 +31,7 @@ pub struct Surroundings {
 
 /// The place where a library was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LibraryLocation {
+pub enum Location {
     /// In the environment that the program is installed in.
     Own,
     /// In the active virtual environment.
@@ -46,7 +46,7 @@ pub enum LibraryLocation {
     System,
 }
 
-impl std::fmt::Display for LibraryLocation {
+impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Own => "environment of this program",
@@ -67,7 +67,7 @@ pub struct Located {
     /// The pinned package that contains it, if there is one.
     pub package: Option<Package>,
     /// Where it was found and loaded from.
-    pub found: Option<(LibraryLocation, PathBuf)>,
+    pub found: Option<(Location, PathBuf)>,
     /// Files of this name that cannot be used, each with the reason.
     pub passed_over: Vec<(PathBuf, String)>,
 }
@@ -91,7 +91,7 @@ impl Surroundings {
     }
 
     /// The folders to search for a library of `package`, in this order.
-    fn folders(&self, package: Option<Package>) -> Vec<(LibraryLocation, PathBuf)> {
+    fn folders(&self, package: Option<Package>) -> Vec<(Location, PathBuf)> {
         let of_site = |site: &Path| {
             let mut folders: Vec<PathBuf> = entries(&site.join("nvidia"), |_| true);
             folders.iter_mut().for_each(|folder| folder.push("lib"));
@@ -105,7 +105,7 @@ impl Surroundings {
                 .flat_map(|site| of_site(site))
                 .collect::<Vec<_>>()
         };
-        let placed = |place: LibraryLocation| move |folder: PathBuf| (place, folder);
+        let placed = |place: Location| move |folder: PathBuf| (place, folder);
         let Environments {
             own,
             virtual_env,
@@ -122,17 +122,12 @@ impl Surroundings {
         let python = self.sites.iter().flat_map(|site| of_site(site));
         // Other versions in the data folder belong to another build.
         let downloaded = package.map(|package| package.folder(&self.data));
-        own.map(placed(LibraryLocation::Own))
-            .chain(virtual_env.map(placed(LibraryLocation::VirtualEnv)))
-            .chain(conda.map(placed(LibraryLocation::Conda)))
-            .chain(python.map(placed(LibraryLocation::Python)))
-            .chain(downloaded.into_iter().map(placed(LibraryLocation::Data)))
-            .chain(
-                self.system
-                    .iter()
-                    .cloned()
-                    .map(placed(LibraryLocation::System)),
-            )
+        own.map(placed(Location::Own))
+            .chain(virtual_env.map(placed(Location::VirtualEnv)))
+            .chain(conda.map(placed(Location::Conda)))
+            .chain(python.map(placed(Location::Python)))
+            .chain(downloaded.into_iter().map(placed(Location::Data)))
+            .chain(self.system.iter().cloned().map(placed(Location::System)))
             .collect()
     }
 
@@ -142,12 +137,12 @@ impl Surroundings {
         file: &str,
         package: Option<Package>,
         cuda: &Cuda,
-    ) -> Vec<(LibraryLocation, PathBuf)> {
+    ) -> Vec<(Location, PathBuf)> {
         let has_one_name = [CUDNN, CURAND].contains(&file);
         self.folders(package)
             .into_iter()
             .filter(|(place, folder)| {
-                !has_one_name || *place == LibraryLocation::Data || is_for(folder, cuda.major)
+                !has_one_name || *place == Location::Data || is_for(folder, cuda.major)
             })
             .map(|(place, folder)| (place, folder.join(file)))
             .filter(|(_, path)| path.is_file())
@@ -306,7 +301,7 @@ fn locate(
 ) -> Located {
     let mut passed_over = Vec::new();
     let mut candidates = around.candidates(file, package, cuda);
-    candidates.push((LibraryLocation::System, file.into()));
+    candidates.push((Location::System, file.into()));
     let mut found = None;
     for (place, path) in candidates {
         match open(&path) {
