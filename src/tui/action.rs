@@ -122,6 +122,14 @@ pub enum DiskResponse {
 #[derive(Debug, Clone)]
 pub enum Effect {
     Worker(WorkerCommand),
+    Disk(DiskRequest),
+    Screen(ScreenRequest),
+    Quit,
+}
+
+/// Work on files, answered by [`DiskResponse`].
+#[derive(Debug, Clone)]
+pub enum DiskRequest {
     /// Save the queue on disk.
     SaveQueue(Queue),
     LoadPicture(String, picture_cache::Size),
@@ -141,22 +149,32 @@ pub enum Effect {
     SaveTheme(String),
     /// Save the view state of a model.
     SaveView(Box<SavedModel>),
+    Look(Lookup),
+}
+
+/// A question about the user's files. It does not wait for other work on the disk.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// List a folder's models.
+    Folder(PathBuf),
+    /// List the completions of a path that is being typed, and the folder to which it is relative.
+    Names(String, PathBuf),
+    /// Find the photos of a path: those in a folder, or the file itself.
+    Photos(PathBuf),
+}
+
+/// Work of the terminal.
+#[derive(Debug, Clone)]
+pub enum ScreenRequest {
     /// Copy a text to the terminal's clipboard.
     Copy(String),
     /// Show the progress of the queue outside of the text, or remove it.
     QueueProgress(Option<QueueProgress>),
     /// Notify the user, even without the focus.
     Notify(String),
-    /// List a folder's models.
-    ListFolder(PathBuf),
-    /// List the completions of a path that is being typed, and the folder to which it is relative.
-    ListNames(String, PathBuf),
-    /// Find the photos of a path: those in a folder, or the file itself.
-    FindPhotos(PathBuf),
     /// Draw the complete screen again.
     Redraw,
     Suspend,
-    Quit,
 }
 
 impl Effect {

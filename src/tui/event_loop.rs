@@ -1,7 +1,7 @@
 //! The explorer's event loop: events from terminal, worker and disk update the state, and the state is drawn as a
 //! frame.
 
-use super::action::{Action, DiskResponse, Effect};
+use super::action::{Action, DiskResponse, Effect, ScreenRequest};
 use super::app::App;
 use super::disk::Disk;
 use super::keys::Chord;
@@ -218,16 +218,22 @@ impl EventLoop {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Worker(command) => self.workers.send(command),
-            Effect::Redraw => self.screen.invalidate(),
-            Effect::Copy(text) => self.screen.copy(&text),
-            Effect::QueueProgress(progress) if self.notify != Notify::Off => {
+            Effect::Disk(request) => self.disk.perform(request),
+            Effect::Screen(request) => self.show(request),
+            Effect::Quit => self.over = true,
+        }
+    }
+
+    fn show(&mut self, request: ScreenRequest) {
+        match request {
+            ScreenRequest::Redraw => self.screen.invalidate(),
+            ScreenRequest::Copy(text) => self.screen.copy(&text),
+            ScreenRequest::QueueProgress(progress) if self.notify != Notify::Off => {
                 self.screen.progress(progress);
             }
-            Effect::QueueProgress(_) => {}
-            Effect::Notify(text) => self.screen.notify(self.notify, &text),
-            Effect::Suspend => self.suspend(),
-            Effect::Quit => self.over = true,
-            effect => self.disk.perform(effect),
+            ScreenRequest::QueueProgress(_) => {}
+            ScreenRequest::Notify(text) => self.screen.notify(self.notify, &text),
+            ScreenRequest::Suspend => self.suspend(),
         }
     }
 
@@ -252,7 +258,7 @@ impl EventLoop {
             }
             self.measure();
             self.screen.invalidate();
-            self.perform(Effect::QueueProgress(self.app.progress));
+            self.show(ScreenRequest::QueueProgress(self.app.progress));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ziggurat::runs::worker::photo::{About, Answer, AnswerContent, Photo, Question};
 use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 
 /// The network's predictions for the photos of [`listing`]: class and probability.
 const SEEN: [(&str, usize, f32); 4] = [
@@ -66,7 +66,7 @@ fn listing(width: u16, height: u16) -> (Driver, Vec<Effect>) {
     explorer.write("/photos/");
     let asked = explorer.press("enter");
     assert!(
-        matches!(asked.as_slice(), [Effect::FindPhotos(path)] if path == Path::new("/photos/")),
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Photos(path)))] if path == Path::new("/photos/")),
         "{asked:?}"
     );
     let paths = SEEN.iter().map(|(path, ..)| PathBuf::from(path));
@@ -222,7 +222,7 @@ fn several_dropped_files_are_a_list_and_a_dropped_folder_is_looked_into() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let effects = paste(&mut explorer, "'/my photos'\n");
     assert!(
-        matches!(effects.as_slice(), [Effect::FindPhotos(path)] if path == Path::new("/my photos"))
+        matches!(effects.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Photos(path)))] if path == Path::new("/my photos"))
     );
     explorer.answer(DiskResponse::Photos {
         path: "/my photos".into(),
@@ -309,7 +309,7 @@ fn a_hostile_name_still_opens_its_file() {
     assert!(screen.contains("/photos/·gnp.·cat"), "{screen}");
     let effects = explorer.press("enter");
     assert!(
-        matches!(effects.as_slice(), [Effect::FindPhotos(found)] if found == Path::new(path)),
+        matches!(effects.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Photos(found)))] if found == Path::new(path)),
         "{effects:?}"
     );
     let paths = vec![PathBuf::from(path), PathBuf::from("/photos/a\u{1b}[2J.png")];

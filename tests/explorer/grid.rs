@@ -8,7 +8,7 @@ use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{Watched, WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect};
 use ziggurat::tui::browser::{CellOrder, Tab};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::showing::{Showing, Tile};
@@ -132,7 +132,12 @@ fn lists_are_grids_on_the_whole_screen_and_rows_again() {
     let effects = explorer.press("- 3");
     let wanted: Vec<&Effect> = effects
         .iter()
-        .filter(|effect| matches!(effect, Effect::LoadPicture(_, Size::Cell)))
+        .filter(|effect| {
+            matches!(
+                effect,
+                Effect::Disk(DiskRequest::LoadPicture(_, Size::Cell))
+            )
+        })
         .collect();
     // The fifth was asked for among the classes.
     assert_eq!(wanted.len(), 4);
@@ -237,7 +242,9 @@ fn a_grid_is_sorted_by_score_and_by_likeness() {
     assert_eq!(explorer.app.browser.list().rows(), [1, 2, 0, 3, 4, 5]);
     let effects = explorer.press("S");
     let asked = effects.iter().find_map(|effect| match effect {
-        Effect::OrderBySimilarity(_, items) => Some(items.iter().map(|(item, _)| *item).collect()),
+        Effect::Disk(DiskRequest::OrderBySimilarity(_, items)) => {
+            Some(items.iter().map(|(item, _)| *item).collect())
+        }
         _ => None,
     });
     assert_eq!(asked, Some(vec![1, 2, 0]));
@@ -274,7 +281,7 @@ fn the_pictures_of_a_grid_are_exported_together() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Export(ids, _), ..] if ids.len() == 2
+            [Effect::Disk(DiskRequest::Export(ids, _)), ..] if ids.len() == 2
         ),
         "{effects:?}"
     );
@@ -344,7 +351,7 @@ fn the_picture_of_a_cell_that_was_left_is_not_meant_any_more() {
     assert!(
         !effects
             .iter()
-            .any(|effect| matches!(effect, Effect::SetFavourite(..))),
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::SetFavourite(..)))),
         "{effects:?}"
     );
     explorer.press("right");

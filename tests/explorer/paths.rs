@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::runs::worker::photo::{About, Answer};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 use ziggurat::tui::completion::Name;
 
 #[test]
@@ -60,7 +60,7 @@ fn a_tilde_in_a_path_is_the_users_home_folder() {
     let asked = explorer.press("enter");
     let expected = std::path::Path::new("/home/ada/nets/");
     assert!(
-        matches!(asked.as_slice(), [Effect::ListFolder(folder)] if folder == expected),
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Folder(folder)))] if folder == expected),
         "{asked:?}"
     );
 }
@@ -142,7 +142,7 @@ fn tab_completes_the_path_of_a_model_from_the_folder_that_is_listed() {
     explorer.write("nets/res");
     let asked = explorer.press("tab");
     assert!(
-        matches!(asked.as_slice(), [Effect::ListNames(text, folder)]
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Names(text, folder)))]
             if text == "nets/res" && folder == std::path::Path::new("/models")),
         "{asked:?}"
     );
@@ -172,7 +172,9 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.press("I");
     explorer.write("/photos/c");
     let asked = explorer.press("tab");
-    assert!(matches!(asked.as_slice(), [Effect::ListNames(text, _)] if text == "/photos/c"));
+    assert!(
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Names(text, _)))] if text == "/photos/c")
+    );
     let names = vec![
         name("cat.jpg", false),
         name("cats", true),
@@ -215,7 +217,7 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.press("3 x ctrl-u");
     explorer.write("o");
     assert!(
-        matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text, _)] if text == "o")
+        matches!(explorer.press("tab").as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Names(text, _)))] if text == "o")
     );
     let names = vec![name("old.html", false), name("old.jpg", false)];
     explorer.answer(DiskResponse::Names {

@@ -11,7 +11,7 @@ use ziggurat::runs::worker::photo::{
 };
 use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, DiskResponse, Effect};
 
 /// The questions about photos to the worker.
 pub fn questions(effects: &[Effect]) -> Vec<Question> {
@@ -210,8 +210,7 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
         found: Ok(found(&question)),
         question,
     }));
-    let is_loaded =
-        |effect: &Effect| matches!(effect, Effect::LoadPicture(id, _) if *id == record.id);
+    let is_loaded = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::LoadPicture(id, _)) if *id == record.id);
     assert!(effects.iter().any(is_loaded), "{effects:?}");
 }
 

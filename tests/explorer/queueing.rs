@@ -5,7 +5,7 @@ use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
 use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, Effect};
 use ziggurat::tui::app::Panel;
 use ziggurat::tui::showing::Showing;
 
@@ -25,7 +25,7 @@ fn enter_starts_what_is_selected_at_once() {
     assert!(
         effects
             .iter()
-            .any(|effect| matches!(effect, Effect::SaveQueue(_)))
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::SaveQueue(_))))
     );
 }
 
@@ -152,7 +152,7 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
         !explorer
             .press("d")
             .iter()
-            .any(|effect| matches!(effect, Effect::Remove(_)))
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::Remove(_))))
     );
     for job in cancelled {
         explorer.report(WorkerEvent::Cancelled { job });
@@ -234,7 +234,7 @@ fn a_run_that_failed_waits_again_when_it_is_asked_for_again() {
     });
     let effects = explorer.press("enter");
     assert_eq!(Driver::started(&effects), jobs);
-    let is_saved = |effect: &Effect| matches!(effect, Effect::SaveQueue(_));
+    let is_saved = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::SaveQueue(_)));
     assert!(effects.iter().any(is_saved));
     assert!(explorer.screen().contains("1 run retried"));
 }
@@ -351,7 +351,7 @@ fn quitting_keeps_the_queue() {
     explorer.press("2 enter j enter");
     let effects = explorer.press("q");
     let kept = effects.iter().find_map(|effect| match effect {
-        Effect::SaveQueue(queue) => Some(queue.jobs().len()),
+        Effect::Disk(DiskRequest::SaveQueue(queue)) => Some(queue.jobs().len()),
         _ => None,
     });
     assert_eq!(kept, Some(2));
@@ -371,7 +371,7 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
     assert!(
         effects
             .iter()
-            .any(|effect| matches!(effect, Effect::SaveQueue(_)))
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::SaveQueue(_))))
     );
     let queued = explorer.app.queue.jobs()[0]
         .spec

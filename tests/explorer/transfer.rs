@@ -8,7 +8,7 @@ use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::queue::JobState;
 use ziggurat::runs::worker::{ModelInfo, TransferSource, WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::popup::Choice;
 
@@ -66,7 +66,10 @@ fn a_class_is_made_in_another_model_with_the_same_seed_and_settings() {
     explorer.press("n 2 /");
     explorer.write("flamingo");
     let effects = explorer.press("enter C");
-    assert!(matches!(&effects[..], [.., Effect::ListFolder(_)]));
+    assert!(matches!(
+        &effects[..],
+        [.., Effect::Disk(DiskRequest::Look(Lookup::Folder(_)))]
+    ));
     list_models(&mut explorer);
     let screen = explorer.screen();
     assert!(screen.contains("run 1 target in other models"), "{screen}");

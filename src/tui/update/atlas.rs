@@ -3,7 +3,7 @@
 use super::{browser, submission};
 use crate::runs::Spec;
 use crate::runs::queue::MAX_JOBS;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::browser::{CellOrder, ListId, Tab};
 use crate::tui::command::Command;
@@ -129,7 +129,10 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
             .iter()
             .filter_map(|&item| Some((item, app.entry_of(item)?.id.clone())));
         let place = app.browser.place();
-        effects.push(Effect::OrderBySimilarity(place, ids.collect()));
+        effects.push(Effect::Disk(DiskRequest::OrderBySimilarity(
+            place,
+            ids.collect(),
+        )));
     }
     let list = app.browser.list_mut();
     list.set_rows(rows);

@@ -2,7 +2,7 @@
 
 use crate::runs::queue::JobState;
 use crate::terminal::QueueProgress;
-use crate::tui::action::Effect;
+use crate::tui::action::{Effect, ScreenRequest};
 use crate::tui::active_run;
 use crate::tui::app::App;
 use crate::tui::busy::Busy;
@@ -30,7 +30,7 @@ pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     let progress = progress(app);
     if progress != app.progress {
         app.progress = progress;
-        effects.push(Effect::QueueProgress(progress));
+        effects.push(Effect::Screen(ScreenRequest::QueueProgress(progress)));
     }
 }
 
@@ -40,7 +40,7 @@ fn done(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let is_missed = !app.is_looked_at || app.now.saturating_sub(busy.since) >= LONG;
     if let Some(text) = busy.summary().filter(|_| is_missed) {
-        effects.push(Effect::Notify(text));
+        effects.push(Effect::Screen(ScreenRequest::Notify(text)));
     }
 }
 

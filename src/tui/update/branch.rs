@@ -5,7 +5,7 @@ use super::notes;
 use crate::runs::spec::changed;
 use crate::runs::worker::WorkerCommand;
 use crate::runs::{Spec, description};
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::active_run::ActiveRun;
 use crate::tui::app::App;
 use crate::tui::command::Command;
@@ -102,7 +102,7 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
     app.paused = false;
     effects.push(Effect::Worker(WorkerCommand::SetAside(live.job)));
     effects.push(Effect::Worker(WorkerCommand::Resume));
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     let key = app.key(Command::Retry);
     let text = format!(
         "{target} branched at step {step}: {changes}; {key} in the queue resumes the paused run"

@@ -5,7 +5,7 @@ use super::{
     photo, photos, picker, prompt, queue, settings, submission, transfer,
 };
 use crate::runs::worker::WorkerCommand;
-use crate::tui::action::Effect;
+use crate::tui::action::{Effect, ScreenRequest};
 use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::{COMMANDS, Command};
@@ -110,8 +110,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             },
         ),
         Command::Palette => palette(app, ""),
-        Command::Redraw => effects.push(Effect::Redraw),
-        Command::Suspend => effects.push(Effect::Suspend),
+        Command::Redraw => effects.push(Effect::Screen(ScreenRequest::Redraw)),
+        Command::Suspend => effects.push(Effect::Screen(ScreenRequest::Suspend)),
         Command::Quit if app.popups.is_empty() => super::quit(app, effects),
         Command::Quit => drop(app.popups.pop()),
 

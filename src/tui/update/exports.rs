@@ -4,7 +4,7 @@ use super::{atlas, history};
 use crate::runs::export::ExportFormat;
 use crate::runs::favourites;
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
 use crate::tui::messages::Level;
@@ -26,7 +26,7 @@ pub fn to_file(
     }
     let path = app.environment.typed_path(text);
     ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
-    effects.push(Effect::Export(ids.to_vec(), path));
+    effects.push(Effect::Disk(DiskRequest::Export(ids.to_vec(), path)));
     Ok(())
 }
 

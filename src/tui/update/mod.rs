@@ -54,7 +54,7 @@ mod suggestions;
 mod transfer;
 mod worker;
 
-use super::action::{Action, Effect};
+use super::action::{Action, DiskRequest, Effect, ScreenRequest};
 use super::app::{App, Panel};
 use super::browser::Tab;
 use super::command::{Command, Context};
@@ -89,13 +89,13 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
         Action::Resize(width, height) => {
             app.size = Size::new(width, height);
-            effects.push(Effect::Redraw);
+            effects.push(Effect::Screen(ScreenRequest::Redraw));
         }
         Action::Focus => {
             app.is_looked_at = true;
             // tmux redraws a pane without its pictures.
             if app.environment.terminal.loses_pictures() {
-                effects.push(Effect::Redraw);
+                effects.push(Effect::Screen(ScreenRequest::Redraw));
             }
         }
         Action::FocusLost => app.is_looked_at = false,
@@ -217,6 +217,6 @@ fn unbound(app: &mut App, chord: Chord) {
 fn quit(app: &mut App, effects: &mut Vec<Effect>) {
     app.quitting = true;
     saved::keep(app, effects);
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     effects.push(Effect::Quit);
 }

@@ -2,7 +2,7 @@
 
 use super::{saved, transfer};
 use crate::runs::worker::WorkerCommand;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::app::App;
 use crate::tui::opening::Model;
 use crate::tui::popup::{Choice, Popup, Purpose};
@@ -24,7 +24,9 @@ pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
     let model = match choice {
         None => return Err("nothing is listed".into()),
         Some(Choice::Folder(folder)) => {
-            effects.push(Effect::ListFolder(folder.clone()));
+            effects.push(Effect::Disk(DiskRequest::Look(Lookup::Folder(
+                folder.clone(),
+            ))));
             return Ok(());
         }
         Some(Choice::Card { name, .. }) => name.clone(),

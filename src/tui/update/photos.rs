@@ -4,7 +4,7 @@ use super::notes::{NO_MODEL, first_of, no_network};
 use super::{album, photo};
 use crate::model::picture;
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::album::MAX_PHOTOS;
 use crate::tui::app::App;
 use crate::tui::dropped;
@@ -40,7 +40,7 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     if picture::is_named(&path) && !text.ends_with('/') {
         open(app, vec![path], effects);
     } else {
-        effects.push(Effect::FindPhotos(path));
+        effects.push(Effect::Disk(DiskRequest::Look(Lookup::Photos(path))));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::{
     arguments, atlas, browser, exports, give, models, photo, photos, settings, submission,
     suggestions, transfer,
 };
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::app::App;
 use crate::tui::command::COMMANDS;
 use crate::tui::completion::{self, Name, is_path};
@@ -67,7 +67,7 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
         (None, Some(photos)) => photos::open(app, photos, effects),
         (None, None) => match dropped::other(text, app.environment.user_folder.as_deref()) {
             Some(Ok(path)) if app.model.opened().is_some() => {
-                effects.push(Effect::FindPhotos(path));
+                effects.push(Effect::Disk(DiskRequest::Look(Lookup::Photos(path))));
             }
             Some(Ok(_)) => no_network(app),
             Some(Err(why)) => app.messages.say(Level::Note, why, app.now),
@@ -102,7 +102,12 @@ fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
     };
     let folder = folder.filter(|_| chord.code() == KeyCode::Tab);
     let is_asked = folder.is_some();
-    effects.extend(folder.map(|folder| Effect::ListNames(prompt.text().into(), folder)));
+    effects.extend(folder.map(|folder| {
+        Effect::Disk(DiskRequest::Look(Lookup::Names(
+            prompt.text().into(),
+            folder,
+        )))
+    }));
     is_asked
 }
 
@@ -342,7 +347,7 @@ fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Str
     }
     let path = picker.folder.join(app.environment.typed_path(text));
     if text.ends_with('/') {
-        effects.push(Effect::ListFolder(path));
+        effects.push(Effect::Disk(DiskRequest::Look(Lookup::Folder(path))));
     } else {
         models::choose(app, path.display().to_string(), effects)?;
     }

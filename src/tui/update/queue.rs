@@ -5,7 +5,7 @@ use crate::runs::batch::check_method;
 use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER, Queue};
 use crate::runs::worker::{Watched, WorkerCommand};
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::active_run::{ActiveRun, Pace};
 use crate::tui::app::App;
 use crate::tui::command::Command;
@@ -34,7 +34,7 @@ pub fn adopt(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
         app.messages.say(Level::Warning, text, app.now);
     }
     fail_former(&mut app.queue, before);
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     let new = &app.queue.jobs()[before..];
     if new.is_empty() {
         return;
@@ -234,7 +234,7 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
             effects.push(Effect::Worker(WorkerCommand::Resume));
         }
     } else {
-        effects.push(Effect::SaveQueue(app.queue.clone()));
+        effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     }
     let undo = app.key(Command::Undo);
     let text = format!("cancelled: {title}; {undo} to undo");
@@ -257,7 +257,7 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
         } else {
             app.queue_cursor + 1
         };
-        effects.push(Effect::SaveQueue(app.queue.clone()));
+        effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     } else {
         let text = if earlier {
             "cannot move up: active runs come first"
@@ -273,7 +273,7 @@ pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(job) = selected(app)
         && (app.queue.retry(job) || app.queue.resume(job) > 0)
     {
-        effects.push(Effect::SaveQueue(app.queue.clone()));
+        effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     }
 }
 
@@ -293,7 +293,7 @@ pub fn resume_all(app: &mut App, effects: &mut Vec<Effect>) {
     }
     let text = format!("resuming {}", counted(count, "run"));
     app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
 }
 
 /// Removes all waiting and failed runs from the queue.
@@ -307,7 +307,7 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     app.remember(Undoable::Cleared(cleared));
     app.messages.say(Level::Note, text, app.now);
     app.awaiting_confirmation = false;
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
 }
 
 /// A run is no longer active.
@@ -318,5 +318,5 @@ pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
     if app.shown == Showing::Nothing {
         show_running(app);
     }
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
 }

@@ -5,7 +5,7 @@ use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob, PRESETS};
 use crate::config::check_preset_name;
 use crate::runs::presets::to_preset;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::messages::Level;
 use crate::tui::next_run::NextRun;
@@ -93,7 +93,7 @@ pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Resul
     app.theme_name = name.into();
     let text = format!("theme: {name}");
     app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::SaveTheme(name.into()));
+    effects.push(Effect::Disk(DiskRequest::SaveTheme(name.into())));
     Ok(())
 }
 
@@ -126,6 +126,6 @@ pub fn save_preset(app: &App, name: &str, effects: &mut Vec<Effect>) -> Result<(
         return Err(format!("{name} is built in: choose another name"));
     }
     let preset = to_preset(&app.next_run.settings);
-    effects.push(Effect::SavePreset(name.into(), preset));
+    effects.push(Effect::Disk(DiskRequest::SavePreset(name.into(), preset)));
     Ok(())
 }

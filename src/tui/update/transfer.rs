@@ -4,7 +4,7 @@ use super::{history, notes, picker, submission};
 use crate::runs::Spec;
 use crate::runs::worker::{TransferSource, WorkerCommand};
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::app::App;
 use crate::tui::completion::is_path;
 use crate::tui::messages::Level;
@@ -60,7 +60,9 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
         false => chosen().map(|at| picker.choices[at].clone()).collect(),
     };
     if let [Choice::Folder(folder)] = &choices[..] {
-        effects.push(Effect::ListFolder(folder.clone()));
+        effects.push(Effect::Disk(DiskRequest::Look(Lookup::Folder(
+            folder.clone(),
+        ))));
         return Ok(());
     }
     let models = choices.into_iter().filter_map(|choice| match choice {

@@ -4,7 +4,7 @@ use crate::support::Driver;
 use std::time::Duration;
 use ziggurat::runs::worker::{Started, WorkerEvent};
 use ziggurat::terminal::{Protocol, QueueProgress};
-use ziggurat::tui::action::{Action, Effect};
+use ziggurat::tui::action::{Action, Effect, ScreenRequest};
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -12,7 +12,7 @@ fn explorer() -> Driver {
 
 fn notifications(effects: &[Effect]) -> Vec<&str> {
     let notifications = effects.iter().filter_map(|effect| match effect {
-        Effect::Notify(text) => Some(text.as_str()),
+        Effect::Screen(ScreenRequest::Notify(text)) => Some(text.as_str()),
         _ => None,
     });
     notifications.collect()
@@ -21,7 +21,7 @@ fn notifications(effects: &[Effect]) -> Vec<&str> {
 /// The last change of the progress; `None` if there was none.
 fn progress(effects: &[Effect]) -> Option<Option<QueueProgress>> {
     let mut shown = effects.iter().filter_map(|effect| match effect {
-        Effect::QueueProgress(progress) => Some(*progress),
+        Effect::Screen(ScreenRequest::QueueProgress(progress)) => Some(*progress),
         _ => None,
     });
     shown.next_back()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, DiskResponse, Effect};
 use ziggurat::tui::browser::Tab;
 use ziggurat::tui::saved::{SavedModel, SavedState};
 use ziggurat::tui::showing::Showing;
@@ -23,7 +23,7 @@ fn quit(explorer: &mut Driver) -> SavedState {
 
 fn kept(effects: &[Effect]) -> Vec<SavedModel> {
     let kept = effects.iter().filter_map(|effect| match effect {
-        Effect::SaveView(model) => Some(SavedModel::clone(model)),
+        Effect::Disk(DiskRequest::SaveView(model)) => Some(SavedModel::clone(model)),
         _ => None,
     });
     kept.collect()
@@ -169,7 +169,7 @@ fn the_shown_picture_and_the_run_under_the_cursor_come_back_once_runs_are_known(
     let Showing::Finished(id) = &shown else {
         panic!("{shown:?}");
     };
-    let loads = |effect: &Effect| matches!(effect, Effect::LoadRecord(asked) if asked == id);
+    let loads = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::LoadRecord(asked)) if asked == id);
     assert!(effects.iter().any(loads));
     assert_eq!(
         (after.app.browser.tab, &after.app.shown),

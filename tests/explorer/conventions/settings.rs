@@ -3,7 +3,7 @@
 use crate::support::Driver;
 use ziggurat::ascent::settings::{GROUPS, in_groups};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect};
 
 fn explorer(height: u16) -> Driver {
     Driver::new(Protocol::Kitty, 80, height)
@@ -124,7 +124,7 @@ fn a_preset_has_its_name_only_once_it_is_saved() {
     assert!(explorer.screen().contains("1 to 32 letters"));
     explorer.press("esc");
     let effects = save(&mut explorer, &"a".repeat(32));
-    let [Effect::SavePreset(name, changes)] = effects.as_slice() else {
+    let [Effect::Disk(DiskRequest::SavePreset(name, changes))] = effects.as_slice() else {
         panic!("{effects:?}");
     };
     explorer.answer(DiskResponse::Failed("the disk is full".into()));
