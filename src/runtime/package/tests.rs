@@ -46,7 +46,7 @@ impl Fixture {
         let fixture = self.folder.path().display();
         let path = self.folder.path().join("pip");
         let text = format!(
-            "#!/bin/sh\nbench={fixture}\n[ \"$1\" = --version ] && exit 0\n\
+            "#!/bin/sh\nfixture={fixture}\n[ \"$1\" = --version ] && exit 0\n\
              while [ $# -gt 0 ]; do [ \"$1\" = --dest ] && dest=$2; shift; done\n{script}\n"
         );
         fs::write(&path, text).unwrap();
