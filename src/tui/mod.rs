@@ -9,7 +9,7 @@
 //!   [`active_run`], [`next_run`], [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`],
 //!   [`saved`]
 //! - [`photo`], [`completion`], `dropped`: photos, and typing or pasting their paths
-//! - [`action`]: actions and effects
+//! - [`action`]: actions, and effects by their receiver; [`environment`]: the terminal and the folders
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`event_loop`], `screen`, `disk`: the loop, the terminal, the files
 
