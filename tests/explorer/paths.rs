@@ -51,6 +51,7 @@ fn a_tilde_in_a_path_is_the_users_home_folder() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let asked = questions(&paste(&mut explorer, "~/dog.jpg"));
     assert_eq!(asked[0].photo, PathBuf::from("/home/ada/dog.jpg"));
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.press("m");
     explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
