@@ -153,10 +153,10 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             app.prompt = Some(Prompt::replacing(PromptKind::Value(knob), &text));
         }),
         Command::Increase => {
-            settings::with_knob(app, |app, knob| settings::adjust(app, knob, true))
+            settings::with_knob(app, |app, knob| settings::adjust(app, knob, true));
         }
         Command::Decrease => {
-            settings::with_knob(app, |app, knob| settings::adjust(app, knob, false))
+            settings::with_knob(app, |app, knob| settings::adjust(app, knob, false));
         }
         Command::ResetValue => settings::with_knob(app, |app, knob| {
             let set = app.next_run.settings.set(knob.key, knob.default());
