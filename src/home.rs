@@ -105,6 +105,19 @@ impl Home {
     }
 }
 
+/// The user's home folder, if the platform knows it.
+pub fn user_folder() -> Option<PathBuf> {
+    Some(directories::BaseDirs::new()?.home_dir().into())
+}
+
+/// A typed path; `~/` at its beginning is `user`, the user's home folder, if that is known.
+pub fn expand_tilde(text: &str, user: Option<&Path>) -> PathBuf {
+    match (text.strip_prefix("~/"), user) {
+        (Some(below), Some(user)) => user.join(below),
+        _ => text.into(),
+    }
+}
+
 /// `Ziggurat` in the user's pictures folder, or in `Pictures` where none is configured, as on many servers.
 fn pictures(data: &Path) -> PathBuf {
     let Some(user) = directories::UserDirs::new() else {
@@ -116,8 +129,37 @@ fn pictures(data: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use super::Home;
+
+    /// Empty folders of a test's own; they are removed with the first value.
+    pub(crate) fn temporary_home() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        (folder, home)
+    }
+
+    /// As [`temporary_home`], with this text in `config.toml`.
+    pub(crate) fn home_with_settings(text: &str) -> (tempfile::TempDir, Home) {
+        let (folder, home) = temporary_home();
+        std::fs::create_dir_all(home.settings().parent().unwrap()).unwrap();
+        std::fs::write(home.settings(), text).unwrap();
+        (folder, home)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tilde_is_expanded_where_the_home_folder_is_known() {
+        let user = Some(Path::new("/home/ada"));
+        assert_eq!(expand_tilde("~/a.png", user), Path::new("/home/ada/a.png"));
+        assert_eq!(expand_tilde("~ada/a.png", user), Path::new("~ada/a.png"));
+        assert_eq!(expand_tilde("a/~/b", user), Path::new("a/~/b"));
+        assert_eq!(expand_tilde("~/a.png", None), Path::new("~/a.png"));
+    }
 
     #[test]
     fn all_folders_are_distinct_and_below_the_root() {

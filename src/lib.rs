@@ -57,9 +57,9 @@
 //! let mut scores = Vec::new();
 //! for _ in 0..20 {
 //!     let inputs = [("image", &Tensor::from(image.clone())), ("seed/logits", &class)];
-//!     let found = session.run(&inputs, &["logits", "grad/image"])?;
-//!     scores.push(found[0].as_f32().unwrap()[[0, 7]]);
-//!     let gradient = found[1].as_f32().unwrap();
+//!     let outputs = session.run(&inputs, &["logits", "grad/image"])?;
+//!     scores.push(outputs[0].as_f32().unwrap()[[0, 7]]);
+//!     let gradient = outputs[1].as_f32().unwrap();
 //!     let size = gradient.mapv(f32::abs).mean().unwrap();
 //!     image += &(gradient * (0.05 / size));
 //! }

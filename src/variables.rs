@@ -1,7 +1,7 @@
 //! The environment variables of the program, in one table. A value that is not known is reported,
 //! never taken for another.
 
-use crate::text::printable;
+use crate::text::quoted;
 
 /// The folder of data, configuration and state.
 pub const HOME: &str = "ZIGGURAT_HOME";
@@ -63,7 +63,7 @@ fn read_switch(name: &str, value: &str) -> Result<bool, String> {
         "1" => Ok(true),
         other => Err(format!(
             "{name}: {} is neither 1 nor 0: it is off",
-            printable(other)
+            quoted(other)
         )),
     }
 }
@@ -82,7 +82,7 @@ mod tests {
         for wrong in ["banana", "true", " 1", "01", "\u{1b}[2J"] {
             let why = read(wrong).unwrap_err();
             assert!(
-                why.starts_with("X: \"") && why.chars().all(crate::text::is_harmless),
+                why.starts_with("X: \"") && why.chars().all(crate::text::is_safe),
                 "{why}"
             );
         }

@@ -7,7 +7,7 @@ use crate::model::Network;
 use crate::model::layout::{Axes, Layout};
 use crate::onnx::Graph;
 use crate::onnx::proto::NodeProto;
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::{HashMap, HashSet};
 
 /// Operators that treat each token separately if the output has as many tokens. So does a matrix product with a
@@ -106,7 +106,7 @@ fn find(network: &Network, objective: &Objective) -> Result<Option<String>, Erro
 /// # Errors
 /// [`Error::NoMap`] with the reason.
 fn check(network: &Network, objective: &Objective, layer: &str) -> Result<(), Error> {
-    let name = printable(layer);
+    let name = quoted(layer);
     if network.shapes.find(layer).is_none() {
         let why = format!("no layer is called {name}, so it has no class activation map");
         return Err(Error::NoMap(why));
@@ -118,7 +118,7 @@ fn check(network: &Network, objective: &Objective, layer: &str) -> Result<(), Er
     }
     let path = ScorePath::new(network, &objective.value);
     if layer != objective.value && !path.last_use.contains_key(layer) {
-        let value = printable(&objective.value);
+        let value = quoted(&objective.value);
         let why =
             format!("{name} has no class activation map of {value}, which does not depend on it");
         return Err(Error::NoMap(why));
@@ -170,9 +170,9 @@ fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result
         if !LINEAR.iter().any(|op| node.is_op(op)) || from_picture(node) > 1 {
             return Err(Error::NoMap(format!(
                 "plain CAM needs pooling and one linear layer between {} and the scores, but there is node {} ({}): use grad-cam",
-                printable(layer),
+                quoted(layer),
                 node.display_name(),
-                printable(&node.op_type)
+                quoted(&node.op_type)
             )));
         }
         pooled |= node.is_op("GlobalAveragePool") || node.is_op("ReduceMean");
@@ -182,7 +182,7 @@ fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result
     } else {
         Err(Error::NoMap(format!(
             "plain CAM needs global average pooling after {}: use grad-cam",
-            printable(layer)
+            quoted(layer)
         )))
     }
 }

@@ -11,7 +11,7 @@ use crate::onnx::proto::{Dim, ModelProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::value_info;
 use crate::onnx::{Builder, ElementType, Graph, NameScope, Types};
 use crate::runtime::OnnxRuntime;
-use crate::text::printable;
+use crate::text::quoted;
 use ndarray::Array2;
 use std::num::NonZeroUsize;
 
@@ -253,7 +253,7 @@ impl Source<'_> {
             value
         };
         let method = self.map.method.name();
-        let layer = printable(&self.map.layer);
+        let layer = quoted(&self.map.layer);
         let class = described(
             &self.class,
             ElementType::I64,

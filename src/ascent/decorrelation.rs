@@ -20,7 +20,7 @@ const STRENGTH: [f32; 3] = [0.2667, 0.0735, 0.0356];
 pub struct ColourBasis(Array2<f32>);
 
 impl ColourBasis {
-    /// The basis for `channels` channels; `rgb_of_channel` tells which of R, G, B each of three channels is.
+    /// The basis for `channels` channels; `rgb_of_channel` is the index in R, G, B of each of three channels.
     ///
     /// Other numbers of channels are not colours. Their first axis is the common brightness, with the strength of
     /// luminance in photographs; the others are a discrete cosine transform across channels, with the strength of

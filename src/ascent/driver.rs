@@ -16,7 +16,7 @@ use super::run::{RunState, check_batchable};
 use super::state::{AscentProgress, AscentState, RunProgress};
 use super::step_graph::names;
 use super::step_randomness::{self, StepRandomness};
-use super::step_session::{self, StepPlan, StepSession};
+use super::step_session::{self, StateTensors, StepPlan, StepSession};
 use super::unit::anchor;
 use super::views::Frame;
 use super::{Error, Objective, Run, Settings, Unit, canvas, octave_inputs};
@@ -78,7 +78,7 @@ impl<'a> Ascent<'a> {
         Self::with_graph_capture(network, objective, runs, device, stop, graph_capture)
     }
 
-    /// As [`Ascent::new`]. `graph_capture` tells whether the device is to record its steps, if it can, instead of the
+    /// As [`Ascent::new`]. `graph_capture`: whether the device is to record its steps, if it can, instead of the
     /// user's setting (see [`crate::runtime::capture`]).
     ///
     /// # Errors
@@ -101,23 +101,14 @@ impl<'a> Ascent<'a> {
             .collect();
         let channels = network.size.channels().count();
         let start = canvas::start(&mut running, channels, octaves[0], plan.map.is_some());
-        let step_session = StepSession::new(network, &plan, device, stop)?;
-        let state = step_session.start(&start)?;
-        let mut ascent = Self {
+        let mut ascent = Self::start(
             network,
+            (plan, octaves),
+            (runs, running),
             device,
-            stop: stop.clone(),
-            plan,
-            requested: runs.to_vec(),
-            runs: running,
-            octaves,
-            step_session,
-            state,
-            octave: 0,
-            step_in_octave: 0,
-            step: 0,
-            has_previous: false,
-        };
+            stop,
+            &start,
+        )?;
         ascent.bind_octave_inputs()?;
         Ok(ascent)
     }
@@ -153,30 +144,54 @@ impl<'a> Ascent<'a> {
         if is_between {
             state = canvas::with_new_settings(state, &before, &current, has_mask);
         }
-        let step_session = StepSession::new(network, &plan, device, stop)?;
-        let state = step_session.start(&state)?;
         let running = at
             .runs
             .iter()
             .zip(&current)
             .map(|(at, run)| at.restore(run));
-        let mut ascent = Self {
+        let running = running.collect();
+        let mut ascent = Self::start(
+            network,
+            (plan, octaves),
+            (runs, running),
+            device,
+            stop,
+            &state,
+        )?;
+        ascent.octave = at.octave;
+        ascent.step_in_octave = at.step_in_octave;
+        ascent.step = at.step;
+        ascent.bind_octave_inputs()?;
+        Ok(ascent)
+    }
+
+    /// Opens the session of a plan with this state on the device, at the first step of the first octave, whose inputs
+    /// are not bound yet. `requested` are the runs as asked for, `running` their states.
+    fn start(
+        network: &'a Network,
+        (plan, octaves): (StepPlan, Vec<Octave>),
+        (requested, running): (&[Run], Vec<RunState>),
+        device: Device,
+        stop: &CancelHandle,
+        state: &StateTensors,
+    ) -> Result<Self, Error> {
+        let step_session = StepSession::new(network, &plan, device, stop)?;
+        let state = step_session.start(state)?;
+        Ok(Self {
             network,
             device,
             stop: stop.clone(),
             plan,
-            requested: runs.to_vec(),
-            runs: running.collect(),
+            requested: requested.to_vec(),
+            runs: running,
             octaves,
             step_session,
             state,
-            octave: at.octave,
-            step_in_octave: at.step_in_octave,
-            step: at.step,
+            octave: 0,
+            step_in_octave: 0,
+            step: 0,
             has_previous: false,
-        };
-        ascent.bind_octave_inputs()?;
-        Ok(ascent)
+        })
     }
 
     /// The state from which [`Ascent::resume`] continues.
@@ -189,7 +204,7 @@ impl<'a> Ascent<'a> {
             octave: self.octave,
             step_in_octave: self.step_in_octave,
             rescue: self.plan.terms.rescue,
-            runs: self.runs.iter().map(RunProgress::of).collect(),
+            runs: self.runs.iter().map(RunProgress::from_run).collect(),
         };
         Ok(AscentState::new(at, self.read_state()?))
     }

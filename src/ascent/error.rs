@@ -2,6 +2,7 @@
 
 /// Why an ascent cannot start or continue; one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The objective cannot be differentiated.
     #[error("{what} cannot be visualised: {source}")]

@@ -13,7 +13,7 @@ use crate::onnx::proto::TensorProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, Types};
 use crate::runtime::{CancelHandle, Device, Options, Session, Tensor};
-use crate::text::shown;
+use crate::text::safe;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use std::borrow::Borrow;
 
@@ -244,7 +244,7 @@ pub(super) fn first_not_finite(
 
 /// The error of a target without a class activation map.
 pub(super) fn no_map(target: &Objective) -> Error {
-    let value = shown(&target.value);
+    let value = safe(&target.value);
     Error::NoMap(match target.kind {
         Kind::Neuron | Kind::Layer => format!(
             "a neuron or a whole layer has no class activation map without --layer: choose a layer before {value}, or use a class or a channel ({value}:CHANNEL)"

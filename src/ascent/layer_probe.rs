@@ -11,7 +11,7 @@ use super::evaluate::{Site, largest, session};
 use crate::model::Network;
 use crate::onnx::{Builder, ElementType, Types, ValueType};
 use crate::runtime::{Device, Session, Tensor};
-use crate::text::printable;
+use crate::text::quoted;
 use ndarray::{Array2, Array4, ArrayD};
 use std::str::FromStr;
 
@@ -109,10 +109,10 @@ impl LayerProbe {
     ) -> Result<Vec<Vec<ChannelActivation>>, Error> {
         let picture = Tensor::from(picture);
         let outputs: Vec<&str> = self.watched.iter().flat_map(Watched::outputs).collect();
-        let found = self.session.run(&[(&self.input, &picture)], &outputs)?;
-        let mut found = found.into_iter();
+        let results = self.session.run(&[(&self.input, &picture)], &outputs)?;
+        let mut results = results.into_iter();
         let channels = |watched: &Watched| {
-            let channels = watched.read(&mut found)?;
+            let channels = watched.read(&mut results)?;
             let by = channels.iter().map(|channel| channel.by(rank));
             let ranked = largest(by, count).into_iter();
             Ok(ranked.map(|(channel, _)| channels[channel]).collect())
@@ -180,11 +180,11 @@ impl ChannelMaps {
         let picture = Tensor::from(picture);
         let mut outputs = self.watched.outputs().to_vec();
         outputs.extend([self.ranked.as_str(), &self.maps]);
-        let found = self.session.run(&[(&self.input, &picture)], &outputs)?;
-        let mut found = found.into_iter();
-        let channels = self.watched.read(&mut found)?;
-        let ranked: ArrayD<i64> = next(&mut found)?;
-        let maps: ArrayD<f32> = next(&mut found)?;
+        let results = self.session.run(&[(&self.input, &picture)], &outputs)?;
+        let mut results = results.into_iter();
+        let channels = self.watched.read(&mut results)?;
+        let ranked: ArrayD<i64> = next(&mut results)?;
+        let maps: ArrayD<f32> = next(&mut results)?;
         let numbers = maps.len() / ranked.len().max(1);
         let values: Vec<f32> = maps.into_iter().collect();
         let maps = values.chunks(numbers.max(1));
@@ -208,7 +208,7 @@ impl Watched {
         layer: &str,
     ) -> Result<Self, Error> {
         let layout = network.layout(layer).ok_or_else(|| {
-            Error::NoSuchUnit(format!("{} is not a layer with channels", printable(layer)))
+            Error::NoSuchUnit(format!("{} is not a layer with channels", quoted(layer)))
         })?;
         let mut activations = layout.by_channel(builder, shapes, layer)?;
         let ValueType { elem, dims } = shapes.get(&activations)?.clone();
@@ -241,13 +241,13 @@ impl Watched {
     /// The statistics of every channel, from the next three results.
     fn read(
         &self,
-        found: &mut impl Iterator<Item = Tensor>,
+        results: &mut impl Iterator<Item = Tensor>,
     ) -> Result<Vec<ChannelActivation>, Error> {
-        let means: ArrayD<f32> = next(found)?;
-        let maxima: ArrayD<f32> = next(found)?;
-        let places: ArrayD<i64> = next(found)?;
+        let means: ArrayD<f32> = next(results)?;
+        let maxima: ArrayD<f32> = next(results)?;
+        let places: ArrayD<i64> = next(results)?;
         if !means.iter().chain(&maxima).all(|value| value.is_finite()) {
-            return Err(Error::NotFiniteLayer(printable(&self.layer)));
+            return Err(Error::NotFiniteLayer(quoted(&self.layer)));
         }
         let numbers = means.iter().zip(&maxima).zip(&places).enumerate();
         let channel = |(channel, ((&mean, &maximum), &place)): (usize, ((&f32, &f32), &i64))| {
@@ -276,11 +276,11 @@ impl ChannelActivation {
 }
 
 /// The next result as an array of its known type.
-fn next<T>(found: &mut impl Iterator<Item = Tensor>) -> Result<ArrayD<T>, Error>
+fn next<T>(results: &mut impl Iterator<Item = Tensor>) -> Result<ArrayD<T>, Error>
 where
     ArrayD<T>: TryFrom<Tensor, Error = crate::runtime::Error>,
 {
-    let tensor = found
+    let tensor = results
         .next()
         .expect("a run has as many results as are asked for");
     Ok(tensor.try_into()?)

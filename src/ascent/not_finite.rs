@@ -1,7 +1,7 @@
 //! Locates the layer at which a network's values stop being finite (NaN or infinity).
 
 use crate::model::Network;
-use crate::text::printable;
+use crate::text::quoted;
 
 /// The first layer of `network` before `value`, in graph order, with a value that is not finite, and its operator:
 /// `"c1" ("Conv")`. `is_finite` evaluates one value of the network. Values that are not finite propagate to later
@@ -37,5 +37,5 @@ pub(super) fn first_layer(
         }
     }
     let (name, op) = on_path[not_finite];
-    Some(format!("{} ({})", printable(name), printable(op)))
+    Some(format!("{} ({})", quoted(name), quoted(op)))
 }

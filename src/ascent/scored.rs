@@ -5,7 +5,7 @@ use super::{Error, Objective};
 use crate::autodiff::{Device, Options, gradient};
 use crate::model::Network;
 use crate::onnx::{Builder, Types};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// The names of a score (N) and of its gradient with respect to a value, which has that value's dimensions.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(super) fn append(
     let sources = [source.to_string()];
     let found = gradient(builder, shapes, &parts.seeds, &sources, &options);
     let mut gradients = found.map_err(|problem| Error::NotDifferentiable {
-        what: printable(&target.value),
+        what: quoted(&target.value),
         source: problem,
     })?;
     Ok(Scored {

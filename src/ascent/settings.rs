@@ -34,7 +34,7 @@ macro_rules! knobs {
             fn default() -> Self {
                 let mut defaults = KNOBS.iter().map(|knob| knob.default());
                 Self {
-                    $($name: defaults.next().and_then(Field::of).expect("the table gives every knob a default of its type"),)*
+                    $($name: defaults.next().and_then(Field::from_value).expect("the table gives every knob a default of its type"),)*
                 }
             }
         }
@@ -46,7 +46,7 @@ macro_rules! knobs {
             }
 
             fn put(&mut self, key: &str, value: SettingValue) {
-                match key { $(stringify!($name) => if let Some(value) = Field::of(value) { self.$name = value },)* _ => {} }
+                match key { $(stringify!($name) => if let Some(value) = Field::from_value(value) { self.$name = value },)* _ => {} }
             }
         }
     };
@@ -128,6 +128,7 @@ const REMOVED: &[(&str, &str)] = &[
 
 /// Why a setting was rejected.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
 pub enum SettingError {
     #[error("no setting is called {key:?}{suggestions}")]
     Unknown { key: String, suggestions: String },

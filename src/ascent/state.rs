@@ -80,7 +80,7 @@ impl AscentState {
         }
     }
 
-    /// Checks that it is a state of `runs` in `octaves`. `is_between` tells that settings change at this step; the mask
+    /// Checks that it is a state of `runs` in `octaves`. `is_between`: settings change at this step; the mask
     /// may then be that of the settings before or after.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl AscentState {
 }
 
 impl RunProgress {
-    pub(super) fn of(running: &RunState) -> Self {
+    pub(super) fn from_run(running: &RunState) -> Self {
         Self {
             drawn: running.random.drawn(),
             rescue_left: running.rescue_left,

@@ -51,7 +51,7 @@ fn count(size: InputSize) -> usize {
     size.channels().count() * size.height as usize * size.width as usize
 }
 
-/// The step graph inputs for all runs. `has_noise` tells whether the graph has an input for noise.
+/// The step graph inputs for all runs. `has_noise`: whether the graph has an input for noise.
 pub(super) fn inputs(
     draws: &[StepRandomness],
     size: InputSize,

@@ -258,7 +258,7 @@ fn build(
         device: lowering,
     };
     let graph = step_graph::build(&request).map_err(|source| Error::NotDifferentiable {
-        what: crate::text::printable(value),
+        what: crate::text::quoted(value),
         source,
     })?;
     Ok((graph, branches))

@@ -3,7 +3,7 @@
 use super::views::Anchor;
 use super::{Error, Kind, Objective, Unit};
 use crate::model::{Layout, Network};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// Checks that the network has `unit`.
 ///
@@ -17,7 +17,7 @@ pub(super) fn check_unit(
     if objective.kind == Kind::Layer {
         return Ok(());
     }
-    let name = printable(&objective.value);
+    let name = quoted(&objective.value);
     let layout = layout(network, objective)?;
     if unit.index >= layout.channels {
         let (channels, index) = (layout.channels, unit.index);
@@ -42,7 +42,7 @@ pub(super) fn check_unit(
 /// [`Error::NoSuchUnit`] if it has no channels.
 pub(super) fn layout(network: &Network, objective: &Objective) -> Result<Layout, Error> {
     let dims = &network.shapes.get(&objective.value)?.dims;
-    let name = printable(&objective.value);
+    let name = quoted(&objective.value);
     network.layout(&objective.value).ok_or_else(|| {
         Error::NoSuchUnit(format!(
             "{name} has no channels: its dimensions are {dims:?}"

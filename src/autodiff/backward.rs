@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::{Error, Options, differentiability, rank_check, rules};
 use crate::onnx::{Builder, Types};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::{HashMap, HashSet};
 
 /// Appends to `builder` the nodes that compute, for each source, the sum over `seeds` of cotangent times Jacobian. With
@@ -69,7 +69,7 @@ pub fn gradient(
     let objective = || {
         seeds
             .iter()
-            .map(|(value, _)| printable(value))
+            .map(|(value, _)| quoted(value))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -78,7 +78,7 @@ pub fn gradient(
         .map(|source| {
             sums.of(source, builder).ok_or_else(|| Error::Independent {
                 objective: objective(),
-                input: printable(source),
+                input: quoted(source),
             })
         })
         .collect()
@@ -114,7 +114,7 @@ fn dependent_values(builder: &Builder, shapes: &Types, sources: &[String]) -> Ha
 fn no_rule(builder: &Builder, shapes: &Types, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
-    if let Some(why) = differentiability::SkipReasons::of(graph, shapes).find(node) {
+    if let Some(why) = differentiability::SkipReasons::new(graph, shapes).find(node) {
         return Error::Unsupported {
             node: node.display_name(),
             op: node.op_type.clone(),

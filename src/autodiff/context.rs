@@ -5,7 +5,7 @@ use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::types::resolve_index;
 use crate::onnx::{Attribute, Builder, ElementType, Error as GraphError, Types};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// The gradients that a rule returns, one per input: `None` where it was not requested or is zero. Trailing entries may
 /// be omitted.
@@ -39,7 +39,7 @@ impl Context<'_> {
             let node = self.node.display_name();
             GraphError::Corrupt(format!(
                 "node {node} ({}) lacks input {index}",
-                printable(&self.node.op_type)
+                quoted(&self.node.op_type)
             ))
         })
     }
@@ -122,7 +122,7 @@ impl Context<'_> {
             Some(count) if count <= MAX_ELEMENTS => Ok(dims),
             _ => Err(GraphError::Unsupported(format!(
                 "value {}: dimensions {dims:?} are too large",
-                printable(value)
+                quoted(value)
             ))),
         }
     }

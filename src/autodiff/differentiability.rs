@@ -4,7 +4,7 @@ use super::rules;
 use crate::onnx::passes::{control_flow, decompose};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashMap;
 
 /// Whether a value can be differentiated with respect to the input.
@@ -47,10 +47,10 @@ pub struct SkipReasons<'a> {
 
 impl<'a> SkipReasons<'a> {
     /// Examines `graph`; `shapes` are the types of its values.
-    pub fn of(graph: &'a Graph, shapes: &'a Types) -> Self {
+    pub fn new(graph: &'a Graph, shapes: &'a Types) -> Self {
         Self {
-            fused: decompose::SkipReasons::of(graph, shapes),
-            control: control_flow::SkipReasons::of(graph, shapes),
+            fused: decompose::SkipReasons::new(graph, shapes),
+            control: control_flow::SkipReasons::new(graph, shapes),
         }
     }
 
@@ -68,7 +68,7 @@ pub fn analyze<'a>(
 ) -> HashMap<&'a str, Differentiability> {
     let mut known: HashMap<&str, Differentiability> =
         HashMap::from([(source, Differentiability::Differentiable)]);
-    let refusals = SkipReasons::of(graph, shapes);
+    let refusals = SkipReasons::new(graph, shapes);
     for node in graph.nodes() {
         let mut merged = Differentiability::Independent;
         for value in node.reads() {
@@ -88,7 +88,7 @@ pub fn analyze<'a>(
         } else if merged == Differentiability::Differentiable && !rules::is_supported(node) {
             merged = Differentiability::Blocked {
                 node: node.display_name(),
-                op: printable(&node.op_type),
+                op: quoted(&node.op_type),
                 why: refusals.find(node),
             };
         }

@@ -158,7 +158,7 @@ pub fn gradient_model<E: Evaluator + ?Sized>(
     request: &GradientRequest,
     evaluator: &E,
 ) -> Result<GradientModel, GradientError<E::Error>> {
-    let declared = DeclaredInputs::of(&model);
+    let declared = DeclaredInputs::from_model(&model);
     let graph = passes::normalize(model)?;
     let changes = declared.changes(&graph);
     let mut notes: Vec<String> = changes.iter().map(InputChange::to_string).collect();

@@ -42,6 +42,7 @@ pub use lowering::{Device, Options};
 
 /// Why a graph cannot be differentiated.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The operator has no gradient rule.
     #[error(

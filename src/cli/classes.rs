@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_name_wins_over_a_likeness() {
+    fn a_part_of_a_name_wins_over_a_similar_one() {
         let classes = Classes::new(["Tiger Shark", "hammerhead", "shower cap rack"], "t").unwrap();
         let found = |filter| -> Vec<usize> {
             let lines = matching(&classes, filter);

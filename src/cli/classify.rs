@@ -36,11 +36,11 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Line<'a> {
     image: &'a str,
-    top: Vec<Entry<'a>>,
+    top: Vec<RankedClass<'a>>,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct RankedClass<'a> {
     index: usize,
     name: &'a str,
     /// `None` where the model's scores are not probabilities.
@@ -115,9 +115,9 @@ pub fn text(model: &Path) -> Result<&str, Failure> {
     })
 }
 
-fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Entry<'a>> {
+fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<RankedClass<'a>> {
     let is_probability = network.activation() != Activation::None;
-    let entry = |(index, value)| Entry {
+    let entry = |(index, value)| RankedClass {
         index,
         name: network.classes.name(index).unwrap_or_default(),
         probability: Some(value).filter(|_| is_probability),
@@ -127,7 +127,7 @@ fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Ent
     ranked.into_iter().map(entry).collect()
 }
 
-fn table(image: &str, top: &[Entry]) -> std::io::Result<()> {
+fn table(image: &str, top: &[RankedClass]) -> std::io::Result<()> {
     output::line(image)?;
     top.iter().try_for_each(|entry| {
         let value = match (entry.probability, entry.score) {

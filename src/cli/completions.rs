@@ -67,7 +67,7 @@ fn unknown_shell(shell: &OsStr) -> Option<String> {
     let name = Path::new(shell).file_stem().unwrap_or(shell);
     let name = name.to_string_lossy();
     SHELLS.completer(&name).is_none().then(|| {
-        let (shown, shells) = (text::printable(&name), shells::listed());
+        let (shown, shells) = (text::quoted(&name), shells::listed());
         format!("{VARIABLE}: {shown} is no shell with completions: set it to {shells}, or unset it")
     })
 }

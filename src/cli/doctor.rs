@@ -282,7 +282,7 @@ fn report(home: &Home, model: &str, overrides: &ModelOverrides) -> Result<ModelS
     }
     let mut file = source.open(home, &quiet)?;
     overrides.apply_to(&mut file.card);
-    Ok(ModelSummary::of(&file)?)
+    Ok(ModelSummary::new(&file)?)
 }
 
 fn print(findings: &Findings) -> std::io::Result<()> {

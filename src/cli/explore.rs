@@ -16,7 +16,7 @@ use ziggurat::runtime::{Provider, ProviderList};
 use ziggurat::terminal;
 use ziggurat::tui::event_loop;
 use ziggurat::tui::messages::Level;
-use ziggurat::tui::saved::{self, Saved};
+use ziggurat::tui::saved::{self, SavedState};
 use ziggurat::tui::theme::Themes;
 use ziggurat::tui::{App, Environment, keys::Keymap};
 use ziggurat::variables;
@@ -114,6 +114,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .unwrap_or_else(|| home.favourites()),
         history: home.history(),
         folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+        user_folder: ziggurat::home::user_folder(),
         terminal,
         themes,
     };
@@ -171,7 +172,7 @@ fn working(home: &Home, wanted: &ProviderList) -> Result<Vec<Provider>, Failure>
 }
 
 /// The model that was used last, if it is still there.
-fn last(home: &Home, saved: &Saved, warnings: &mut Vec<String>) -> Option<String> {
+fn last(home: &Home, saved: &SavedState, warnings: &mut Vec<String>) -> Option<String> {
     let name = saved.last()?.name.clone()?;
     match ModelSource::resolve(home, Some(&name)) {
         Ok(_) => Some(name),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 use ziggurat::home::Home;
-use ziggurat::text::printable;
+use ziggurat::text::quoted;
 use ziggurat::variables;
 
 /// A file of this size is rotated at the next start; one older file is kept.
@@ -56,7 +56,7 @@ fn filter(value: &str) -> Result<EnvFilter, String> {
         format!(
             "{}: {} is no level; use {}; {LEVEL} is used",
             variables::LOG,
-            printable(value),
+            quoted(value),
             LEVELS.join(", ")
         )
     })

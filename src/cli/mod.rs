@@ -37,6 +37,7 @@ use std::process::ExitCode;
 use ziggurat::home::Home;
 use ziggurat::model::{self, ModelSource, card};
 use ziggurat::suggest::{did_you_mean, suggestions};
+use ziggurat::text::joined_lines;
 use ziggurat::variables::{VARIABLES, Variable};
 
 /// See what an ONNX image classifier has learned.
@@ -151,7 +152,7 @@ fn commands() -> Vec<String> {
     names.map(str::to_string).collect()
 }
 
-/// What the standard library says to a number that is too large for its type.
+/// The standard library's message for a number that is too large for its type.
 const TOO_LARGE: &str = "number too large to fit in target type";
 
 /// The error of a command line in one line: the parser's paragraphs before the usage, which `--help` shows.
@@ -165,7 +166,7 @@ fn complaint(problem: &clap::Error) -> String {
             text.trim_start_matches("error: ")
                 .trim_start_matches("tip: ")
         })
-        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .map(joined_lines)
         .collect();
     let advice = match problem.kind() {
         ErrorKind::ArgumentConflict => "; leave out one of them",
@@ -223,7 +224,7 @@ impl Failure {
     /// The same error with a prefix.
     pub fn about(self, what: &str) -> Self {
         let named = |problem: anyhow::Error| {
-            anyhow::anyhow!(ziggurat::text::about(what, &problem.to_string()))
+            anyhow::anyhow!(ziggurat::text::with_subject(what, &problem.to_string()))
         };
         match self {
             Self::Usage(problem) => Self::Usage(named(problem)),

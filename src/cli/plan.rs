@@ -12,7 +12,7 @@ use ziggurat::model::{ModelSource, Network};
 use ziggurat::runs::target::TargetScope;
 use ziggurat::runs::target_list::{self, MAX_TARGETS};
 use ziggurat::runs::{Spec, Target, format};
-use ziggurat::text::about;
+use ziggurat::text::with_subject;
 
 /// The runs of one model.
 pub struct Plan {
@@ -99,7 +99,7 @@ impl<'a> Planner<'a> {
         let name = model.unwrap_or(&network.name).to_string();
         let notice = |text: &str| {
             if several {
-                output::notice(&about(&name, text));
+                output::notice(&with_subject(&name, text));
             } else {
                 output::notice(text);
             }

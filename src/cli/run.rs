@@ -2,17 +2,17 @@
 //!
 //! - `from`: the run to repeat
 //! - `sharing`: from the runs of a model to pictures, on one or several devices; `open_runs`: what is still to be made;
-//!   `device_worker`: makes it on one device, with the bar of `progress`; `session`: what all devices share
+//!   `device_worker`: makes it on one device, with the bar of `progress`; `context`: what all devices share
 //! - `judges`: the models that judge the pictures
 //! - `delivery`: writes, shows and reports a picture
 
+mod context;
 mod delivery;
 mod device_worker;
 mod from;
 mod judges;
 mod open_runs;
 mod progress;
-mod session;
 mod sharing;
 
 use super::graphics::Graphics;
@@ -24,11 +24,11 @@ use super::run_options::{self, RunOptions};
 use super::{Failure, output, signals, startup};
 use anyhow::anyhow;
 use clap::ArgGroup;
+use context::{Outcome, RunContext, note};
 use delivery::Delivery;
 use device_worker::DeviceWorker;
 use from::From;
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use session::{Outcome, Session, note};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +39,7 @@ use ziggurat::runs::queue::MAX_TOGETHER;
 use ziggurat::runtime::capture::share_devices;
 use ziggurat::runtime::session::share_cores;
 use ziggurat::runtime::{CancelHandle, Device, ResolvedProvider};
-use ziggurat::text::about;
+use ziggurat::text::with_subject;
 use ziggurat::variables;
 
 #[derive(clap::Args)]
@@ -126,7 +126,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         _ => Vec::new(),
     };
     let mut workers = workers(devices, companions)?;
-    let session = Session {
+    let context = RunContext {
         home: &home,
         arguments: &arguments,
         judges: Mutex::new(judges),
@@ -143,7 +143,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             several_models,
         },
     };
-    run_all(&session, &mut workers, &planner, &plans, network)
+    run_all(&context, &mut workers, &planner, &plans, network)
 }
 
 /// One worker per device; the first one only, if `companions` must step along. Ctrl-C stops them all.
@@ -200,7 +200,7 @@ fn preferences(home: &Home, arguments: &Arguments) -> Preferences {
 /// Performs the planned runs, model by model; `network` is that of the first. A failure in one model does not stop
 /// the others; all errors are printed, the last one as the error of the command.
 fn run_all(
-    session: &Session,
+    context: &RunContext,
     workers: &mut [DeviceWorker],
     planner: &Planner,
     plans: &[Plan],
@@ -209,8 +209,8 @@ fn run_all(
     let mut failed: Option<anyhow::Error> = None;
     let mut network = Some(network);
     for plan in plans {
-        let about = |problem: anyhow::Error| match &plan.model {
-            Some(model) if plans.len() > 1 => anyhow!(about(model, &problem.to_string())),
+        let named = |problem: anyhow::Error| match &plan.model {
+            Some(model) if plans.len() > 1 => anyhow!(with_subject(model, &problem.to_string())),
             _ => problem,
         };
         let opened = match network.take() {
@@ -218,20 +218,20 @@ fn run_all(
             None => match planner.open_again(plan) {
                 Ok(network) => network,
                 Err(Failure::Usage(problem) | Failure::Failed(problem)) => {
-                    note(&mut failed, about(problem));
+                    note(&mut failed, named(problem));
                     continue;
                 }
                 Err(ended @ (Failure::Reported | Failure::Quiet)) => return Err(ended),
             },
         };
-        match sharing::share_out(session, workers, &opened, &plan.specs)? {
+        match sharing::share_out(context, workers, &opened, &plan.specs)? {
             Outcome::All => {}
-            Outcome::SomeFailed(problem) => note(&mut failed, about(problem.into())),
+            Outcome::SomeFailed(problem) => note(&mut failed, named(problem.into())),
             Outcome::Interrupted => {
                 if let Some(problem) = failed {
                     output::notice(&problem.to_string());
                 }
-                let saved = if session.has_saved_part.load(Ordering::Relaxed) {
+                let saved = if context.has_saved_part.load(Ordering::Relaxed) {
                     "; unfinished runs are saved as they are"
                 } else {
                     "; the unfinished runs are not saved"

@@ -12,10 +12,10 @@ pub mod preset;
 mod problem;
 
 pub use document::Document;
-pub use preset::{SaveError, save_preset, save_theme};
+pub use preset::{SaveError, check_preset_name, save_preset, save_theme};
 pub use problem::Problem;
 
-use crate::home::Home;
+use crate::home::{self, Home};
 use crate::setting_value::SettingValue;
 use crate::suggest::{did_you_mean, suggestions};
 use document::{Item, Problems, items};
@@ -54,80 +54,80 @@ pub struct Config {
 }
 
 /// A top-level key of the file, and how its value is read.
-struct Entry {
+struct ConfigKey {
     key: &'static str,
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
 }
 
-const ENTRIES: [Entry; 11] = [
-    Entry {
+const KEYS: [ConfigKey; 11] = [
+    ConfigKey {
         key: "model",
         take: |config, item, _| {
             config.model = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "provider",
         take: |config, item, _| {
             config.provider = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "judge",
         take: |config, item, _| {
             config.judge = item.texts()?;
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "graphics",
         take: |config, item, _| {
             config.graphics = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "blocks",
         take: |config, item, _| {
             config.blocks = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "theme",
         take: |config, item, _| {
             config.theme = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "notify",
         take: |config, item, _| {
             config.notify = Some(item.text()?.into());
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "mouse",
         take: |config, item, _| {
             config.mouse = item.flag()?;
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "favourites",
         take: |config, item, _| {
             config.favourites = Some(folder(item.text()?)?);
             Ok(())
         },
     },
-    Entry {
+    ConfigKey {
         key: "keys",
         take: take_keys,
     },
-    Entry {
+    ConfigKey {
         key: "presets",
         take: take_presets,
     },
@@ -135,7 +135,7 @@ const ENTRIES: [Entry; 11] = [
 
 /// The keys of the file.
 pub fn keys() -> impl Iterator<Item = &'static str> {
-    ENTRIES.iter().map(|entry| entry.key)
+    KEYS.iter().map(|entry| entry.key)
 }
 
 impl Config {
@@ -173,7 +173,7 @@ impl Config {
         let (table, mut problems) = document.parse();
         for item in items(table.get_ref()) {
             config.lines.insert(item.key.into(), document.line(item.at));
-            match ENTRIES.iter().find(|entry| entry.key == item.key) {
+            match KEYS.iter().find(|entry| entry.key == item.key) {
                 Some(entry) => {
                     if let Err(why) = (entry.take)(&mut config, &item, &mut problems) {
                         problems.add(item.at, item.key, || why);
@@ -231,7 +231,7 @@ fn take_presets(
 ) -> Result<(), String> {
     for preset in item.table()? {
         let key = format!("presets.{}", preset.key);
-        let values = preset::check_name(preset.key).and_then(|()| preset.table());
+        let values = preset::check_preset_name(preset.key).and_then(|()| preset.table());
         match values {
             Ok(values) => {
                 let values = take_values(&key, &values, config, problems);
@@ -269,9 +269,8 @@ fn folder(text: &str) -> Result<PathBuf, String> {
         _ => text.strip_prefix("~/"),
     };
     let path = match below_home {
-        Some(rest) => directories::BaseDirs::new()
+        Some(rest) => home::user_folder()
             .ok_or("the home folder is unknown; write a path that begins with `/`")?
-            .home_dir()
             .join(rest),
         None => Path::new(text).into(),
     };
@@ -285,16 +284,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    /// A home whose `config.toml` holds `text`.
-    fn home(text: &str) -> (tempfile::TempDir, Home) {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        fs::create_dir_all(home.settings().parent().unwrap()).unwrap();
-        fs::write(home.settings(), text).unwrap();
-        (folder, home)
-    }
+    use crate::home::testing::home_with_settings;
 
     fn shown(problems: &[Problem]) -> Vec<String> {
         problems.iter().map(Problem::to_string).collect()
@@ -312,7 +302,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_read() {
-        let (_folder, home) = home(
+        let (_folder, home) = home_with_settings(
             r##"
             # What I like.
             model = "resnet50"
@@ -362,7 +352,7 @@ mod tests {
 
     #[test]
     fn an_invalid_value_is_an_error_with_its_line_and_the_rest_is_used() {
-        let (_folder, home) = home(concat!(
+        let (_folder, home) = home_with_settings(concat!(
             "theem = \"light\"\n",
             "mouse = \"yes\"\n",
             "favourites = \"pictures\"\n",
@@ -402,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_problem_of_a_module_above_has_the_line() {
-        let (_folder, home) = home("\ntheme = \"mud\"\n[keys]\nquit = \"q\"\n");
+        let (_folder, home) = home_with_settings("\ntheme = \"mud\"\n[keys]\nquit = \"q\"\n");
         let (config, _) = Config::load(&home);
         assert_eq!(
             config.problem("keys.quit", "no").to_string(),
@@ -414,9 +404,9 @@ mod tests {
 
     #[test]
     fn a_tilde_is_the_home_folder() {
-        let own = directories::BaseDirs::new().unwrap();
-        assert_eq!(folder("~/a/b").unwrap(), own.home_dir().join("a/b"));
-        assert_eq!(folder("~").unwrap(), own.home_dir());
+        let own = home::user_folder().unwrap();
+        assert_eq!(folder("~/a/b").unwrap(), own.join("a/b"));
+        assert_eq!(folder("~").unwrap(), own);
         assert!(folder("~other/a").is_err());
     }
 }

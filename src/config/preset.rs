@@ -36,7 +36,10 @@ pub enum SaveError {
 }
 
 /// Checks the name of a preset: 1 to 32 letters, digits, `-` or `_`, so that it can be typed in a shell.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+///
+/// # Errors
+/// The rule, in one line.
+pub fn check_preset_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
         Ok(())
@@ -56,7 +59,7 @@ pub fn save_preset(
     name: &str,
     values: &BTreeMap<String, SettingValue>,
 ) -> Result<(), SaveError> {
-    check_name(name).map_err(SaveError::Name)?;
+    check_preset_name(name).map_err(SaveError::Name)?;
     for (key, value) in values {
         if let SettingValue::Number(value) = *value
             && !value.is_finite()
@@ -174,14 +177,7 @@ fn change(
 mod tests {
     use super::*;
     use crate::config::Config;
-
-    fn home(text: &str) -> (tempfile::TempDir, Home) {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        fs::create_dir_all(home.settings().parent().unwrap()).unwrap();
-        fs::write(home.settings(), text).unwrap();
-        (folder, home)
-    }
+    use crate::home::testing::home_with_settings;
 
     fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, SettingValue> {
         pairs
@@ -208,7 +204,7 @@ mod tests {
 
     #[test]
     fn comments_and_order_are_preserved() {
-        let (_folder, home) = home(concat!(
+        let (_folder, home) = home_with_settings(concat!(
             "# mine\n",
             "theme = 'light' # by day\n\n",
             "[presets.soft] # as Ann likes it\n",
@@ -244,7 +240,7 @@ mod tests {
             "[presets]\nsoft.steps = 1\n",
             "[presets]\n[presets.soft]\n",
         ] {
-            let (_folder, home) = home(before);
+            let (_folder, home) = home_with_settings(before);
             let (soft, hard) = (
                 values(&[("steps", 2.0), ("noise", 0.5)]),
                 values(&[("tilt", 3.0)]),
@@ -265,14 +261,14 @@ mod tests {
             ("presets = 3\n", "presets: it must be a table"),
             ("presets.soft = 3\n", "presets.soft: it must be a table"),
         ] {
-            let (_folder, home) = home(before);
+            let (_folder, home) = home_with_settings(before);
             let problem = save_preset(&home, "soft", &values(&[]))
                 .unwrap_err()
                 .to_string();
             assert!(problem.contains(why), "{problem}");
             assert_eq!(text(&home), before);
         }
-        let (_folder, home) = home("");
+        let (_folder, home) = home_with_settings("");
         for name in ["", "a b", "../a", "a.b", "é", &"a".repeat(33)] {
             assert!(matches!(
                 save_preset(&home, name, &values(&[])),
@@ -287,7 +283,7 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn a_symbolic_link_stays_a_link() {
-        let (folder, home) = home("");
+        let (folder, home) = home_with_settings("");
         let real = folder.path().join("dotfiles.toml");
         fs::rename(home.settings(), &real).unwrap();
         std::os::unix::fs::symlink(&real, home.settings()).unwrap();
@@ -298,7 +294,7 @@ mod tests {
 
     #[test]
     fn concurrent_saves_are_all_kept() {
-        let (_folder, home) = home("");
+        let (_folder, home) = home_with_settings("");
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let home = &home;

@@ -36,19 +36,19 @@ impl fmt::Display for Problem {
     /// One line, `config.toml:12: keys.quit: …`, safe for a terminal whatever the file contains.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.file.file_name().unwrap_or(self.file.as_os_str());
-        write!(out, "{}:", harmless(&name.to_string_lossy(), MAX_NAME))?;
+        write!(out, "{}:", shortened(&name.to_string_lossy(), MAX_NAME))?;
         if let Some(line) = self.line {
             write!(out, "{line}:")?;
         }
         if !self.key.is_empty() {
-            write!(out, " {}:", harmless(&self.key, MAX_NAME))?;
+            write!(out, " {}:", shortened(&self.key, MAX_NAME))?;
         }
-        write!(out, " {}", harmless(&self.why, MAX_REASON))
+        write!(out, " {}", shortened(&self.why, MAX_REASON))
     }
 }
 
 /// The text on one line of at most `max` characters, without control and zero-width characters.
-fn harmless(text: &str, max: usize) -> String {
+fn shortened(text: &str, max: usize) -> String {
     let short: String = text.chars().take(max).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{}{more}", one_line(&short))

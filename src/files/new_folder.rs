@@ -38,7 +38,7 @@ impl NewFolder {
         Ok(folder)
     }
 
-    /// The system says that a link to nothing exists.
+    /// For the system, a dangling link exists.
     fn explained(&self, problem: io::Error) -> io::Error {
         let link = self.new.iter().find_map(|folder| {
             // A separator at the end would follow the link.
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_link_to_nothing_is_no_folder() {
+    fn a_dangling_link_is_no_folder() {
         let root = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere", root.path().join("link")).unwrap();
         for path in ["link/", "link", "link/a/b"] {

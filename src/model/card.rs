@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::classes::harmless;
+use super::classes::safe_name;
 use super::text_file;
 use super::{Activation, Classes, Error, ImageSize, Preprocessing, metadata, zoo};
 use crate::home::Home;
@@ -127,7 +127,7 @@ struct ClassKeys {
 
 /// The location of a card, which determines its permissions.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum CardLocation<'a> {
     Embedded,
     /// Beside the model. It may have been downloaded with the model, so it may only name files of its own folder.
     Beside(&'a Path),
@@ -159,7 +159,7 @@ static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
         let keys = parse_keys(&file, text).expect("a test reads every card that comes along");
         let source = keys.source.clone();
         Published {
-            card: Card::new(name, &file, keys, Place::Embedded)
+            card: Card::new(name, &file, keys, CardLocation::Embedded)
                 .expect("a test reads every card that comes along"),
             source: source.expect("a test sees that every card that comes along has a source"),
         }
@@ -188,7 +188,7 @@ pub enum Named {
 pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
     if own_names(home).iter().any(|own| own == name) {
         let path = home.cards().join(format!("{name}.toml"));
-        let (card, model) = Card::read(&path, name, Place::Own(&path))?;
+        let (card, model) = Card::read(&path, name, CardLocation::Own(&path))?;
         let model = model.ok_or_else(|| Error::Card {
             card: path.display().to_string(),
             why: "a card that is opened by its name must say `model`, the path of the ONNX file"
@@ -201,7 +201,7 @@ pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
         let known = names(home);
         let near = suggestions(name, known.iter().map(String::as_str));
         Error::UnknownModel {
-            name: harmless(name),
+            name: safe_name(name),
             suggestion: did_you_mean(&near),
             known: known.join(", "),
         }
@@ -241,11 +241,11 @@ pub fn for_file(home: &Home, model: &Path) -> Result<Card, Error> {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let beside = model.with_extension("toml");
     if beside.is_file() {
-        return Ok(Card::read(&beside, &stem, Place::Beside(&beside))?.0);
+        return Ok(Card::read(&beside, &stem, CardLocation::Beside(&beside))?.0);
     }
     let own = home.cards().join(format!("{stem}.toml"));
     if own.is_file() {
-        let (card, named) = Card::read(&own, &stem, Place::Own(&own))?;
+        let (card, named) = Card::read(&own, &stem, CardLocation::Own(&own))?;
         if named.is_none_or(|named| same_file(&named, model)) {
             return Ok(card);
         }
@@ -307,7 +307,11 @@ impl Card {
         }
     }
 
-    fn read(path: &Path, name: &str, place: Place) -> Result<(Self, Option<PathBuf>), Error> {
+    fn read(
+        path: &Path,
+        name: &str,
+        place: CardLocation,
+    ) -> Result<(Self, Option<PathBuf>), Error> {
         let file = path.display().to_string();
         let text = text_file::read(path, "a model card", MAX_CARD)?;
         let keys = parse_keys(&file, &text)?;
@@ -321,7 +325,7 @@ impl Card {
             ));
         }
         let model = match (place, &keys.model) {
-            (Place::Beside(_), Some(_)) => {
+            (CardLocation::Beside(_), Some(_)) => {
                 return Err(refused(
                     "`model`: a card beside a model is for that model, leave it out",
                 ));
@@ -336,11 +340,11 @@ impl Card {
         Ok((card, model))
     }
 
-    fn new(name: &str, file: &str, keys: Keys, place: Place) -> Result<Self, Error> {
+    fn new(name: &str, file: &str, keys: Keys, place: CardLocation) -> Result<Self, Error> {
         Ok(Self {
             names: Names::new(keys.classes, file, place)?,
-            title: keys.title.as_deref().map(harmless),
-            licence: keys.licence.as_deref().map(harmless),
+            title: keys.title.as_deref().map(safe_name),
+            licence: keys.licence.as_deref().map(safe_name),
             input: keys.input.name,
             input_size: keys.input.size,
             output: keys.output.name,
@@ -353,7 +357,7 @@ impl Card {
 }
 
 impl Names {
-    fn new(keys: Option<ClassKeys>, card: &str, place: Place) -> Result<Self, Error> {
+    fn new(keys: Option<ClassKeys>, card: &str, place: CardLocation) -> Result<Self, Error> {
         let refused = |why: String| Error::Card {
             card: card.to_owned(),
             why,
@@ -380,12 +384,14 @@ impl Names {
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         match place {
-            Place::Embedded if file == Path::new("imagenet-1k.txt") => {
+            CardLocation::Embedded if file == Path::new("imagenet-1k.txt") => {
                 Ok(Self::Embedded(IMAGENET_NAMES))
             }
-            Place::Beside(path) if inside => Ok(Self::File(path.with_file_name("").join(file))),
-            Place::Own(path) => Ok(Self::File(path.with_file_name("").join(file))),
-            Place::Embedded | Place::Beside(_) => Err(refused(format!(
+            CardLocation::Beside(path) if inside => {
+                Ok(Self::File(path.with_file_name("").join(file)))
+            }
+            CardLocation::Own(path) => Ok(Self::File(path.with_file_name("").join(file))),
+            CardLocation::Embedded | CardLocation::Beside(_) => Err(refused(format!(
                 "`classes.file`: {} leads out of the card's folder",
                 file.display()
             ))),
@@ -397,14 +403,14 @@ impl Names {
 fn parse_keys(file: &str, text: &str) -> Result<Keys, Error> {
     toml::from_str(text).map_err(|error| {
         let words: Vec<&str> = error.message().split_whitespace().collect();
-        let message = harmless(&words.join(" "));
+        let message = safe_name(&words.join(" "));
         let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
             let card = file.to_owned();
             return Error::Card { card, why: message };
         };
         let number = before.matches('\n').count();
         let line = text.lines().nth(number).unwrap_or_default().trim();
-        let shown: String = harmless(line).chars().take(60).collect();
+        let shown: String = safe_name(line).chars().take(60).collect();
         Error::Card {
             card: format!("{file}:{}", number + 1),
             why: format!("`{shown}`: {message}"),

@@ -35,7 +35,7 @@ impl Classes {
         let names: Vec<String> = names
             .into_iter()
             .take(MAX_CLASSES + 1)
-            .map(|name| harmless(name.as_ref()))
+            .map(|name| safe_name(name.as_ref()))
             .collect();
         let names = prefixes::stripped(names);
         let why = match names.len() {
@@ -103,7 +103,7 @@ impl Classes {
     /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with similar names, or [`Error::AmbiguousClass`]
     /// with the indices to choose from.
     pub fn find(&self, wanted: &str) -> Result<usize, Error> {
-        let wanted = harmless(wanted);
+        let wanted = safe_name(wanted);
         let exact = self.called(&wanted);
         if exact.is_empty()
             && let Some(digits) = digits(&wanted)
@@ -131,7 +131,7 @@ impl Classes {
     /// # Errors
     /// [`Error::UnknownClass`] with similar names, or [`Error::AmbiguousClass`].
     pub fn counterpart(&self, name: &str, index: usize) -> Result<usize, Error> {
-        let name = harmless(name);
+        let name = safe_name(name);
         let mut alike = None;
         for word in std::iter::once(name.as_str()).chain(synonyms(&name)) {
             let exact = self.called(word);
@@ -229,8 +229,8 @@ fn synonyms(name: &str) -> impl Iterator<Item = &str> {
 
 /// A sanitised name: without control characters, trimmed, and of bounded length. A tab becomes a space, since it may
 /// follow the class number.
-pub(super) fn harmless(name: &str) -> String {
-    crate::text::without(name, MAX_NAME)
+pub(super) fn safe_name(name: &str) -> String {
+    crate::text::stripped(name, MAX_NAME)
 }
 
 #[cfg(test)]

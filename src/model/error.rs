@@ -6,6 +6,7 @@ use super::{ImageSize, zoo};
 
 /// Why a model, card, class or picture is not available; one line that names it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
@@ -74,7 +75,7 @@ pub enum Error {
     /// No layer has this name.
     #[error(
         "no layer is called {}; `ziggurat layers` lists them{suggestion}",
-        crate::text::printable(name)
+        crate::text::quoted(name)
     )]
     UnknownLayer { name: String, suggestion: String },
     /// A picture could not be decoded.

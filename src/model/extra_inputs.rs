@@ -6,7 +6,7 @@ use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
 use crate::onnx::tensor::element_count;
 use crate::onnx::{ElementType, Graph};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// Maximum number of elements of such an input.
 const MAX_ELEMENTS: usize = 1 << 20;
@@ -29,11 +29,11 @@ pub(super) fn constants(
     let others: Vec<&ValueInfoProto> = others.collect();
     let exists = |name: &String| others.iter().any(|input| input.name == *name);
     if let Some(unknown) = file.card.feed.keys().find(|name| !exists(name)) {
-        let unknown = printable(unknown);
+        let unknown = quoted(unknown);
         return Err(wrong(format!("it has no further input called {unknown}")));
     }
     let constant = |input: &&ValueInfoProto| {
-        let name = printable(&input.name);
+        let name = quoted(&input.name);
         let value = file.card.feed.get(&input.name).ok_or_else(|| {
             wrong(format!(
                 "it needs the further input {name}: set its value with --feed NAME=NUMBER, or in a card under [feed]"

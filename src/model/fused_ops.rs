@@ -20,7 +20,7 @@ pub struct FusedOps(HashMap<String, FusedOp>);
 
 impl FusedOps {
     /// The fused operators of `graph`.
-    pub fn of(graph: &Graph) -> Self {
+    pub fn new(graph: &Graph) -> Self {
         let mut result = HashMap::new();
         for node in graph
             .nodes()

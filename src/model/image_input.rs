@@ -8,7 +8,7 @@ use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::value_info;
 use crate::onnx::{ElementType, Graph};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashSet;
 
 /// Maximum number of channels of an image input.
@@ -267,7 +267,7 @@ pub(super) fn axis_order(input: &ValueInfoProto) -> Option<AxisOrder> {
 
 /// The names of the first inputs.
 fn describe(inputs: &[ValueInfoProto]) -> String {
-    let names = inputs.iter().take(8).map(|input| printable(&input.name));
+    let names = inputs.iter().take(8).map(|input| quoted(&input.name));
     match inputs {
         [] => "none".into(),
         _ => names.collect::<Vec<_>>().join(", "),

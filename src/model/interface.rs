@@ -9,7 +9,7 @@ use crate::onnx::graph::{declared_dims, declared_dims_mut};
 use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::{Attribute, ElementType, Error, Graph, NameScope};
-use crate::text::printable;
+use crate::text::quoted;
 use std::mem;
 
 /// The inputs and outputs of a model file.
@@ -99,7 +99,7 @@ impl Interface {
     pub fn differences(&self) -> Vec<String> {
         let changes = self.changes.iter().map(InputChange::to_string);
         let fixed = self.fixed.iter().map(|name| {
-            let name = printable(name);
+            let name = quoted(name);
             format!("its further input {name} has the given value and is no input any more")
         });
         changes.chain(fixed).collect()

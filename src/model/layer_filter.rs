@@ -80,7 +80,7 @@ pub(super) struct LayerFilter<'a> {
 }
 
 impl<'a> LayerFilter<'a> {
-    pub fn of(network: &'a Network) -> Self {
+    pub fn new(network: &'a Network) -> Self {
         let graph = &network.graph;
         let values = graph.nodes().iter().flat_map(|node| &node.output);
         let mut layouts = values.filter_map(|value| network.layout(value));

@@ -42,7 +42,7 @@ impl Layer {
 /// The values of `network` that depend on the image and have channels, in graph order, without values added by passes.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let reached = analyze(&network.graph, &network.shapes, &network.input);
-    let activations = LayerFilter::of(network);
+    let activations = LayerFilter::new(network);
     let mut layers = Vec::new();
     for (index, node) in network.graph.nodes().iter().enumerate() {
         for name in node.output.iter().filter(|name| !name.is_empty()) {

@@ -226,7 +226,7 @@ struct Known {
 
 impl LayoutMap {
     /// Propagates the positions of images of (height, width) from the input `input` through a network.
-    pub fn of(graph: &Graph, shapes: &Types, input: &str, picture: (usize, usize)) -> Self {
+    pub fn new(graph: &Graph, shapes: &Types, input: &str, picture: (usize, usize)) -> Self {
         let mut result = Self {
             picture,
             known: HashMap::new(),

@@ -87,8 +87,8 @@ impl Network {
 
     /// The network of a file after `passes`.
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
-        let hints = ExporterMetadata::of(&model, &file.path);
-        let declared = DeclaredInputs::of(&model);
+        let hints = ExporterMetadata::from_model(&model, &file.path);
+        let declared = DeclaredInputs::from_model(&model);
         let full = passes.normalize(model)?;
         let content = content_hash(file, &full)?;
         let sources = class_scores::sources(&full);
@@ -103,7 +103,7 @@ impl Network {
             reduced: &graph,
             sources: &sources,
         };
-        Self::of(file, parts, picture, hints, passes).map_err(|problem| {
+        Self::assemble(file, parts, picture, hints, passes).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Runtime(_) | Error::NoClassScores { .. });
             match ImageSize::try_from([size.height, size.width]) {
                 Ok(sides) if is_of_size && size_origin == Origin::Assumed => Error::AssumedSize {
@@ -116,7 +116,7 @@ impl Network {
     }
 
     /// The network of a file's graph for the image input `picture`.
-    fn of(
+    fn assemble(
         file: &ModelFile,
         parts: Parts<'_>,
         picture: ImageInput,
@@ -126,7 +126,7 @@ impl Network {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
         let graph = picture.to_input(parts.reduced)?;
         let (input, raw) = (picture.name.clone(), picture.elem == ElementType::U8);
-        let fused_ops = FusedOps::of(&graph);
+        let fused_ops = FusedOps::new(&graph);
         let spec = passes::InputSpec {
             input: &input,
             size,
@@ -171,7 +171,7 @@ impl Network {
         let interface = Interface::new(&parts.declared, parts.full, &graph, &picture);
         let hash = network_hash(parts.content, &input, size, &preprocessing);
         let sides = (size.height as usize, size.width as usize);
-        let grids = LayoutMap::of(&graph, &shapes, &input, sides);
+        let grids = LayoutMap::new(&graph, &shapes, &input, sides);
         Ok(Self {
             name: file.name.clone(),
             hash,

@@ -10,7 +10,7 @@ use super::{Card, Error, metadata};
 use crate::files;
 use crate::home::Home;
 use crate::onnx::{self, other_format};
-use crate::runtime::{Package, Progress, Stage};
+use crate::runtime::{Package, ProgressCallback, Stage};
 
 /// The card of the default model.
 pub const DEFAULT_MODEL: &str = "efficientnet-lite0";
@@ -111,7 +111,7 @@ impl ModelSource {
     /// # Errors
     /// [`Error::Runtime`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. No partial files
     /// remain.
-    pub fn open(self, home: &Home, progress: &Progress<'_>) -> Result<ModelFile, Error> {
+    pub fn open(self, home: &Home, progress: &ProgressCallback<'_>) -> Result<ModelFile, Error> {
         match self {
             Self::File(file) => Ok(*file),
             Self::Published(published) => Ok(ModelFile {
@@ -149,7 +149,7 @@ fn converted(home: &Home, published: &Published) -> PathBuf {
 fn fetch_and_convert(
     home: &Home,
     published: &'static Published,
-    progress: &Progress<'_>,
+    progress: &ProgressCallback<'_>,
 ) -> Result<PathBuf, Error> {
     let path = converted(home, published);
     if path.is_file() {
@@ -189,7 +189,7 @@ fn package_folder(converted: &Path) -> PathBuf {
 fn fetch(
     published: &'static Published,
     into: &Path,
-    progress: &Progress<'_>,
+    progress: &ProgressCallback<'_>,
 ) -> Result<PathBuf, Error> {
     let source = &published.source;
     let package = Package {

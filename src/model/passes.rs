@@ -66,7 +66,7 @@ impl InputSpec<'_> {
     }
 }
 
-/// The result of `attempt` with as many passes as ONNX Runtime accepts, and the skipped passes. `opens` tells whether
+/// The result of `attempt` with as many passes as ONNX Runtime accepts, and the skipped passes. `opens` returns whether
 /// ONNX Runtime accepts the unchanged file.
 ///
 /// # Errors
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_fault_it_is_is_said() {
+    fn the_error_names_the_model_or_the_passes_as_the_cause() {
         let attempt = |_: Passes| Err::<(), _>(refused());
         let of = |opens: bool| fewest_left_out(attempt, || opens).unwrap_err().to_string();
         let model = "ONNX Runtime refuses the model: node x: no";

@@ -82,7 +82,7 @@ pub fn read_until(path: &Path, stop: &CancelHandle) -> Result<RgbImage, Error> {
     };
     let picture = decoded.as_ref().ok().map(|(picture, _)| picture);
     let alone = |bytes: &[u8]| Some(decode(bytes, format, stop).ok()?.0);
-    if let Some(loss) = loss::of(&bytes, format, picture, &alone) {
+    if let Some(loss) = loss::describe(&bytes, format, picture, &alone) {
         return Err(refused(format!("{loss}; copy or download it again")));
     }
     let (mut picture, orientation) = decoded.map_err(|error| refused(why(&error)))?;
@@ -163,7 +163,7 @@ fn why(error: &ImageError) -> String {
         other => {
             // The decoder's words are for programmers.
             tracing::info!(%other, "a picture cannot be decoded");
-            "the picture is damaged: save it anew from its source".into()
+            "the picture is damaged: save it again from its source".into()
         }
     }
 }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn png_jpeg_and_webp_are_told_by_content() {
+    fn png_jpeg_and_webp_are_recognised_by_content() {
         let picture = DynamicImage::from(RgbImage::from_pixel(8, 8, Rgb([200, 10, 60])));
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
             let read = read_bytes(&encoded(&picture, format)).unwrap();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_said_in_one_line() {
+    fn a_file_that_is_no_picture_is_an_error_of_one_line() {
         let error = read_bytes(b"hello").unwrap_err().to_string();
         assert!(
             error.contains("not a PNG, JPEG or WebP picture but a text file"),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_said_to_be_huge_is_refused_before_it_is_made() {
+    fn a_picture_of_a_huge_declared_size_is_refused_before_allocation() {
         let mut png = encoded(&RgbImage::new(1, 1).into(), ImageFormat::Png);
         for at in [16, 20] {
             png[at..at + 4].copy_from_slice(&60_000u32.to_be_bytes());

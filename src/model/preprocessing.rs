@@ -241,11 +241,6 @@ impl Preprocessing {
         self.fit
     }
 
-    /// Whether shrinking averages all covered pixels.
-    pub fn is_antialiased(&self) -> bool {
-        self.antialias.0
-    }
-
     /// Length of a side before cropping to `input` pixels, rounded down as in timm and Transformers.
     pub fn uncropped(&self, input: u32) -> u32 {
         (f64::from(input) / self.crop() + window::ROUNDING) as u32
@@ -329,7 +324,7 @@ impl Preprocessing {
 
     /// The part of a picture of `width` × `height` pixels that [`Preprocessing::tensor`] shows to the model.
     pub fn window(&self, (width, height): (u32, u32), size: InputSize) -> Window {
-        match Placement::of(self, (width, height), size) {
+        match Placement::new(self, (width, height), size) {
             Some(placement) => placement.window(size),
             None => Window::entire(width, height),
         }
@@ -343,7 +338,7 @@ impl Preprocessing {
     }
 
     fn fit(&self, picture: &RgbImage, size: InputSize) -> RgbImage {
-        let Some(placement) = Placement::of(self, picture.dimensions(), size) else {
+        let Some(placement) = Placement::new(self, picture.dimensions(), size) else {
             return picture.clone();
         };
         let [left, top, wide, high] = placement.region;

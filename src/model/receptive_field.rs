@@ -2,7 +2,7 @@
 //! dilations. Of several paths the largest field counts. If it is unknown, it is the complete image. For display only.
 
 use crate::onnx::proto::NodeProto;
-use crate::onnx::types::from_front;
+use crate::onnx::types::{from_front, resolve_index};
 use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
@@ -250,12 +250,12 @@ impl Step<'_> {
             return Some(way);
         }
         let steps = self.ints(4)?;
-        let rank = self.out()?.len() as i64;
+        let rank = self.out()?.len();
         let axes = match self.node.input_at(3) {
             Some(_) => self.ints(3)?,
             None => (0..steps.len() as i64).collect(),
         };
-        let own = |axis: &i64| (axis + rank) % rank == way.axis as i64;
+        let own = |&axis: &i64| resolve_index(axis, rank) == Some(way.axis);
         let step = axes
             .iter()
             .position(own)
@@ -285,8 +285,8 @@ impl Step<'_> {
 
     /// The dimension unchanged, unless its axis is one of these, which may be negative.
     fn unless_along(&self, way: Way, axes: &[i64]) -> Option<Way> {
-        let rank = self.dims(self.first()?)?.len() as i64;
-        let own = |axis: &i64| (axis + rank) % rank.max(1) == way.axis as i64;
+        let rank = self.dims(self.first()?)?.len();
+        let own = |&axis: &i64| resolve_index(axis, rank) == Some(way.axis);
         (!axes.iter().any(own)).then_some(way)
     }
 
@@ -296,14 +296,14 @@ impl Step<'_> {
             None => self.ints(1)?,
         };
         let way = self.unless_along(way, &axes)?;
-        let rank = self.dims(self.first()?)?.len() as i64;
+        let rank = self.dims(self.first()?)?.len();
         if self.node.int("keepdims").unwrap_or(1) == 1 {
             return Some(way);
         }
-        let gone = axes
+        let removed = axes
             .iter()
-            .filter(|axis| (*axis + rank) % rank < way.axis as i64);
-        let axis = way.axis.checked_sub(gone.count())?;
+            .filter(|&&axis| resolve_index(axis, rank).is_some_and(|axis| axis < way.axis));
+        let axis = way.axis.checked_sub(removed.count())?;
         Some(Way { axis, ..way })
     }
 

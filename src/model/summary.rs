@@ -143,7 +143,7 @@ impl ModelSummary {
     ///
     /// # Errors
     /// [`Error::Onnx`] if the file or one of its weights cannot be read.
-    pub fn of(file: &ModelFile) -> Result<Self, Error> {
+    pub fn new(file: &ModelFile) -> Result<Self, Error> {
         let model = file::read(&file.path)?;
         let bytes = std::fs::metadata(&file.path).map_err(Error::file(&file.path))?;
         let mut report = Self::declared(file, &model, bytes.len());
@@ -162,8 +162,8 @@ impl ModelSummary {
         report.refused = opened.err();
         match network {
             Ok(network) => {
-                let hints = ExporterMetadata::of(&model, &file.path);
-                report.network = Some(NetworkSummary::of(&network, &file.card, &hints));
+                let hints = ExporterMetadata::from_model(&model, &file.path);
+                report.network = Some(NetworkSummary::new(&network, &file.card, &hints));
             }
             Err(problem) => report.why = Some(problem.to_string()),
         }
@@ -213,7 +213,7 @@ impl ModelSummary {
 }
 
 impl NetworkSummary {
-    fn of(network: &Network, card: &Card, hints: &ExporterMetadata) -> Self {
+    fn new(network: &Network, card: &Card, hints: &ExporterMetadata) -> Self {
         let activation = match (card.activation, &hints.activation) {
             (Some(known), _) => Some((known, source(Origin::Card, None))),
             (None, Some(hint)) => Some((hint.value, hint.source.clone())),
@@ -250,7 +250,7 @@ impl NetworkSummary {
             .iter()
             .filter(|node| !rules::is_supported(node) && !rules::has_zero_gradient(node));
         let blocked: Vec<&&NodeProto> = blocked.collect();
-        let refusals = SkipReasons::of(graph, &network.shapes);
+        let refusals = SkipReasons::new(graph, &network.shapes);
         let block = |node: &&&NodeProto| Block {
             node: node.display_name(),
             op: title(node),
@@ -295,13 +295,16 @@ impl NetworkSummary {
     }
 }
 
+/// The source of an assumption, in reports.
+pub const ASSUMED: &str = "nobody";
+
 /// The source of a fact about a model, in words.
 fn source(origin: Origin, stated: Option<String>) -> String {
     match origin {
         Origin::Card => "its card".into(),
         Origin::Exporter => stated.unwrap_or_else(|| "its exporter".into()),
         Origin::Network => "the network itself".into(),
-        Origin::Assumed => "nobody".into(),
+        Origin::Assumed => ASSUMED.into(),
     }
 }
 

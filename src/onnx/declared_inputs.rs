@@ -3,7 +3,7 @@
 use super::Graph;
 use super::graph::declared_dims;
 use super::proto::ModelProto;
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub enum InputChange {
 
 impl DeclaredInputs {
     /// Those of a model as read from its file.
-    pub fn of(model: &ModelProto) -> Self {
+    pub fn from_model(model: &ModelProto) -> Self {
         let declared = model.graph.iter().flat_map(|graph| &graph.input);
         let tensors = model.graph.iter().flat_map(|graph| &graph.initializer);
         let initialized: HashSet<&str> = tensors.map(|tensor| tensor.name.as_str()).collect();
@@ -73,7 +73,7 @@ impl InputChange {
 impl fmt::Display for InputChange {
     /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = printable(self.name());
+        let name = quoted(self.name());
         match self {
             Self::Converted(_) => {
                 write!(f, "the model computes in float32: so does its input {name}")
@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn an_initializer_among_the_inputs_is_a_default_since_ir_version_4() {
-        assert_eq!(DeclaredInputs::of(&model(8)).optional, ["class"]);
-        assert_eq!(DeclaredInputs::of(&model(3)).optional, [""; 0]);
+        assert_eq!(DeclaredInputs::from_model(&model(8)).optional, ["class"]);
+        assert_eq!(DeclaredInputs::from_model(&model(3)).optional, [""; 0]);
         let changes = [InputChange::Defaulted("class".into())];
         assert_eq!(
             changes[0].to_string(),

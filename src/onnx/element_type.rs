@@ -33,7 +33,8 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    const ALL: [ElementType; 13] = [
+    /// All of them.
+    pub const ALL: [ElementType; 13] = [
         ElementType::F32,
         ElementType::U8,
         ElementType::I8,

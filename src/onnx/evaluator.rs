@@ -31,6 +31,6 @@ pub trait Evaluator {
         max_elements: usize,
     ) -> Result<Vec<TensorProto>, Self::Error>;
 
-    /// Whether `error` says that the runtime does not accept a graph, rather than that something else failed.
+    /// Whether `error` is the rejection of a graph rather than another failure.
     fn is_rejection(&self, error: &Self::Error) -> bool;
 }

@@ -8,7 +8,7 @@ use super::proto::{
     ValueInfoProto,
 };
 use super::{ElementType, Error, Types, validate};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::{HashMap, HashSet};
 
 /// A validated graph: nodes in topological order, one definition per value, constants separate from inputs.
@@ -58,7 +58,7 @@ impl Graph {
                 .map_or("", |values| values.name.as_str());
             return Err(Error::Unsupported(format!(
                 "sparse initializers ({})",
-                printable(name)
+                quoted(name)
             )));
         }
         model.graph = Some(GraphProto {
@@ -95,7 +95,7 @@ impl Graph {
             .iter()
             .find(|output| !graph.names.contains(&output.name));
         if let Some(output) = missing {
-            let name = printable(&output.name);
+            let name = quoted(&output.name);
             return Err(Error::Corrupt(format!(
                 "no node produces its output {name}"
             )));
@@ -274,7 +274,7 @@ impl Graph {
     pub fn insert_node(&mut self, mut node: NodeProto) -> Result<(), Error> {
         validate::validate_node(&mut node)?;
         let subject = || {
-            printable(if node.name.is_empty() {
+            quoted(if node.name.is_empty() {
                 &node.op_type
             } else {
                 &node.name
@@ -285,7 +285,7 @@ impl Graph {
             .iter()
             .find(|input| !input.is_empty() && !self.contains(input));
         if let Some(input) = unknown {
-            let (node, input) = (subject(), printable(input));
+            let (node, input) = (subject(), quoted(input));
             return Err(Error::Corrupt(format!(
                 "node {node} reads {input}, which no earlier node produces"
             )));
@@ -293,7 +293,7 @@ impl Graph {
         let index = self.nodes.len();
         for output in node.output.iter().filter(|output| !output.is_empty()) {
             if !self.names.insert(output.clone()) {
-                let (node, output) = (subject(), printable(output));
+                let (node, output) = (subject(), quoted(output));
                 return Err(Error::Corrupt(format!(
                     "node {node} produces {output}, which already exists"
                 )));
@@ -310,7 +310,7 @@ impl Graph {
     /// [`Error::Corrupt`] if its name is empty or taken.
     pub fn insert_constant(&mut self, tensor: TensorProto) -> Result<(), Error> {
         if tensor.name.is_empty() || !self.names.insert(tensor.name.clone()) {
-            let name = printable(&tensor.name);
+            let name = quoted(&tensor.name);
             return Err(Error::Corrupt(format!(
                 "the name {name} of a constant is empty or already taken"
             )));
@@ -326,7 +326,7 @@ impl Graph {
     /// [`Error::Corrupt`] if its name is empty or taken.
     pub fn insert_input(&mut self, value: ValueInfoProto) -> Result<(), Error> {
         if value.name.is_empty() || !self.names.insert(value.name.clone()) {
-            let name = printable(&value.name);
+            let name = quoted(&value.name);
             return Err(Error::Corrupt(format!(
                 "the name {name} of an input is empty or already taken"
             )));
@@ -358,7 +358,7 @@ impl Graph {
     /// [`Error::Corrupt`] if one of the outputs does not exist.
     pub fn to_model(&self, outputs: &[ValueInfoProto]) -> Result<ModelProto, Error> {
         if let Some(output) = outputs.iter().find(|output| !self.contains(&output.name)) {
-            let name = printable(&output.name);
+            let name = quoted(&output.name);
             return Err(Error::Corrupt(format!(
                 "no node produces the output {name}"
             )));

@@ -2,7 +2,7 @@
 
 use super::Attribute;
 use super::proto::{AttributeProto, AttributeType, GraphProto, NodeProto, TensorProto};
-use crate::text::printable;
+use crate::text::quoted;
 
 impl NodeProto {
     /// A node of the standard operator `op`, without name and attributes. An empty name omits that input or output.
@@ -118,8 +118,8 @@ impl NodeProto {
     /// The node's name for messages, quoted; that of its first output if it has none.
     pub fn display_name(&self) -> String {
         match (&self.name, self.output.first()) {
-            (name, Some(output)) if name.is_empty() => printable(output),
-            (name, _) => printable(name),
+            (name, Some(output)) if name.is_empty() => quoted(output),
+            (name, _) => quoted(name),
         }
     }
 

@@ -2,7 +2,7 @@
 //! table lists the formats; the first match counts.
 
 use super::Error;
-use crate::text::printable;
+use crate::text::quoted;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -160,7 +160,7 @@ fn of_folder(path: &Path) -> Option<Error> {
     let inner = inner.into_iter().map(|name| format!("onnx/{name}"));
     let mut models = names.iter().cloned().chain(inner);
     if let Some(model) = models.find(|name| name.to_lowercase().ends_with(".onnx")) {
-        let remedy = format!("name the file in it, {}", printable(&model));
+        let remedy = format!("name the file in it, {}", quoted(&model));
         return Some(error(path, "a folder", remedy));
     }
     let fits = |(mark, ..): &&(Mark, &str, &str)| match mark {

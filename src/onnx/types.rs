@@ -5,7 +5,7 @@ use super::proto::{
     Dim, Dimension, TensorShapeProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
 };
 use super::{ElementType, Error};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashMap;
 
 /// Type of a tensor of static shape.
@@ -42,7 +42,7 @@ impl Types {
         self.find(value).ok_or_else(|| {
             Error::Unsupported(format!(
                 "value {}: its dimensions are not known before the model runs",
-                printable(value)
+                quoted(value)
             ))
         })
     }

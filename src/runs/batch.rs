@@ -272,7 +272,7 @@ pub fn check_method(spec: &Spec) -> Result<(), Error> {
     if spec.is_current() {
         return Ok(());
     }
-    let target = crate::text::shown(&spec.target);
+    let target = crate::text::safe(&spec.target);
     let method = spec.method;
     Err(Error::Former { target, method })
 }

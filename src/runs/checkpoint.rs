@@ -120,13 +120,13 @@ fn parent_of(header: &format::Header, branch: &Spec) -> Option<usize> {
 }
 
 /// Opens a checkpoint and reads what it begins with.
-fn open(path: &Path) -> Option<(format::Start, File)> {
+fn open(path: &Path) -> Option<(format::Preamble, File)> {
     let mut file = crate::files::open(path).ok()?;
     let start = format::read_start(&mut file).ok()?;
     Some((start, file))
 }
 
-fn read_rest(path: &Path, start: format::Start, file: &mut File) -> Option<Checkpoint> {
+fn read_rest(path: &Path, start: format::Preamble, file: &mut File) -> Option<Checkpoint> {
     match format::read_rest(start, file) {
         Ok(checkpoint) => Some(checkpoint),
         Err(why) => {

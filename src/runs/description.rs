@@ -7,7 +7,7 @@ use super::{EndReason, Record, Spec};
 use crate::ascent::settings::{KNOBS, Knob};
 use crate::ascent::{ClassScore, Kind};
 use crate::setting_value::SettingValue;
-use crate::text::shown;
+use crate::text::safe;
 
 /// The facts of a run, except its settings: labels and values. Safe to show.
 pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
@@ -28,9 +28,9 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         several => format!(", {several} runs together"),
     };
     let mut facts = vec![
-        ("target", shown(&spec.target)),
+        ("target", safe(&spec.target)),
         ("objective", objective(spec)),
-        ("model", shown(&spec.model)),
+        ("model", safe(&spec.model)),
         ("score", format::score(record.score)),
     ];
     let probability = record.probability.map(format::percent);
@@ -52,13 +52,13 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
     facts.extend(branched(spec).map(|text| ("branched", text)));
     facts.extend(record.together.map(|runs| ("together", together(runs))));
     facts.extend([
-        ("provider", shown(&record.provider)),
+        ("provider", safe(&record.provider)),
         (
             "versions",
-            shown(&format!("Ziggurat {version}, ONNX Runtime {runtime}")),
+            safe(&format!("Ziggurat {version}, ONNX Runtime {runtime}")),
         ),
-        ("model hash", shown(&spec.model_hash)),
-        ("id", shown(&record.id)),
+        ("model hash", safe(&spec.model_hash)),
+        ("id", safe(&record.id)),
     ]);
     if !spec.is_current() {
         let note = format!("{}, an earlier one than today's", spec.method);
@@ -119,7 +119,7 @@ pub fn score_name(spec: &Spec) -> Option<ScoreName> {
 
 /// The objective in words.
 fn objective(spec: &Spec) -> String {
-    let value = shown(&spec.objective.value);
+    let value = safe(&spec.objective.value);
     let (index, (row, column)) = (spec.unit.index, spec.unit.position);
     match spec.objective.kind {
         Kind::Class => format!("class {index} of {value}"),
@@ -213,7 +213,7 @@ pub fn command(spec: &Spec) -> String {
 
 /// Text as one word of a shell, with nothing in it that steers a terminal.
 fn quoted(text: &str) -> String {
-    let text = shown(text);
+    let text = safe(text);
     let plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
         text

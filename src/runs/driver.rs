@@ -105,7 +105,7 @@ pub enum Retry<'e> {
     Elsewhere(&'e runtime::Error),
 }
 
-/// What may help after a batch of `runs` runs failed; `None` if nothing does. `is_first_step` tells that it had not
+/// What may help after a batch of `runs` runs failed; `None` if nothing does. `is_first_step`: it had not
 /// completed a step.
 pub fn retry(problem: &Error, runs: usize, is_first_step: bool) -> Option<Retry<'_>> {
     let fewer = problem.fewer_that_may_succeed(runs).map(Retry::Fewer);
@@ -146,7 +146,7 @@ pub fn find_stored(home: &Home, spec: &Spec, provider: &str) -> Option<StoredRun
 }
 
 /// Adds the verdicts of judges on the pictures of finished runs, and returns whether any is new. `goes_on` is called
-/// before every picture and tells whether to continue; `warn` is called once for each judge that cannot be opened.
+/// before every picture and returns whether to continue; `warn` is called once for each judge that cannot be opened.
 pub fn judge(
     home: &Home,
     judges: &mut Judges,

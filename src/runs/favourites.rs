@@ -17,7 +17,7 @@ const MAX_NUMBER: usize = 1000;
 
 /// Where a favourite was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
+pub struct Favourite {
     pub picture: PathBuf,
     pub record: PathBuf,
     /// Whether both files were there already, with the same content.
@@ -32,7 +32,7 @@ pub struct Saved {
 /// # Errors
 /// Those of [`history::read`] and [`history::set_favourite`]; [`Error::File`]. Files are saved before the run is
 /// marked.
-pub fn keep(home: &Home, id: &str, folder: &Path) -> Result<Saved, Error> {
+pub fn keep(home: &Home, id: &str, folder: &Path) -> Result<Favourite, Error> {
     let record = history::read(home, id)?;
     let saved = save(home, &record, folder)?;
     history::set_favourite(home, id, true)?;
@@ -43,7 +43,7 @@ pub fn keep(home: &Home, id: &str, folder: &Path) -> Result<Saved, Error> {
 ///
 /// # Errors
 /// [`Error::File`], [`Error::NotAnId`].
-pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Saved, Error> {
+pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Favourite, Error> {
     let image = history::image_path(home, &record.id)?;
     let picture = crate::files::read(&image).map_err(Error::file(&image))?;
     let text = serde_json::to_vec_pretty(record).expect("a record can always be written as JSON");
@@ -60,7 +60,7 @@ pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Saved, Error>
         ];
         if let Some(known) = place(&files)? {
             let [(picture, _), (record, _)] = files;
-            return Ok(Saved {
+            return Ok(Favourite {
                 picture,
                 record,
                 known,
@@ -139,39 +139,39 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, record};
+    use crate::runs::history::testing::{Fixture, record};
 
     #[test]
     fn a_favourite_is_saved_under_a_name_that_people_can_read() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         let mut run = record(1);
         run.spec.target = "tiger shark, big".into();
         run.spec.model = "/models/res net.v2.onnx".into();
-        let id = desk.save(&run);
-        let folder = desk.folder.path().join("pictures/ziggurat");
-        let saved = keep(&desk.home, &id, &folder).unwrap();
+        let id = fixture.save(&run);
+        let folder = fixture.folder.path().join("pictures/ziggurat");
+        let saved = keep(&fixture.home, &id, &folder).unwrap();
         let name = format!("tiger-shark--big-res-net.v2-{}.png", &id[..6]);
         assert_eq!(saved.picture, folder.join(name));
         let spec = crate::runs::picture_file::read_spec(&saved.picture).unwrap();
         assert_eq!(spec, run.spec);
         let text = fs::read_to_string(&saved.record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), run);
-        assert!(history::entry(&desk.home, &id).unwrap().favourite);
+        assert!(history::entry(&fixture.home, &id).unwrap().favourite);
         assert!(!saved.known);
         // Saved again, it is known; nothing new appears.
-        assert!(keep(&desk.home, &id, &folder).unwrap().known);
+        assert!(keep(&fixture.home, &id, &folder).unwrap().known);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
     }
 
     #[test]
     fn an_existing_file_is_never_overwritten() {
-        let desk = Desk::new();
-        let id = desk.save(&record(1));
-        let folder = desk.folder.path().join("pictures");
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(1));
+        let folder = fixture.folder.path().join("pictures");
         fs::create_dir(&folder).unwrap();
         let taken = folder.join(format!("flamingo-m-{}.png", &id[..6]));
         fs::write(&taken, "a holiday").unwrap();
-        let saved = keep(&desk.home, &id, &folder).unwrap();
+        let saved = keep(&fixture.home, &id, &folder).unwrap();
         assert_eq!(fs::read_to_string(&taken).unwrap(), "a holiday");
         assert!(saved.picture.to_str().unwrap().ends_with("-2.png"));
         assert!(saved.record.to_str().unwrap().ends_with("-2.json"));
@@ -180,19 +180,19 @@ mod tests {
         {
             fs::remove_file(&taken).unwrap();
             std::os::unix::fs::symlink("nowhere", &taken).unwrap();
-            let again = keep(&desk.home, &id, &folder).unwrap();
+            let again = keep(&fixture.home, &id, &folder).unwrap();
             assert!(again.known && again.picture == saved.picture);
         }
     }
 
     #[test]
     fn a_lost_half_of_a_pair_is_added() {
-        let desk = Desk::new();
-        let id = desk.save(&record(1));
-        let folder = desk.folder.path().join("pictures");
-        let saved = keep(&desk.home, &id, &folder).unwrap();
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(1));
+        let folder = fixture.folder.path().join("pictures");
+        let saved = keep(&fixture.home, &id, &folder).unwrap();
         fs::remove_file(&saved.record).unwrap();
-        let again = keep(&desk.home, &id, &folder).unwrap();
+        let again = keep(&fixture.home, &id, &folder).unwrap();
         assert_eq!(again.picture, saved.picture);
         assert!(!again.known && again.record.is_file());
     }

@@ -73,7 +73,7 @@ pub fn model(model: &str) -> &str {
 pub fn value(value: &SettingValue) -> String {
     match value {
         SettingValue::Text(name) if name.is_empty() => "–".into(),
-        SettingValue::Text(name) => crate::text::shown(name),
+        SettingValue::Text(name) => crate::text::safe(name),
         SettingValue::Number(_) => value.to_string(),
     }
 }

@@ -10,7 +10,7 @@ use crate::ascent::evaluate::{Classifier, largest};
 use crate::home::Home;
 use crate::model::{Activation, ModelSource, Network};
 use crate::runtime::Device;
-use crate::text::shown;
+use crate::text::safe;
 use image::RgbImage;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -56,7 +56,7 @@ fn bounded<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
 impl Verdict {
     /// The verdict on a run in a few words: `flamingo 97.3 %`, or `crane 60.2 %, flamingo 12.0 %`. Safe to show.
     pub fn text(&self, kind: Kind, target: &str) -> String {
-        let (class, target) = (shown(&self.class), shown(target));
+        let (class, target) = (safe(&self.class), safe(target));
         let top = format!("{class} {}", percent(self.probability));
         match self.target_probability {
             _ if !kind.is_of_class() => top,
@@ -68,7 +68,7 @@ impl Verdict {
 
     /// The judge's name: a card's, or the last part of a path. Safe to show.
     pub fn judge(&self) -> String {
-        shown(super::format::model(&self.model))
+        safe(super::format::model(&self.model))
     }
 
     /// Whether its numbers are probabilities, as a judge's are. Those of a file need not be.
@@ -81,9 +81,9 @@ impl Verdict {
     /// The same with texts that are safe to show.
     pub(super) fn cleaned(self) -> Self {
         Self {
-            model: shown(&self.model),
-            model_hash: shown(&self.model_hash),
-            class: shown(&self.class),
+            model: safe(&self.model),
+            model_hash: safe(&self.model_hash),
+            class: safe(&self.class),
             ..self
         }
     }
@@ -154,8 +154,8 @@ impl Judges {
     }
 
     /// Lets each judge, one after another, classify the pictures without a verdict of its own. A model does not judge
-    /// its own pictures. `goes_on` is asked before every picture. One that cannot be opened is named once with `warn`,
-    /// in one line.
+    /// its own pictures. `goes_on` is called before every picture; false ends the work. `warn` gets one line for each
+    /// judge that cannot be opened, once.
     pub fn judge(
         &mut self,
         home: &Home,
@@ -181,7 +181,7 @@ impl Judges {
                     match verdict(&model, classifier, case) {
                         Ok(found) => case.verdicts.extend(found),
                         Err(problem) => {
-                            let target = shown(&case.spec.target);
+                            let target = safe(&case.spec.target);
                             warn(format!("{model} does not judge {target}: {problem}"));
                         }
                     }
@@ -292,7 +292,7 @@ fn verdict(
 pub(super) mod testing {
     use super::Verdict;
 
-    /// What a judge says that gives the target this probability.
+    /// The verdict of a judge that gives the target this probability.
     pub fn verdict(model: &str, target_probability: Option<f32>) -> Verdict {
         Verdict {
             model: model.into(),
@@ -308,7 +308,7 @@ pub(super) mod testing {
 mod tests {
     use super::testing::verdict;
     use super::*;
-    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::history::testing::{Fixture, picture, record};
 
     #[test]
     fn a_verdict_names_the_top_class_and_the_target_if_that_is_another() {
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_judge_that_cannot_be_opened_is_named_once_and_costs_nothing_else() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         let models = ["none.onnx", "efficientnet-lite1", "none.onnx"].map(String::from);
         let mut judges = Judges::new(models);
         let (record, picture) = (record(1), picture());
@@ -372,7 +372,7 @@ mod tests {
                 verdicts: &mut verdicts,
             }];
             let mut warn = |text| warnings.push(text);
-            judges.judge(&desk.home, &mut cases, &mut || true, &mut warn);
+            judges.judge(&fixture.home, &mut cases, &mut || true, &mut warn);
             assert!(verdicts.is_empty());
         }
         assert_eq!(warnings.len(), 2, "{warnings:?}");

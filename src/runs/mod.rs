@@ -44,7 +44,7 @@ pub use history::{EndReason, Record};
 pub use spec::{BranchError, BranchPoint, Spec};
 pub use target::Target;
 
-use crate::text::printable;
+use crate::text::quoted;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -86,7 +86,7 @@ pub enum Error {
     Former { target: String, method: u32 },
     #[error(transparent)]
     Ascent(#[from] crate::ascent::Error),
-    #[error("{} is not a run id: ids are 16 hexadecimal digits, and their first few are enough", printable(.0))]
+    #[error("{} is not a run id: ids are 16 hexadecimal digits, and their first few are enough", quoted(.0))]
     NotAnId(String),
     #[error("no run has an id that begins with {0}; `ziggurat history list` shows the ids")]
     NoRun(String),

@@ -29,7 +29,7 @@ impl InvalidPreset {
 }
 
 impl Presets {
-    /// Adds presets of the user; returns the errors of the invalid ones, which are left out.
+    /// Adds presets of the user, which replace those of the same name. Invalid ones are left out; returns their errors.
     pub fn add(
         &mut self,
         presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
@@ -71,16 +71,14 @@ impl Presets {
             other => other,
         })
     }
+}
 
-    /// Adds the settings as a preset of the user, replacing one of the same name; returns what differs from the
-    /// defaults, which is what `config.toml` stores.
-    pub fn save(&mut self, name: &str, settings: &Settings) -> BTreeMap<String, SettingValue> {
-        let defaults = BTreeMap::from(Settings::default());
-        let mut changes = BTreeMap::from(settings.clone());
-        changes.retain(|key, value| defaults.get(key) != Some(value));
-        self.own.insert(name.into(), changes.clone());
-        changes
-    }
+/// The settings as `config.toml` stores them in a preset: those that differ from the defaults.
+pub fn to_preset(settings: &Settings) -> BTreeMap<String, SettingValue> {
+    let defaults = BTreeMap::from(Settings::default());
+    let mut changes = BTreeMap::from(settings.clone());
+    changes.retain(|key, value| defaults.get(key) != Some(value));
+    changes
 }
 
 /// The first of the changes that is not allowed, and why.
@@ -131,11 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_preset_holds_what_differs_from_the_defaults() {
+    fn a_preset_holds_what_differs_from_the_defaults() {
         let mut presets = Presets::default();
         let mut settings = Settings::default();
         settings.set("momentum", 0.5.into()).unwrap();
-        assert_eq!(presets.save("calm", &settings), changes("momentum", 0.5));
+        let preset = to_preset(&settings);
+        assert_eq!(preset, changes("momentum", 0.5));
+        presets.add(BTreeMap::from([("calm".to_string(), preset)]));
         assert_eq!(presets.settings("calm").unwrap(), settings);
     }
 }

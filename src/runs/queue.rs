@@ -8,7 +8,7 @@ mod file;
 pub use file::{Orphan, QueueFile, orphans, others_hold, queued_runs};
 
 use super::Spec;
-use super::target::readable;
+use super::target::safe_title;
 use crate::ascent;
 use serde::{Deserialize, Serialize};
 
@@ -302,15 +302,15 @@ impl Queue {
     /// returns how many exceed [`MAX_JOBS`].
     fn from_jobs(jobs: Vec<Job>) -> (Self, usize) {
         let mut queue = Self::default();
-        let harmless = jobs.into_iter().map(|mut job| {
-            job.spec.target = readable(&job.spec.target);
+        let safe = jobs.into_iter().map(|mut job| {
+            job.spec.target = safe_title(&job.spec.target);
             match &mut job.state {
-                JobState::Failed(why) => *why = readable(why),
+                JobState::Failed(why) => *why = safe_title(why),
                 JobState::Waiting | JobState::Running | JobState::Paused(_) => {}
             }
             job
         });
-        let surplus = queue.restore(harmless);
+        let surplus = queue.restore(safe);
         (queue, surplus)
     }
 }

@@ -227,11 +227,11 @@ impl<'a> TargetScope<'a> {
             inside.retain(|layer| layer.is_activation);
         }
         let listed = inside.iter().take(MAX_LISTED);
-        let mut shown: Vec<String> = listed.map(|layer| readable(&layer.name)).collect();
+        let mut shown: Vec<String> = listed.map(|layer| safe_title(&layer.name)).collect();
         let more = inside.len() - shown.len();
         shown.extend((more > 0).then(|| format!("and {more} more")));
         (!inside.is_empty()).then(|| TargetError::Scope {
-            name: readable(text),
+            name: safe_title(text),
             count: inside.len(),
             shown: shown.join(", "),
         })
@@ -257,7 +257,7 @@ impl<'a> TargetScope<'a> {
         let title = if name.is_empty() {
             index.to_string()
         } else {
-            readable(name)
+            safe_title(name)
         };
         Ok(Target {
             objective,
@@ -273,7 +273,7 @@ impl<'a> TargetScope<'a> {
         let remark = match self.classes.by_index(name) {
             Some(other) if other != index => Some(format!(
                 "`{}` is read as the name of class {index}; class:{} is the class of index {other}",
-                readable(name),
+                safe_title(name),
                 self.classes.index_text(other)
             )),
             _ => None,
@@ -305,7 +305,7 @@ impl Target {
     /// # Errors
     /// [`TargetError::NotDifferentiable`], [`TargetError::NoSuchUnit`].
     pub fn of_layer(layer: &Layer, place: LayerPart) -> Result<Self, TargetError> {
-        let name = readable(&layer.name);
+        let name = safe_title(&layer.name);
         let (kind, unit, title) = match place {
             LayerPart::Whole => (Kind::Layer, Unit::default(), name.clone()),
             LayerPart::Channel(index) => {
@@ -355,7 +355,7 @@ impl Target {
 
 fn two_readings(text: &str, class: &Target, layer: &Target) -> TargetError {
     TargetError::TwoReadings {
-        text: readable(text),
+        text: safe_title(text),
         class: format!("{} ({})", class.unit.index, class.title),
         layer: layer.title.clone(),
     }
@@ -383,8 +383,8 @@ fn place(text: &str) -> Result<LayerPart, TargetError> {
 }
 
 /// A name from a file, safe to show.
-pub(super) fn readable(name: &str) -> String {
-    crate::text::without(name, MAX_TITLE)
+pub(super) fn safe_title(name: &str) -> String {
+    crate::text::stripped(name, MAX_TITLE)
 }
 
 #[cfg(test)]

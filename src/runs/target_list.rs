@@ -91,11 +91,11 @@ pub fn line(scope: &TargetScope, target: &Target) -> Option<String> {
     let means_it = |text: &String| {
         let lines = read(text.as_bytes());
         let is_a_line = matches!(lines.as_deref(), Ok([line]) if line.target == *text);
-        let is_harmless = text.chars().all(crate::text::is_harmless);
+        let is_safe = text.chars().all(crate::text::is_safe);
         let read = || scope.read(text);
         let is_same =
             |read: Target| (&read.objective, read.unit) == (&target.objective, target.unit);
-        is_a_line && is_harmless && read().is_ok_and(is_same)
+        is_a_line && is_safe && read().is_ok_and(is_same)
     };
     forms.into_iter().find(means_it)
 }
@@ -116,7 +116,7 @@ pub fn channels(scope: &TargetScope, layer: &str) -> Result<Vec<Target>, TargetE
     let layers = &mut scope.layers.iter();
     match layers.find(|known| target.objective.kind == Kind::Layer && known.name == *name) {
         Some(layer) if layer.channels() > MAX_TARGETS => Err(TargetError::TooMany {
-            layer: super::target::readable(name),
+            layer: super::target::safe_title(name),
             count: layer.channels(),
             most: MAX_TARGETS,
         }),
@@ -128,7 +128,7 @@ pub fn channels(scope: &TargetScope, layer: &str) -> Result<Vec<Target>, TargetE
         }
         None => Err(TargetError::Part {
             part: target.title,
-            layer: super::target::readable(name),
+            layer: super::target::safe_title(name),
         }),
     }
 }

@@ -4,7 +4,7 @@ use super::target::{LayerPart, Target, TargetError, TargetScope};
 use super::{BranchError, Spec};
 use crate::ascent::Kind;
 use crate::model::layers;
-use crate::text::{about, shown};
+use crate::text::{safe, with_subject};
 
 /// Why a run has no counterpart in a model: one line.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum TransferError {
     #[error("{0}: the run is of this model already")]
     Same(String),
     /// The model has no such class, layer or channel.
-    #[error("{}", about(target, &problem.to_string()))]
+    #[error("{}", with_subject(target, &problem.to_string()))]
     Target {
         target: String,
         problem: Box<TargetError>,
@@ -42,7 +42,7 @@ pub fn transferred(
     (name, hash): (&str, &str),
     parts: TargetScope<'_>,
 ) -> Result<Spec, TransferError> {
-    let target = shown(&spec.target);
+    let target = safe(&spec.target);
     if spec.former().is_some() {
         let method = spec.method;
         return Err(TransferError::Former { target, method });
@@ -63,7 +63,7 @@ pub fn transferred(
     })?;
     let what = (found.title.as_str(), found.objective, found.unit);
     let moved = Spec::new((name, hash), what, spec.seed, spec.settings.clone());
-    let target = || shown(&spec.target);
+    let target = || safe(&spec.target);
     moved
         .with_earlier_of(spec)
         .map_err(|problem| TransferError::Branch {

@@ -55,7 +55,7 @@ pub enum WorkerCommand {
     /// Looks up the targets of runs in another model, which is opened if necessary. Runs continue meanwhile.
     Transfer {
         model: String,
-        runs: Vec<Origin>,
+        runs: Vec<TransferSource>,
     },
     /// Names the models that judge the pictures from now on: cards or paths.
     Judges(Vec<String>),
@@ -88,10 +88,10 @@ pub enum Watched {
 
 /// A run to repeat in another model.
 #[derive(Debug, Clone)]
-pub enum Origin {
+pub enum TransferSource {
     Spec(Box<Spec>),
     /// A run of the history, by its id.
-    Kept(String),
+    Stored(String),
 }
 
 /// An event of the worker.

@@ -16,7 +16,7 @@ const GRAPH: &str = "gpu_graph_id";
 /// The name of no recording: such a run is neither recorded nor replayed.
 const NONE: i32 = -1;
 
-/// The next name. Names are of the whole process, so none is used twice in a session.
+/// The next name. Names are unique within the process, and so within each session.
 static NEXT: AtomicI32 = AtomicI32::new(1);
 
 /// How many devices other than the CPU compute at the same time.

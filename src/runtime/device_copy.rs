@@ -68,7 +68,7 @@ fn by_the_plugin(
 ) -> ort::Result<()> {
     let from: Vec<_> = sources.iter().map(|source| source.ptr()).collect();
     let mut to: Vec<_> = targets.iter().map(|target| target.ptr()).collect();
-    // SAFETY: both lists hold live tensors, as many as is said; the environment lives as long as the process, and
+    // SAFETY: both lists hold as many live tensors as the count says; the environment lives as long as the process, and
     // without a stream the call returns when it is done.
     unsafe {
         ort::Error::result_from_status((ort::api().CopyTensors)(

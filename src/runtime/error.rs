@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::device::{Device, PROVIDERS};
-use super::messages::one_line;
-use crate::text::printable;
+use crate::text::joined_lines;
+use crate::text::quoted;
 
 /// An error of the runtime.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// No `pip` answers on this machine.
     #[error(
@@ -196,13 +197,13 @@ impl Error {
     /// ONNX Runtime's message, on one line.
     pub(super) fn run(error: impl std::fmt::Display) -> Self {
         Self::Run {
-            reason: one_line(&error.to_string()),
+            reason: joined_lines(&error.to_string()),
         }
     }
 
     /// ONNX Runtime's message about a model, on one line.
     pub(super) fn model(error: impl std::fmt::Display) -> Self {
-        let message = one_line(&error.to_string());
+        let message = joined_lines(&error.to_string());
         Self::Model {
             reason: of_a_node(&message).unwrap_or(message),
         }
@@ -224,7 +225,7 @@ fn of_a_node(message: &str) -> Option<String> {
         Some(_) => "the model's opset has no such operator; the exporter left it unconverted",
         None => why,
     };
-    Some(format!("node {} ({op}): {why}", printable(name)))
+    Some(format!("node {} ({op}): {why}", quoted(name)))
 }
 
 #[cfg(test)]

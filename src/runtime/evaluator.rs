@@ -33,7 +33,7 @@ impl Evaluator for OnnxRuntime {
         let exchanged = session
             .outputs()
             .iter()
-            .filter(|port| shape_inference::elem_of(&port.element).is_some_and(is_exchanged));
+            .filter(|port| port.elem().is_some_and(Tensor::can_hold));
         let names: Vec<String> = exchanged.map(|port| port.name.clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         if names.is_empty() {
@@ -50,11 +50,6 @@ impl Evaluator for OnnxRuntime {
     fn is_rejection(&self, error: &Error) -> bool {
         matches!(error, Error::Model { .. })
     }
-}
-
-fn is_exchanged(elem: ElementType) -> bool {
-    use ElementType::*;
-    matches!(elem, F32 | F64 | I64 | I32 | U8 | Bool)
 }
 
 fn proto(name: &str, tensor: &Tensor) -> TensorProto {

@@ -1,13 +1,13 @@
 //! Errors of ONNX Runtime, classified by what the user can do about them.
 
-use super::messages::one_line;
 use super::nvidia::files;
 use super::{Device, Error, Library};
+use crate::text::joined_lines;
 
 impl Error {
     /// An operation on a device failed with this message of ONNX Runtime.
     pub(super) fn on(device: Device, error: impl std::fmt::Display) -> Self {
-        let reason = one_line(&error.to_string());
+        let reason = joined_lines(&error.to_string());
         if is_about_memory(&reason) {
             return Self::NoMemory { device, reason };
         }
@@ -47,7 +47,7 @@ impl Error {
 impl Device {
     /// ONNX Runtime's message on one line, or a better one: the file that is missing and the package that contains it.
     pub(super) fn explain(self, message: &str) -> String {
-        let message = one_line(message);
+        let message = joined_lines(message);
         if let Self::Cpu | Self::Plugin(_) = self {
             return message;
         }

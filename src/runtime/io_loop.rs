@@ -12,7 +12,7 @@ use ort::session::{IoBinding, RunOptions};
 use ort::value::DynTensor;
 
 use super::session::read;
-use super::{Device, Element, Error, Library, Session, Tensor};
+use super::{Device, Error, Library, PortType, Session, Tensor, tensors};
 use buffer::Buffer;
 
 /// One value of the state: the output `output` of a step is the input `input` of the next.
@@ -63,9 +63,7 @@ impl DeviceLoop {
             session.input(input)?.check_tensor(initial)?;
             session.output(output)?.check_tensor(initial)?;
             let buffer = || {
-                initial
-                    .element()
-                    .allocate(&allocator, initial.shape())
+                tensors::allocate(initial.elem(), &allocator, initial.shape())
                     .map_err(|error| session.failed(error))
             };
             let mut buffers = [buffer()?, buffer()?];
@@ -197,8 +195,8 @@ impl DeviceLoop {
         let carried = find(&self.carried, name)?;
         let buffer = &mut self.carried[carried].buffers[self.phase];
         let shape = buffer::extents(buffer);
-        let element = Element::of(buffer.dtype());
-        if value.shape() != shape || value.element() != element {
+        let element = PortType::from_ort(buffer.dtype());
+        if value.shape() != shape || PortType::Tensor(value.elem()) != element {
             return Err(Error::Mismatch {
                 name: name.to_string(),
                 wanted: format!("{element} {shape:?}"),
@@ -249,7 +247,7 @@ impl DeviceLoop {
             return Ok(());
         }
         let memory = (!session.reads_on_host(name)).then_some(&self.allocator);
-        let new = Buffer::new(name, &value.element(), value.shape(), memory);
+        let new = Buffer::new(name, value.elem(), value.shape(), memory);
         let new = new.map_err(|error| session.failed(error))?;
         for phase in &mut self.phases {
             phase.graph = None;
@@ -293,18 +291,19 @@ impl DeviceLoop {
         Ok(())
     }
 
-    /// Makes a place on the device for an output, if the model tells its shape.
+    /// Allocates a buffer on the device for an output, if the model declares its shape.
     fn place_output(&mut self, session: &Session, name: &str) -> Result<(), Error> {
         let port = session.output(name)?;
         let dims: Option<Vec<usize>> = (port.dims.iter())
             .map(|dim| usize::try_from((*dim)?).ok())
             .collect();
         let is_known = self.outputs.iter().any(|output| output.name == name);
-        let on_host = session.device() == Device::Cpu || matches!(port.element, Element::Other(_));
-        let (Some(dims), false) = (dims, is_known || on_host) else {
+        let elem = port.elem().filter(|&elem| Tensor::can_hold(elem));
+        let on_host = session.device() == Device::Cpu;
+        let (Some(elem), Some(dims), false) = (elem, dims, is_known || on_host) else {
             return Ok(());
         };
-        let new = Buffer::new(name, &port.element, &dims, Some(&self.allocator));
+        let new = Buffer::new(name, elem, &dims, Some(&self.allocator));
         self.outputs
             .push(new.map_err(|error| session.failed(error))?);
         Ok(())

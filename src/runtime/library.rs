@@ -28,11 +28,11 @@ use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
 use super::environments::Environments;
-use super::messages::one_line;
 use super::nvidia::runtime::Runtime;
 use super::nvidia::{self, Built, builds, files};
-use super::{Error, Package, Progress};
+use super::{Error, Package, ProgressCallback};
 use crate::home::Home;
+use crate::text::joined_lines;
 
 /// The oldest usable minor version of ONNX Runtime 1.
 pub const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
@@ -179,7 +179,7 @@ impl Library {
     ///
     /// # Errors
     /// If `ORT_DYLIB_PATH` names no usable library, or if none is found and none can be downloaded.
-    pub fn load(home: &Home, progress: &Progress<'_>) -> Result<&'static Self, Error> {
+    pub fn load(home: &Home, progress: &ProgressCallback<'_>) -> Result<&'static Self, Error> {
         let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = LOADED.get() {
             return Ok(library);
@@ -275,7 +275,7 @@ impl Library {
     }
 
     fn cuda(&self) -> Option<&'static builds::Cuda> {
-        builds::Cuda::of(self.built_for_cuda().ok()?.major)
+        builds::Cuda::with_major(self.built_for_cuda().ok()?.major)
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -289,13 +289,13 @@ impl Library {
             remedy: "remove it, or set ORT_DYLIB_PATH to another".into(),
         };
         let builder =
-            ort::init_from(&found.path).map_err(|error| bad(one_line(&error.to_string())))?;
+            ort::init_from(&found.path).map_err(|error| bad(joined_lines(&error.to_string())))?;
         let environment = builder
             .with_name("ziggurat")
             .with_telemetry(false)
             .with_logger(Arc::new(log))
             .build()
-            .map_err(|error| bad(one_line(&error.to_string())))?;
+            .map_err(|error| bad(joined_lines(&error.to_string())))?;
         environment.set_log_level(LogLevel::Warning);
         tracing::info!(path = %found.path.display(), version = found.version, "loaded ONNX Runtime");
         Ok(Self {
@@ -325,7 +325,7 @@ fn log(level: LogLevel, category: &str, _id: &str, at: &str, message: &str) {
 ///
 /// # Errors
 /// As [`Package::fetch`]; and if none is pinned for this machine.
-pub fn fetch(home: &Home, progress: &Progress<'_>) -> Result<LocatedLibrary, Error> {
+pub fn fetch(home: &Home, progress: &ProgressCallback<'_>) -> Result<LocatedLibrary, Error> {
     fetch_package(
         cpu_package().ok_or_else(|| no_build("build"))?,
         home,
@@ -344,7 +344,7 @@ fn no_build(wanted: &'static str) -> Error {
 fn fetch_package(
     package: Package,
     home: &Home,
-    progress: &Progress<'_>,
+    progress: &ProgressCallback<'_>,
 ) -> Result<LocatedLibrary, Error> {
     let folder = package.fetch(&package.folder(&home.runtime()), &keep, progress)?;
     let bad = |reason: String| Error::BadLibrary {

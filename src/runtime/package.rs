@@ -25,7 +25,7 @@ pub struct Stage {
 }
 
 /// Receives the current operation, about ten times a second during a download.
-pub type Progress<'a> = dyn Fn(&Stage) + 'a;
+pub type ProgressCallback<'a> = dyn Fn(&Stage) + 'a;
 
 /// Ignores progress.
 pub fn quiet(_: &Stage) {}
@@ -68,7 +68,7 @@ impl Package {
         &self,
         into: &Path,
         want: &dyn Fn(&str) -> Option<PathBuf>,
-        progress: &Progress<'_>,
+        progress: &ProgressCallback<'_>,
     ) -> Result<PathBuf, Error> {
         self.fetch_with(&Pip::of_this_machine(), into, want, progress)
     }
@@ -82,7 +82,7 @@ impl Package {
         pip: &Pip,
         into: &Path,
         want: &dyn Fn(&str) -> Option<PathBuf>,
-        progress: &Progress<'_>,
+        progress: &ProgressCallback<'_>,
     ) -> Result<PathBuf, Error> {
         if into.is_dir() {
             return Ok(into.to_path_buf());
@@ -176,7 +176,7 @@ fn part_prefix(name: &str) -> String {
 }
 
 /// The lock on one destination, held until the file is dropped. The lock file itself stays: removing it would let a
-/// process that waits on it and one that makes it anew both believe they hold it.
+/// process that waits on it and one that creates it again both believe they hold it.
 fn lock(parent: &Path, name: &str, waiting: impl FnOnce()) -> Result<File, Error> {
     let path = parent.join(format!(".{name}.lock"));
     let file = File::options()

@@ -11,9 +11,9 @@ use ort::device::Device;
 use ort::memory::{DeviceType, MemoryInfo};
 use ort::session::builder::SessionBuilder;
 
-use super::messages::one_line;
-use super::{Library, Package, Progress};
+use super::{Library, Package, ProgressCallback};
 use crate::catch_panic;
+use crate::text::joined_lines;
 
 /// A plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +64,10 @@ pub fn webgpu_package() -> Option<Package> {
 ///
 /// # Errors
 /// As [`Package::fetch`]; [`super::Error::NoPlugin`] if none is pinned for this machine.
-pub fn fetch_webgpu(runtime: &Path, progress: &Progress<'_>) -> Result<PathBuf, super::Error> {
+pub fn fetch_webgpu(
+    runtime: &Path,
+    progress: &ProgressCallback<'_>,
+) -> Result<PathBuf, super::Error> {
     let package = webgpu_package().ok_or_else(no_plugin)?;
     let folder = package.fetch(&package.folder(runtime), &keep_webgpu, progress)?;
     Ok(folder.join(WEBGPU_FILE))
@@ -117,7 +120,7 @@ impl Plugin {
                 } else {
                     Err(format!(
                         "no such file: {}; --provider plugin:PATH expects the path of a plugin library",
-                        crate::text::printable(split_options(text).0)
+                        crate::text::quoted(split_options(text).0)
                     ))
                 }
             }
@@ -205,7 +208,9 @@ impl Plugin {
         graph_capture: bool,
     ) -> Result<SessionBuilder, String> {
         let device = self.device(library)?;
-        let provider = device.ep().map_err(|error| one_line(&error.to_string()))?;
+        let provider = device
+            .ep()
+            .map_err(|error| joined_lines(&error.to_string()))?;
         let capture =
             (graph_capture && self == Self::WebGpu).then_some(("enableGraphCapture", "1"));
         let options: Vec<(String, String)> = self
@@ -216,7 +221,7 @@ impl Plugin {
             .collect();
         builder
             .with_devices([device], Some(&options))
-            .map_err(|error| one_line(&error.to_string()))
+            .map_err(|error| joined_lines(&error.to_string()))
     }
 
     /// The memory of its tensors.
@@ -245,7 +250,7 @@ fn registered(library: &'static Library, path: &Path) -> Result<Vec<usize>, Stri
         .map_err(|why| format!("{why}; {ADVICE}"))
         .and_then(|()| {
             let registered = environment.register_ep_library(name, path);
-            registered.map_err(|error| not_a_plugin(path, &one_line(&error.to_string())))
+            registered.map_err(|error| not_a_plugin(path, &joined_lines(&error.to_string())))
         })
         .map(|()| devices().filter(|one| !before.contains(one)).collect());
     registered.insert(path.into(), new.clone());
@@ -257,7 +262,7 @@ const ADVICE: &str = "--provider plugin:PATH expects the path of a plugin librar
 
 /// Why ONNX Runtime takes no plugin from a file, from its message, and what to do.
 fn not_a_plugin(path: &Path, message: &str) -> String {
-    let name = crate::text::printable(&path.display().to_string());
+    let name = crate::text::quoted(&path.display().to_string());
     // The message names the path, once or twice, before the loader's own words.
     let place = format!("{}: ", path.display());
     let reason = message.rsplit(place.as_str()).next().unwrap_or(message);

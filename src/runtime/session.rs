@@ -22,7 +22,7 @@ use port::port;
 
 use super::external_weights::Weights;
 use super::placement::{self, NodePlacement};
-use super::{Device, Element, Error, Library, Tensor, capture, operators};
+use super::{Device, Error, Library, Tensor, capture, operators};
 use crate::catch_panic;
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
@@ -76,7 +76,8 @@ pub struct Session {
     captures: bool,
     /// Per input: whether the nodes that read it do so on the host.
     on_host: Vec<bool>,
-    stop: CancelHandle,
+    /// Cancels its runs.
+    pub(super) stop: CancelHandle,
     /// The total duration of its runs.
     busy: Duration,
     /// Read by `inner`, so dropped after it.
@@ -113,8 +114,8 @@ impl Session {
         Ok(Self {
             captures: options.graph_capture && device != Device::Cpu,
             on_host,
-            inputs: inner.inputs().iter().map(Port::of).collect(),
-            outputs: inner.outputs().iter().map(Port::of).collect(),
+            inputs: inner.inputs().iter().map(Port::from_outlet).collect(),
+            outputs: inner.outputs().iter().map(Port::from_outlet).collect(),
             inner,
             device,
             run_options,
@@ -170,11 +171,6 @@ impl Session {
     /// The model's outputs, in its order.
     pub fn outputs(&self) -> &[Port] {
         &self.outputs
-    }
-
-    /// The handle that cancels its runs.
-    pub fn stop_handle(&self) -> CancelHandle {
-        self.stop.clone()
     }
 
     /// The provider of each node of the optimized graph.
@@ -253,10 +249,10 @@ impl Session {
         .map_err(Error::run)?;
         for name in outputs {
             let port = self.output(name)?;
-            if let Element::Other(_) = port.element {
+            if !port.elem().is_some_and(Tensor::can_hold) {
                 return Err(Error::Unsupported {
                     name: port.name.clone(),
-                    element: port.element.to_string(),
+                    element: port.port_type.to_string(),
                 });
             }
             binding

@@ -3,7 +3,7 @@
 
 mod guard;
 
-use super::{Element, Error, Optimisation, Options, Provider, Session};
+use super::{Error, Optimisation, Options, Provider, Session};
 use crate::onnx::proto::DataLocation;
 use crate::onnx::types::{fixed_dims, untyped_value, value_info};
 use crate::onnx::{ElementType, Graph, Types, ValueType, file};
@@ -101,7 +101,7 @@ fn infer(graph: &Graph, inputs: &[(&str, &[usize])], operators: bool) -> Result<
             let product = extents.try_fold(1usize, |product, &dim| product.checked_mul(dim));
             product.is_some_and(|product| product <= MAX_VALUE_ELEMENTS)
         });
-        if let (Some(elem), Some(dims)) = (elem_of(&port.element), dims) {
+        if let (Some(elem), Some(dims)) = (port.elem(), dims) {
             shapes.insert(&port.name, ValueType { elem, dims });
         }
     }
@@ -115,29 +115,6 @@ fn negative_dim_error(graph: &Graph, problem: Error) -> Error {
         Some(node) => Error::NegativeSize {
             node: node.display_name(),
             op: node.op_type.clone(),
-        },
-    }
-}
-
-/// The element type of a port, if Ziggurat reads it.
-pub(super) fn elem_of(element: &Element) -> Option<ElementType> {
-    match element {
-        Element::F32 => Some(ElementType::F32),
-        Element::F64 => Some(ElementType::F64),
-        Element::I64 => Some(ElementType::I64),
-        Element::I32 => Some(ElementType::I32),
-        Element::U8 => Some(ElementType::U8),
-        Element::Bool => Some(ElementType::Bool),
-        // Types that host tensors do not have, by ONNX Runtime's names.
-        Element::Other(name) => match name.as_str() {
-            "f16" => Some(ElementType::F16),
-            "bf16" => Some(ElementType::BF16),
-            "i8" => Some(ElementType::I8),
-            "i16" => Some(ElementType::I16),
-            "u16" => Some(ElementType::U16),
-            "u32" => Some(ElementType::U32),
-            "u64" => Some(ElementType::U64),
-            _ => None,
         },
     }
 }

@@ -4,53 +4,26 @@ use ndarray::{Array, ArrayD, Dimension};
 use ort::value::{DynTensor, Tensor as Value, TensorElementType, ValueType};
 
 use super::{Device, Error, device_copy};
+use crate::onnx::ElementType;
 
-/// One line per element type: variant, Rust type, ONNX Runtime's name, name in messages.
+/// One line per element type of host tensors: variant, as in [`ElementType`], and Rust type.
 macro_rules! elements {
-    ($($variant:ident($type:ty) = $ort:ident, $name:literal;)*) => {
+    ($($variant:ident($type:ty);)*) => {
         /// A tensor in host memory, of any shape (a scalar has the empty shape).
         #[derive(Debug, Clone, PartialEq)]
         pub enum Tensor {
-            $(#[doc = concat!("Elements of ", $name, ".")] $variant(ArrayD<$type>),)*
-        }
-
-        /// The type of a tensor's elements.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum Element {
-            $(#[doc = concat!("ONNX's ", $name, ".")] $variant,)*
-            /// A type that a [`Tensor`] cannot hold, by ONNX Runtime's name; also anything that is no tensor.
-            Other(String),
-        }
-
-        impl std::fmt::Display for Element {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $name,)*
-                    Self::Other(name) => name,
-                })
-            }
-        }
-
-        impl Element {
-            fn of_ort(element: TensorElementType) -> Self {
-                match element {
-                    $(TensorElementType::$ort => Self::$variant,)*
-                    other => Self::Other(other.to_string()),
-                }
-            }
-
-            fn to_ort(&self) -> TensorElementType {
-                match self {
-                    $(Self::$variant => TensorElementType::$ort,)*
-                    Self::Other(_) => TensorElementType::Undefined,
-                }
-            }
+            $(#[doc = concat!("Elements of type `", stringify!($type), "`.")] $variant(ArrayD<$type>),)*
         }
 
         impl Tensor {
             /// The type of its elements.
-            pub fn element(&self) -> Element {
-                match self { $(Self::$variant(_) => Element::$variant,)* }
+            pub fn elem(&self) -> ElementType {
+                match self { $(Self::$variant(_) => ElementType::$variant,)* }
+            }
+
+            /// Whether a host tensor can have elements of this type.
+            pub fn can_hold(elem: ElementType) -> bool {
+                matches!(elem, $(ElementType::$variant)|*)
             }
 
             /// Its extent along each axis.
@@ -81,14 +54,14 @@ macro_rules! elements {
                     let host = host.map_err(|error| Error::on(device, error))?;
                     return Self::read(name, &host, device);
                 }
-                match value.data_type() {
-                    $(TensorElementType::$ort => value
+                match from_ort(*value.data_type()) {
+                    $(Some(ElementType::$variant) => value
                         .try_extract_array::<$type>()
                         .map(|view| Self::$variant(view.to_owned()))
                         .map_err(Error::run),)*
-                    other => Err(Error::Unsupported {
+                    _ => Err(Error::Unsupported {
                         name: name.to_string(),
-                        element: Element::of_ort(*other).to_string(),
+                        element: PortType::from_ort(value.dtype()).to_string(),
                     }),
                 }
             }
@@ -115,8 +88,8 @@ macro_rules! elements {
                         Tensor::$variant(array) => Ok(array),
                         other => Err(Error::Mismatch {
                             name: "a tensor".into(),
-                            wanted: $name.into(),
-                            got: other.element().to_string(),
+                            wanted: ElementType::$variant.name().into(),
+                            got: other.elem().name().into(),
                         }),
                     }
                 }
@@ -126,32 +99,74 @@ macro_rules! elements {
 }
 
 elements! {
-    F32(f32) = Float32, "float32";
-    F64(f64) = Float64, "float64";
-    I64(i64) = Int64, "int64";
-    I32(i32) = Int32, "int32";
-    U8(u8) = Uint8, "uint8";
-    Bool(bool) = Bool, "bool";
+    F32(f32);
+    F64(f64);
+    I64(i64);
+    I32(i32);
+    U8(u8);
+    Bool(bool);
 }
 
-impl Element {
-    /// The element type of a value that a model declares.
-    pub(super) fn of(value: &ValueType) -> Self {
+/// The type of an input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortType {
+    /// A tensor with elements of this type.
+    Tensor(ElementType),
+    /// A tensor of other elements, or no tensor, by ONNX Runtime's name.
+    Other(String),
+}
+
+impl PortType {
+    pub(super) fn from_ort(value: &ValueType) -> Self {
         match value.tensor_type() {
-            Some(element) => Self::of_ort(element),
+            Some(element) => {
+                from_ort(element).map_or_else(|| Self::Other(element.to_string()), Self::Tensor)
+            }
             None => Self::Other(value.to_string()),
         }
     }
+}
 
-    /// An uninitialised tensor of this type, or one of zeros if the host can write it.
-    pub(super) fn allocate(
-        &self,
-        allocator: &ort::memory::Allocator,
-        shape: &[usize],
-    ) -> ort::Result<DynTensor> {
-        let dims = shape.iter().map(|&extent| extent as i64);
-        DynTensor::new(allocator, self.to_ort(), ort::value::Shape::new(dims))
+impl std::fmt::Display for PortType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tensor(elem) => elem.name(),
+            Self::Other(name) => name,
+        })
     }
+}
+
+fn from_ort(element: TensorElementType) -> Option<ElementType> {
+    let mut all = ElementType::ALL.into_iter();
+    all.find(|&elem| to_ort(elem) == element)
+}
+
+fn to_ort(elem: ElementType) -> TensorElementType {
+    match elem {
+        ElementType::F32 => TensorElementType::Float32,
+        ElementType::U8 => TensorElementType::Uint8,
+        ElementType::I8 => TensorElementType::Int8,
+        ElementType::U16 => TensorElementType::Uint16,
+        ElementType::I16 => TensorElementType::Int16,
+        ElementType::I32 => TensorElementType::Int32,
+        ElementType::I64 => TensorElementType::Int64,
+        ElementType::Bool => TensorElementType::Bool,
+        ElementType::F16 => TensorElementType::Float16,
+        ElementType::F64 => TensorElementType::Float64,
+        ElementType::U32 => TensorElementType::Uint32,
+        ElementType::U64 => TensorElementType::Uint64,
+        ElementType::BF16 => TensorElementType::Bfloat16,
+    }
+}
+
+/// An uninitialised tensor, or one of zeros if the host can write it.
+pub(super) fn allocate(
+    elem: ElementType,
+    allocator: &ort::memory::Allocator,
+    shape: &[usize],
+) -> ort::Result<DynTensor> {
+    let dims = shape.iter().map(|&extent| extent as i64);
+    DynTensor::new(allocator, to_ort(elem), ort::value::Shape::new(dims))
 }
 
 impl Tensor {
@@ -163,15 +178,9 @@ impl Tensor {
         }
     }
 
-    /// The only element of a float32 tensor that has one.
-    pub fn scalar_f32(&self) -> Option<f32> {
-        let array = self.as_f32().filter(|array| array.len() == 1)?;
-        array.first().copied()
-    }
-
     /// Type and shape as messages show them, for example `float32 [1, 3, 224, 224]`.
     pub fn describe(&self) -> String {
-        format!("{} {:?}", self.element(), self.shape())
+        format!("{} {:?}", self.elem().name(), self.shape())
     }
 }
 
@@ -198,9 +207,17 @@ mod tests {
     }
 
     #[test]
-    fn a_scalar_is_one_element_of_any_rank() {
-        assert_eq!(Tensor::from(2.5_f32).scalar_f32(), Some(2.5));
-        assert_eq!(Tensor::from(arr1(&[2.5_f32])).scalar_f32(), Some(2.5));
-        assert_eq!(Tensor::from(arr1(&[1.0_f32, 2.0])).scalar_f32(), None);
+    fn every_element_type_has_a_counterpart_in_onnx_runtime() {
+        for elem in ElementType::ALL {
+            assert_eq!(from_ort(to_ort(elem)), Some(elem));
+        }
+        assert_eq!(from_ort(TensorElementType::String), None);
+    }
+
+    #[test]
+    fn a_scalar_has_no_dimensions() {
+        let scalar = Tensor::from(2.5_f32);
+        assert_eq!(scalar.describe(), "float32 []");
+        assert_eq!(scalar.as_f32().unwrap().sum(), 2.5);
     }
 }

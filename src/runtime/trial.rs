@@ -68,10 +68,10 @@ fn attempt(device: Device) -> Result<(), Error> {
     let picture = Tensor::from(picture);
     let run = |device: Device| {
         let mut session = Session::on_device(Source::File(&model), device, &options)?;
-        let found = session.run(&[(INPUT, &picture)], &[output.as_str()])?;
-        Ok::<_, Error>((session, found))
+        let results = session.run(&[(INPUT, &picture)], &[output.as_str()])?;
+        Ok::<_, Error>((session, results))
     };
-    let (session, found) = run(device)?;
+    let (session, results) = run(device)?;
     if device == Device::Cpu {
         return Ok(());
     }
@@ -81,11 +81,11 @@ fn attempt(device: Device) -> Result<(), Error> {
     if let Some(node) = left {
         return Err(refused(format!(
             "its provider leaves {} to the CPU",
-            crate::text::printable(&node.operator)
+            crate::text::quoted(&node.operator)
         )));
     }
     let (_, expected) = run(Device::Cpu)?;
-    let error = distance(&found, &expected);
+    let error = distance(&results, &expected);
     // A comparison with NaN is false, and so a failure.
     if error.is_some_and(|error| error < TOLERANCE) {
         return Ok(());
@@ -99,13 +99,13 @@ fn attempt(device: Device) -> Result<(), Error> {
 }
 
 /// The relative L2 distance of two results of one float32 tensor.
-fn distance(found: &[Tensor], expected: &[Tensor]) -> Option<f32> {
-    let (found, expected) = (found.first()?.as_f32()?, expected.first()?.as_f32()?);
-    if found.shape() != expected.shape() {
+fn distance(results: &[Tensor], expected: &[Tensor]) -> Option<f32> {
+    let (results, expected) = (results.first()?.as_f32()?, expected.first()?.as_f32()?);
+    if results.shape() != expected.shape() {
         return None;
     }
     let square = |value: f32| value * value;
-    let difference: f32 = (found - expected).iter().copied().map(square).sum();
+    let difference: f32 = (results - expected).iter().copied().map(square).sum();
     let norm: f32 = expected.iter().copied().map(square).sum();
     Some((difference / norm).sqrt())
 }
@@ -154,8 +154,8 @@ mod tests {
         let source = Source::File(&model);
         let mut session = Session::on_device(source, Device::Cpu, &Options::default()).unwrap();
         let picture = Tensor::from(Array4::from_elem((1, 3, SIDE, SIDE), 0.3_f32));
-        let found = session.run(&[(INPUT, &picture)], &[&output]).unwrap();
-        let values = found[0].as_f32().unwrap();
+        let results = session.run(&[(INPUT, &picture)], &[&output]).unwrap();
+        let values = results[0].as_f32().unwrap();
         assert_eq!(values.shape(), [1, 8, SIDE, SIDE]);
         let spread = values
             .iter()

@@ -1,4 +1,4 @@
-//! Progress and notifications outside of the terminal's text: in the title bar or taskbar. Sequences are sent only
+//! QueueProgress and notifications outside of the terminal's text: in the title bar or taskbar. Sequences are sent only
 //! to terminals that are known to support them: others may print them, or show `4;1;50` as a notification.
 
 use super::{Route, Terminal, tmux};
@@ -34,9 +34,9 @@ impl FromStr for Notify {
     }
 }
 
-/// Progress of the queue.
+/// QueueProgress of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct QueueProgress {
     /// 0 to 100.
     pub percent: u8,
     pub paused: bool,
@@ -44,7 +44,7 @@ pub struct Progress {
 
 /// The escape sequence for notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum NotifySequence {
     /// kitty (OSC 99), with a title.
     Osc99,
     /// rxvt-unicode (OSC 777), with a title.
@@ -54,12 +54,12 @@ enum Form {
 }
 
 /// Terminals by name, and their notification sequences.
-const FORMS: [(&str, Form); 5] = [
-    ("kitty", Form::Osc99),
-    ("ghostty", Form::Osc777),
-    ("WezTerm", Form::Osc777),
-    ("foot", Form::Osc777),
-    ("iTerm2", Form::Osc9),
+const SEQUENCES: [(&str, NotifySequence); 5] = [
+    ("kitty", NotifySequence::Osc99),
+    ("ghostty", NotifySequence::Osc777),
+    ("WezTerm", NotifySequence::Osc777),
+    ("foot", NotifySequence::Osc777),
+    ("iTerm2", NotifySequence::Osc9),
 ];
 
 /// Terminals with progress bars (OSC 9;4) and the first version with them. Earlier versions may show a
@@ -76,14 +76,14 @@ const PROGRESS: [(&str, &[u32]); 5] = [
 const MAX_TEXT: usize = 200;
 
 /// The bytes that show progress; `None` removes it. Empty for terminals without support.
-pub fn progress(terminal: &Terminal, progress: Option<Progress>) -> Vec<u8> {
+pub fn progress(terminal: &Terminal, progress: Option<QueueProgress>) -> Vec<u8> {
     let shows = |(name, version): &(&str, &[u32])| terminal.is_at_least(name, version);
     if terminal.route == Route::Tmux || !PROGRESS.iter().any(shows) {
         return Vec::new();
     }
     let text = match progress {
         None => "\x1b]9;4;0\x1b\\".to_string(),
-        Some(Progress { percent, paused }) => {
+        Some(QueueProgress { percent, paused }) => {
             let state = if paused { 4 } else { 1 };
             format!("\x1b]9;4;{state};{}\x1b\\", percent.min(100))
         }
@@ -98,24 +98,24 @@ pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
         (Notify::Off, _) => return Vec::new(),
         // tmux has no notifications, but passes on the bell.
         (Notify::Bell, _) | (Notify::Auto, Route::Tmux) => None,
-        (Notify::Auto, _) => FORMS
+        (Notify::Auto, _) => SEQUENCES
             .iter()
             .find(|(name, _)| terminal.is_at_least(name, &[])),
     };
     let Some((_, form)) = form else {
         return BELL.to_vec();
     };
-    let text = crate::text::without(text, MAX_TEXT);
+    let text = crate::text::stripped(text, MAX_TEXT);
     let text = match form {
-        Form::Osc99 => format!(
+        NotifySequence::Osc99 => format!(
             "\x1b]99;i=ziggurat:d=0:p=title;Ziggurat\x1b\\\x1b]99;i=ziggurat:d=1:p=body;{text}\x1b\\"
         ),
-        Form::Osc777 => {
+        NotifySequence::Osc777 => {
             // A semicolon would start another field.
             let text = text.replace(';', ",");
             format!("\x1b]777;notify;Ziggurat;{text}\x1b\\")
         }
-        Form::Osc9 => format!("\x1b]9;Ziggurat: {text}\x1b\\"),
+        NotifySequence::Osc9 => format!("\x1b]9;Ziggurat: {text}\x1b\\"),
     };
     sent(terminal, text)
 }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn progress_is_sent_only_to_terminals_that_show_it() {
-        let half = Some(Progress {
+        let half = Some(QueueProgress {
             percent: 50,
             paused: false,
         });
@@ -180,7 +180,7 @@ mod tests {
         }
         let ghostty = terminal("ghostty 1.2.0", Route::Direct);
         assert_eq!(text(progress(&ghostty, None)), "\x1b]9;4;0\x1b\\");
-        let paused = Some(Progress {
+        let paused = Some(QueueProgress {
             percent: 250,
             paused: true,
         });

@@ -5,7 +5,7 @@ use super::evidence::Evidence;
 use super::responses::Responses;
 use super::tmux::Pane;
 use super::version::is_at_least;
-use super::{ASSUMED_CELL, ColourDepth, Protocol, Route, Terminal, drawn};
+use super::{ASSUMED_CELL, ColourDepth, Protocol, Route, Terminal, block_support};
 
 /// Terminals with iTerm2's protocol, which no query reports. They support it better than their other protocols.
 const ITERM2: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "rio"];
@@ -39,7 +39,7 @@ pub fn detect(evidence: &Evidence, wanted: Option<Protocol>) -> Terminal {
             .or(tmux_cell)
             .unwrap_or(ASSUMED_CELL),
         colours: colours(evidence, in_tmux),
-        blocks: drawn::blocks(evidence, in_tmux),
+        blocks: block_support::blocks(evidence, in_tmux),
         light: answers.light,
         name: answers.names.last().cloned(),
         answered,

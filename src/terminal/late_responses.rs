@@ -30,7 +30,7 @@ impl LateResponses {
     }
 
     /// Whether the key is part of a response and must be ignored.
-    pub fn swallows(&mut self, key: &KeyEvent, now: Instant) -> bool {
+    pub fn filters(&mut self, key: &KeyEvent, now: Instant) -> bool {
         if self.until.is_none_or(|until| now > until) {
             return false;
         }
@@ -79,19 +79,19 @@ mod tests {
     #[test]
     fn a_late_response_is_ignored_and_the_next_key_is_not() {
         let start = Instant::now();
-        let mut late = LateResponses::new(&Terminal::unasked(""), start);
+        let mut late = LateResponses::new(&Terminal::without_responses(), start);
         let now = start + Duration::from_secs(2);
-        assert!(!late.swallows(&key('j', KeyModifiers::NONE), now));
-        assert!(kitty_answer().iter().all(|key| late.swallows(key, now)));
-        assert!(!late.swallows(&key('G', KeyModifiers::NONE), now));
+        assert!(!late.filters(&key('j', KeyModifiers::NONE), now));
+        assert!(kitty_answer().iter().all(|key| late.filters(key, now)));
+        assert!(!late.filters(&key('G', KeyModifiers::NONE), now));
     }
 
     #[test]
     fn typing_is_slower_than_a_response() {
         let start = Instant::now();
-        let mut late = LateResponses::new(&Terminal::unasked(""), start);
-        assert!(late.swallows(&key('P', KeyModifiers::ALT), start));
-        assert!(!late.swallows(&key('j', KeyModifiers::NONE), start + 2 * PAUSE));
+        let mut late = LateResponses::new(&Terminal::without_responses(), start);
+        assert!(late.filters(&key('P', KeyModifiers::ALT), start));
+        assert!(!late.filters(&key('j', KeyModifiers::NONE), start + 2 * PAUSE));
     }
 
     #[test]
@@ -99,11 +99,11 @@ mod tests {
         let start = Instant::now();
         let answered = Terminal {
             answered: true,
-            ..Terminal::unasked("")
+            ..Terminal::without_responses()
         };
         let alt = key('P', KeyModifiers::ALT);
-        assert!(!LateResponses::new(&answered, start).swallows(&alt, start));
-        let mut late = LateResponses::new(&Terminal::unasked(""), start);
-        assert!(!late.swallows(&alt, start + 2 * PATIENCE));
+        assert!(!LateResponses::new(&answered, start).filters(&alt, start));
+        let mut late = LateResponses::new(&Terminal::without_responses(), start);
+        assert!(!late.filters(&alt, start + 2 * PATIENCE));
     }
 }

@@ -31,9 +31,9 @@
 
 mod attention;
 mod bandwidth;
+mod block_support;
 mod clipboard;
 mod detect;
-mod drawn;
 mod environment;
 mod evidence;
 pub mod inline;
@@ -48,7 +48,7 @@ mod tmux;
 mod tty;
 mod version;
 
-pub use attention::{Notify, Progress, notification, progress};
+pub use attention::{Notify, QueueProgress, notification, progress};
 pub use clipboard::copied;
 pub use late_responses::LateResponses;
 pub use painter::{Painted, Painter, covered_cells, remove_all};
@@ -205,27 +205,6 @@ impl Terminal {
         !self.is_at_least("kitty", &[]) || self.is_at_least("kitty", &[0, 33])
     }
 
-    /// Assumptions for a terminal that was not queried: half blocks.
-    pub fn unasked(why: &'static str) -> Self {
-        let environment = environment::Environment::read();
-        Self {
-            protocol: Protocol::Blocks,
-            route: if environment.tmux {
-                Route::Tmux
-            } else {
-                Route::Direct
-            },
-            cell: ASSUMED_CELL,
-            colours: environment.colours().unwrap_or(ColourDepth::Indexed16),
-            blocks: Blocks::Half,
-            light: None,
-            name: None,
-            answered: false,
-            remote: environment.remote,
-            why,
-        }
-    }
-
     /// Overrides the block characters; `None` keeps the detected ones. Whether the terminal and tmux know the
     /// width of newer characters is measured: call it before the terminal's input is read.
     ///
@@ -269,6 +248,25 @@ impl Terminal {
 }
 
 #[cfg(test)]
+impl Terminal {
+    /// A terminal for tests, as one that did not answer: half blocks in 24-bit colours.
+    pub(crate) fn without_responses() -> Self {
+        Self {
+            protocol: Protocol::Blocks,
+            route: Route::Direct,
+            cell: ASSUMED_CELL,
+            colours: ColourDepth::True,
+            blocks: Blocks::Half,
+            light: None,
+            name: None,
+            answered: false,
+            remote: false,
+            why: "a test",
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -288,7 +286,7 @@ mod tests {
             let name = name.map(str::to_owned);
             Terminal {
                 name,
-                ..Terminal::unasked("a test")
+                ..Terminal::without_responses()
             }
             .synchronizes()
         };

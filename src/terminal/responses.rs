@@ -68,7 +68,7 @@ impl Responses {
             b'_' => self.kitty |= is_kitty_ok(text),
             b']' => self.light = Some(is_light(text.strip_prefix("11;")?)?),
             _ => match text.strip_prefix(">|") {
-                Some(name) => self.names.push(crate::text::without(name, MAX_NAME)),
+                Some(name) => self.names.push(crate::text::stripped(name, MAX_NAME)),
                 None => self.true_colour |= is_test_colour(text.strip_prefix("1$r")?)?,
             },
         }

@@ -119,7 +119,7 @@ mod device {
 
     impl Drop for Tty {
         fn drop(&mut self) {
-            // If this fails, the terminal is gone.
+            // If this fails, the terminal has disconnected.
             let _ = termios::tcsetattr(&self.file, OptionalActions::Now, &self.before);
         }
     }

@@ -18,7 +18,7 @@ pub fn counted(count: usize, kind: &str) -> String {
 }
 
 /// A duration: `8 s`, `2 min 05 s`, `1 h 20 min`.
-pub fn span(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round().min(1e9) as u64;
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -62,7 +62,7 @@ mod tests {
             (4800.0, "1 h 20 min"),
             (f64::NAN, "0 s"),
         ] {
-            assert_eq!(span(seconds), expected);
+            assert_eq!(duration(seconds), expected);
         }
         let counts = [0, 1, 2].map(|count| counted(count, "run"));
         assert_eq!(counts, ["0 runs", "1 run", "2 runs"]);

@@ -9,7 +9,7 @@ const MAX_LENGTH: usize = 2000;
 
 /// `text` in at most `width` columns; an ellipsis marks a cut end. Control characters are replaced.
 pub fn fit(text: &str, width: usize) -> String {
-    let text = readable(text, false);
+    let text = visible_part(text, false);
     if text.width() <= width {
         return text;
     }
@@ -31,7 +31,7 @@ pub fn fit(text: &str, width: usize) -> String {
 
 /// As [`fit`], but keeps the end, which matters more in a path.
 pub fn fit_end(text: &str, width: usize) -> String {
-    let text = readable(text, true);
+    let text = visible_part(text, true);
     if text.width() <= width {
         return text;
     }
@@ -51,7 +51,7 @@ pub fn fit_end(text: &str, width: usize) -> String {
 
 /// A path in at most `width` columns: leading folders are omitted first; of a long name, the end is kept.
 pub fn fit_path(text: &str, width: usize) -> String {
-    let text = readable(text, true);
+    let text = visible_part(text, true);
     if text.width() <= width {
         return text;
     }
@@ -65,7 +65,7 @@ pub fn fit_path(text: &str, width: usize) -> String {
 }
 
 /// The start or the end of a text, as much as any screen shows, without unsafe characters.
-pub(crate) fn readable(text: &str, end: bool) -> String {
+pub(crate) fn visible_part(text: &str, end: bool) -> String {
     let mut range = match (text.len() > MAX_LENGTH, end) {
         (false, _) => 0..text.len(),
         (true, false) => 0..MAX_LENGTH,

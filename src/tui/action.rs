@@ -1,7 +1,7 @@
 //! The explorer's input and output: [`Action`]s change the state; [`Effect`]s are requests of the state to the
 //! disk, the worker and the terminal.
 
-use super::browser::Place;
+use super::browser::ListId;
 use super::completion::Name;
 use super::keys::Chord;
 use super::picture_cache;
@@ -12,7 +12,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, Queue};
 use crate::runs::worker::{WorkerCommand, WorkerEvent};
 use crate::setting_value::SettingValue;
-use crate::terminal::Progress;
+use crate::terminal::QueueProgress;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub enum DiskResponse {
         frames: Vec<Arc<RgbImage>>,
     },
     /// Items of a list, ordered by similarity of their pictures.
-    Likeness(Place, Vec<usize>),
+    Similarity(ListId, Vec<usize>),
     Folder {
         folder: PathBuf,
         choices: Result<Vec<Choice>, String>,
@@ -113,7 +113,7 @@ pub enum DiskResponse {
         path: PathBuf,
         why: String,
     },
-    PresetSaved(String),
+    PresetSaved(String, BTreeMap<String, SettingValue>),
     /// What failed, and why.
     Failed(String),
 }
@@ -122,6 +122,14 @@ pub enum DiskResponse {
 #[derive(Debug, Clone)]
 pub enum Effect {
     Worker(WorkerCommand),
+    Disk(DiskRequest),
+    Screen(ScreenRequest),
+    Quit,
+}
+
+/// Work on files, answered by [`DiskResponse`].
+#[derive(Debug, Clone)]
+pub enum DiskRequest {
     /// Save the queue on disk.
     SaveQueue(Queue),
     LoadPicture(String, picture_cache::Size),
@@ -130,7 +138,7 @@ pub enum Effect {
     LoadFrames(String),
     /// Order items of a list by similarity of their runs' pictures: item and id of each, starting with the
     /// first.
-    OrderByLikeness(Place, Vec<(usize, String)>),
+    OrderBySimilarity(ListId, Vec<(usize, String)>),
     /// Move runs to the trash; they can be restored.
     Remove(Vec<String>),
     Restore(Vec<String>),
@@ -141,22 +149,32 @@ pub enum Effect {
     SaveTheme(String),
     /// Save the view state of a model.
     SaveView(Box<SavedModel>),
+    Look(Lookup),
+}
+
+/// A question about the user's files. It does not wait for other work on the disk.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// List a folder's models.
+    Folder(PathBuf),
+    /// List the completions of a path that is being typed, and the folder to which it is relative.
+    Names(String, PathBuf),
+    /// Find the photos of a path: those in a folder, or the file itself.
+    Photos(PathBuf),
+}
+
+/// Work of the terminal.
+#[derive(Debug, Clone)]
+pub enum ScreenRequest {
     /// Copy a text to the terminal's clipboard.
     Copy(String),
     /// Show the progress of the queue outside of the text, or remove it.
-    Progress(Option<Progress>),
+    QueueProgress(Option<QueueProgress>),
     /// Notify the user, even without the focus.
     Notify(String),
-    /// List a folder's models.
-    ListFolder(PathBuf),
-    /// List the completions of a path that is being typed, and the folder to which it is relative.
-    ListNames(String, PathBuf),
-    /// Find the photos of a path: those in a folder, or the file itself.
-    FindPhotos(PathBuf),
     /// Draw the complete screen again.
     Redraw,
     Suspend,
-    Quit,
 }
 
 impl Effect {

@@ -22,7 +22,7 @@ pub struct Album {
     /// The listed photos, by index.
     pub list: ListState,
     search: String,
-    order: Order,
+    order: PhotoOrder,
     /// The pending question to the worker.
     pub asked: Option<Question>,
     /// The photos examined last.
@@ -36,12 +36,12 @@ pub struct Album {
 pub struct Member {
     pub path: PathBuf,
     /// The prediction, once examined; or the error, in one line.
-    pub seen: Option<Result<Seen, String>>,
+    pub seen: Option<Result<PhotoPrediction, String>>,
 }
 
 /// The network's prediction for a photo.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct PhotoPrediction {
     /// The top class with its probability, or its score if the model has no probabilities; `None` without
     /// class scores.
     pub top: Option<(String, f32)>,
@@ -50,7 +50,7 @@ pub struct Seen {
 
 /// The sort order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
+pub enum PhotoOrder {
     #[default]
     Opened,
     Name,
@@ -59,7 +59,7 @@ pub enum Order {
     Probability,
 }
 
-impl Order {
+impl PhotoOrder {
     /// The next one.
     fn next(self) -> Self {
         match self {
@@ -129,7 +129,7 @@ impl Album {
     }
 
     /// The sort order.
-    pub fn order(&self) -> Order {
+    pub fn order(&self) -> PhotoOrder {
         self.order
     }
 
@@ -229,13 +229,16 @@ impl Album {
 
     /// Records the result of examining a photo.
     pub fn note(&mut self, path: &Path, found: &Result<Arc<Photo>, String>, classes: &Classes) {
-        let seen = found.as_ref().map_err(String::clone).map(|photo| Seen {
-            top: photo.top.first().map(|&(class, value)| {
-                let name = classes.name(class).unwrap_or_default();
-                (name.to_string(), value)
-            }),
-            has_probabilities: photo.has_probabilities,
-        });
+        let seen = found
+            .as_ref()
+            .map_err(String::clone)
+            .map(|photo| PhotoPrediction {
+                top: photo.top.first().map(|&(class, value)| {
+                    let name = classes.name(class).unwrap_or_default();
+                    (name.to_string(), value)
+                }),
+                has_probabilities: photo.has_probabilities,
+            });
         let Some(photo) = self.photos.iter_mut().find(|photo| photo.path == path) else {
             return;
         };
@@ -306,10 +309,10 @@ impl Album {
         let photos = &self.photos;
         match self.order {
             // A search lists the best match first.
-            Order::Opened => {}
-            Order::Name => rows.sort_by_cached_key(|&row| photos[row].name()),
-            Order::Class => rows.sort_by(|&a, &b| by_class(&photos[a], &photos[b])),
-            Order::Probability => rows.sort_by(|&a, &b| by_value(&photos[a], &photos[b])),
+            PhotoOrder::Opened => {}
+            PhotoOrder::Name => rows.sort_by_cached_key(|&row| photos[row].name()),
+            PhotoOrder::Class => rows.sort_by(|&a, &b| by_class(&photos[a], &photos[b])),
+            PhotoOrder::Probability => rows.sort_by(|&a, &b| by_value(&photos[a], &photos[b])),
         }
         self.list.set_rows(rows);
     }

@@ -1,10 +1,12 @@
 //! The explorer's state. Only [`mod@super::update`] changes it and [`super::view`] draws it. Neither uses files,
 //! threads or the terminal, so everything can be tested without them.
 
+use super::active_run::ActiveRun;
 use super::album::Album;
 use super::browser::{Browser, Tab};
 use super::busy::Busy;
 use super::command::Command;
+use super::environment::Environment;
 use super::history_index::HistoryIndex;
 use super::keys::{Chord, Keymap};
 use super::layer_tree::Row;
@@ -13,14 +15,13 @@ use super::lens::{Lens, Magnified};
 use super::messages::Messages;
 use super::next_run::NextRun;
 use super::opening::Model;
-use super::pace::ActiveRun;
 use super::picture_cache::{self, PictureCache};
 use super::popup::Popup;
 use super::prompt::Prompt;
 use super::replay::Replay;
-use super::saved::{PAUSE, Saved, SavedModel};
+use super::saved::{PAUSE, SavedModel, SavedState};
 use super::showing::{Heat, Showing, Snapshot};
-use super::theme::{Theme, Themes};
+use super::theme::Theme;
 use super::undoable::{MAX_UNDOABLE, Undoable};
 use crate::ascent::Overlay;
 use crate::model::Classes;
@@ -29,11 +30,10 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, JobState, Queue};
 use crate::runs::target::{LayerPart, Target};
 use crate::runs::worker::{ModelInfo, Watched};
-use crate::terminal::{Progress, Terminal};
+use crate::terminal::QueueProgress;
 use image::RgbImage;
 use ratatui::layout::Size;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,19 +66,6 @@ pub enum Panel {
 pub enum RecordPurpose {
     RunAgain,
     EditSettings,
-}
-
-/// The user's configuration and the environment.
-#[derive(Debug, Clone)]
-pub struct Environment {
-    pub terminal: Terminal,
-    pub themes: Themes,
-    /// Folder for favourites and exports.
-    pub favourites: PathBuf,
-    /// Folder of the finished runs.
-    pub history: PathBuf,
-    /// The initial folder of the model picker.
-    pub folder: PathBuf,
 }
 
 /// The explorer's state.
@@ -161,12 +148,12 @@ pub struct App {
     /// The runs since the queue was last empty.
     pub busy: Option<Busy>,
     /// Their progress, as reported last.
-    pub progress: Option<Progress>,
+    pub progress: Option<QueueProgress>,
     /// Whether the terminal window has the focus, as far as reported.
     pub is_looked_at: bool,
 
     /// The saved view state of each model.
-    pub saved: Saved,
+    pub saved: SavedState,
     /// When it was written last.
     pub saved_at: Duration,
     /// Whether it may have changed since.
@@ -238,7 +225,7 @@ impl App {
             busy: None,
             progress: None,
             is_looked_at: true,
-            saved: Saved::default(),
+            saved: SavedState::default(),
             saved_at: Duration::ZERO,
             unsaved: false,
             returning: None,

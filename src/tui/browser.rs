@@ -44,7 +44,7 @@ impl Tab {
 }
 
 /// A list of the browser: its tab, and the layer in a list of channels.
-pub type Place = (Tab, Option<usize>);
+pub type ListId = (Tab, Option<usize>);
 
 /// The order of the cells in a grid of channels or classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +55,7 @@ pub enum CellOrder {
     /// Highest score first.
     Score,
     /// Similar pictures side by side.
-    Likeness,
+    Similarity,
 }
 
 impl CellOrder {
@@ -63,8 +63,8 @@ impl CellOrder {
     pub fn next(self) -> Self {
         match self {
             Self::Number => Self::Score,
-            Self::Score => Self::Likeness,
-            Self::Likeness => Self::Number,
+            Self::Score => Self::Similarity,
+            Self::Similarity => Self::Number,
         }
     }
 }
@@ -126,7 +126,7 @@ impl Browser {
 
     /// Lists the channels of a layer.
     pub fn show_channels(&mut self, layer: usize, channels: usize) {
-        let list = ListState::of(channels);
+        let list = ListState::new(channels);
         self.order = CellOrder::Number;
         self.channels = Some(Channels { layer, list });
     }
@@ -275,7 +275,7 @@ impl Browser {
     }
 
     /// The current list: the tab, and the layer in a list of channels.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> ListId {
         let channels = self.channels.as_ref().filter(|_| self.tab == Tab::Layers);
         (self.tab, channels.map(|channels| channels.layer))
     }

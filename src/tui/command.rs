@@ -69,7 +69,7 @@ impl Context {
 
 /// A command's row in the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Entry {
+pub struct CommandInfo {
     pub command: Command,
     /// The name in the palette and in `config.toml`.
     pub name: &'static str,
@@ -89,7 +89,7 @@ macro_rules! commands {
         pub enum Command { $($($(#[doc = $doc])* $variant,)*)* }
 
         /// Every command, in the order of the help.
-        pub const COMMANDS: &[Entry] = &[$($(Entry {
+        pub const COMMANDS: &[CommandInfo] = &[$($(CommandInfo {
             command: Command::$variant,
             name: $name,
             context: Context::$context,
@@ -315,7 +315,7 @@ commands! {
 
 impl Command {
     /// The command's row in the table.
-    pub fn entry(self) -> &'static Entry {
+    pub fn entry(self) -> &'static CommandInfo {
         // Table and enum are generated from the same list, in the same order.
         &COMMANDS[self as usize]
     }

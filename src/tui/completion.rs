@@ -1,6 +1,6 @@
 //! Completion of a path that is being typed. The disk lists the names; the completion is computed here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +21,6 @@ pub struct Completed {
 /// The folder of a path as typed, and the start of the name in it.
 pub fn split(text: &str) -> (&str, &str) {
     text.split_at(text.rfind('/').map_or(0, |slash| slash + 1))
-}
-
-/// The folder in which the end of `text` is looked up.
-pub fn folder(text: &str) -> PathBuf {
-    match split(text).0 {
-        "" => ".".into(),
-        folder => home_relative(folder),
-    }
 }
 
 /// Completes `text` with `names`, the matching names in its folder. Only files with one of `endings` count.
@@ -66,17 +58,6 @@ pub fn complete(text: &str, names: &[Name], endings: &[&str]) -> Completed {
     Completed {
         text: format!("{folder}{common}"),
         choices,
-    }
-}
-
-/// `~/` is the user's home folder in every typed path.
-pub fn home_relative(text: &str) -> PathBuf {
-    // The home folder is looked up only if necessary.
-    let below = text.strip_prefix("~/");
-    let below = below.and_then(|below| Some((below, directories::UserDirs::new()?)));
-    match below {
-        Some((below, home)) => home.home_dir().join(below),
-        None => PathBuf::from(text),
     }
 }
 
@@ -122,10 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_of_a_text_is_what_comes_before_its_last_slash() {
-        assert_eq!(folder("cat"), Path::new("."));
-        assert_eq!(folder("/cat"), Path::new("/"));
-        assert_eq!(folder("a/b/c"), Path::new("a/b/"));
+    fn a_text_is_split_after_its_last_slash() {
+        assert_eq!(split("cat"), ("", "cat"));
+        assert_eq!(split("/cat"), ("/", "cat"));
+        assert_eq!(split("a/b/c"), ("a/b/", "c"));
         assert_eq!(split("~/x"), ("~/", "x"));
     }
 }

@@ -9,10 +9,10 @@ mod export;
 mod folders;
 mod watch;
 
-use super::action::{DiskResponse, Effect};
-use super::likeness;
+use super::action::{DiskRequest, DiskResponse, Lookup};
 use super::picture_cache;
 use super::saved;
+use super::similarity;
 use crate::config;
 use crate::home::Home;
 use crate::runs::history::{HistoryEntry, Naming};
@@ -34,22 +34,12 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// The threads for file access.
 pub struct Disk {
-    effects: Option<Sender<Effect>>,
+    requests: Option<Sender<DiskRequest>>,
     thread: Option<JoinHandle<()>>,
     /// To the thread that lists folders. It is not joined.
-    looks: Option<Sender<Look>>,
+    lookups: Option<Sender<Lookup>>,
     /// The history is watched while this exists.
     _watched: Sender<()>,
-}
-
-/// A request to the thread that lists folders.
-enum Look {
-    /// The models of a folder.
-    Folder(PathBuf),
-    /// The completions of a path, and the folder to which it is relative.
-    Names(String, PathBuf),
-    /// The photos of a path.
-    Photos(PathBuf),
 }
 
 /// State of the thread that saves and reads runs.
@@ -71,11 +61,11 @@ impl Disk {
         favourites: PathBuf,
         answer: impl Fn(DiskResponse) + Clone + Send + 'static,
     ) -> Self {
-        let (effects, received) = mpsc::channel();
+        let (requests, received) = mpsc::channel();
         let (watched, end) = mpsc::channel();
         let (scanned, respond) = (home.clone(), answer.clone());
         std::thread::spawn(move || watch::watch(&scanned, &end, &respond));
-        let (looks, asked) = mpsc::channel();
+        let (lookups, asked) = mpsc::channel();
         let (seen, respond) = (home.clone(), answer.clone());
         std::thread::spawn(move || {
             for look in asked {
@@ -94,53 +84,43 @@ impl Disk {
             thread_state.work(&received, &answer);
         });
         Self {
-            effects: Some(effects),
+            requests: Some(requests),
             thread: Some(thread),
-            looks: Some(looks),
+            lookups: Some(lookups),
             _watched: watched,
         }
     }
 
-    /// Performs an effect.
-    pub fn perform(&self, effect: Effect) {
-        let look = match effect {
-            Effect::ListFolder(folder) => Look::Folder(folder),
-            Effect::ListNames(text, folder) => Look::Names(text, folder),
-            Effect::FindPhotos(path) => Look::Photos(path),
-            effect => {
-                if let Some(effects) = &self.effects {
-                    // The thread lives as long as `self`.
-                    drop(effects.send(effect));
-                }
-                return;
-            }
-        };
-        if let Some(looks) = &self.looks {
-            drop(looks.send(look));
+    /// Performs a request. The threads live as long as `self`.
+    pub fn perform(&self, request: DiskRequest) {
+        match (request, &self.lookups, &self.requests) {
+            (DiskRequest::Look(lookup), Some(lookups), _) => drop(lookups.send(lookup)),
+            (request, _, Some(requests)) => drop(requests.send(request)),
+            _ => {}
         }
     }
 
     /// Waits until everything is saved.
     pub fn finish(&mut self) {
-        self.looks = None;
-        self.effects = None;
+        self.lookups = None;
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
     }
 }
 
-fn look_up(home: &Home, look: Look) -> DiskResponse {
-    match look {
-        Look::Folder(folder) => {
+fn look_up(home: &Home, lookup: Lookup) -> DiskResponse {
+    match lookup {
+        Lookup::Folder(folder) => {
             let choices = folders::list_folder(home, &folder);
             DiskResponse::Folder { folder, choices }
         }
-        Look::Names(text, folder) => {
+        Lookup::Names(text, folder) => {
             let names = folders::list_names(&text, &folder);
             DiskResponse::Names { text, names }
         }
-        Look::Photos(path) => {
+        Lookup::Photos(path) => {
             let found = folders::find_photos(&path);
             DiskResponse::Photos { path, found }
         }
@@ -180,14 +160,14 @@ impl DiskThread {
     /// between.
     fn work(
         &mut self,
-        asked: &Receiver<Effect>,
+        asked: &Receiver<DiskRequest>,
         answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
     ) {
         let end = Instant::now() + DYING;
         let mut is_waiting = self.is_waiting_for_others();
         while is_waiting {
             match asked.recv_timeout(LOOK) {
-                Ok(effect) => self.perform(effect, answer),
+                Ok(request) => self.perform(request, answer),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -196,8 +176,8 @@ impl DiskThread {
                 self.find_orphans(answer);
             }
         }
-        for effect in asked {
-            self.perform(effect, answer);
+        for request in asked {
+            self.perform(request, answer);
         }
     }
 
@@ -209,61 +189,53 @@ impl DiskThread {
 
     fn perform(
         &mut self,
-        effect: Effect,
+        request: DiskRequest,
         answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
     ) {
-        let done = match effect {
-            Effect::SaveQueue(queue) => self
+        let done = match request {
+            DiskRequest::SaveQueue(queue) => self
                 .save(&queue)
                 .map(|()| None)
                 .map_err(|problem| format!("the queue cannot be saved: {problem}")),
-            Effect::LoadPicture(id, size) => self
+            DiskRequest::LoadPicture(id, size) => self
                 .picture(&id, size)
                 .map(|picture| Some(DiskResponse::Picture { id, size, picture })),
-            Effect::LoadRecord(id) => history::read(&self.home, &id)
+            DiskRequest::LoadRecord(id) => history::read(&self.home, &id)
                 .map(|record| Some(DiskResponse::Record(Box::new(record))))
                 .or_else(|problem| {
                     let why = problem.to_string();
                     Ok(Some(DiskResponse::NoRecord { id, why }))
                 }),
-            Effect::LoadFrames(id) => self.frames(id),
-            Effect::OrderByLikeness(place, items) => {
+            DiskRequest::LoadFrames(id) => self.frames(id),
+            DiskRequest::OrderBySimilarity(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
                 // Reading many pictures is slow; nothing else depends on it.
                 std::thread::spawn(move || {
-                    answer(DiskResponse::Likeness(place, by_likeness(&home, items)));
+                    answer(DiskResponse::Similarity(place, by_similarity(&home, items)));
                 });
                 Ok(None)
             }
-            Effect::Remove(ids) => Ok(Some(self.remove(ids))),
-            Effect::Restore(ids) => self.restore(ids, answer),
-            Effect::SetFavourite(id, on) => self.set_favourite(id, on),
-            Effect::Export(ids, path) => Ok(Some(export::export(
+            DiskRequest::Remove(ids) => Ok(Some(self.remove(ids))),
+            DiskRequest::Restore(ids) => self.restore(ids, answer),
+            DiskRequest::SetFavourite(id, on) => self.set_favourite(id, on),
+            DiskRequest::Export(ids, path) => Ok(Some(export::export(
                 &self.home,
                 &self.favourites,
                 ids,
                 path,
             ))),
-            Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
-                .map(|()| Some(DiskResponse::PresetSaved(name)))
-                .map_err(|problem| problem.to_string()),
-            Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
+            DiskRequest::SavePreset(name, values) => {
+                config::save_preset(&self.home, &name, &values)
+                    .map(|()| Some(DiskResponse::PresetSaved(name, values)))
+                    .map_err(|problem| problem.to_string())
+            }
+            DiskRequest::SaveTheme(name) => config::save_theme(&self.home, &name)
                 .map(|()| None)
                 .map_err(|problem| format!("the theme cannot be saved: {problem}")),
-            Effect::SaveView(model) => saved::file::save(&self.home, &model)
+            DiskRequest::Look(lookup) => Ok(Some(look_up(&self.home, lookup))),
+            DiskRequest::SaveView(model) => saved::file::save(&self.home, &model)
                 .map(|remark| remark.map(DiskResponse::Failed))
                 .map_err(|problem| format!("the explorer's state cannot be saved: {problem}")),
-            // Other threads perform these.
-            Effect::ListFolder(_)
-            | Effect::ListNames(..)
-            | Effect::FindPhotos(_)
-            | Effect::Worker(_)
-            | Effect::Copy(_)
-            | Effect::Progress(_)
-            | Effect::Notify(_)
-            | Effect::Redraw
-            | Effect::Suspend
-            | Effect::Quit => Ok(None),
         };
         match done {
             Ok(Some(response)) => answer(response),
@@ -377,42 +349,28 @@ impl DiskThread {
 }
 
 /// Items in the order of similarity of their runs' pictures. Items without a readable picture are omitted.
-fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
+fn by_similarity(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     let look = |(item, id): (usize, String)| {
         let path = history::image_path(home, &id).ok()?;
         Some((
             item,
-            likeness::Look::of(&picture_file::read_picture(&path).ok()?),
+            similarity::PictureFeatures::from_picture(&picture_file::read_picture(&path).ok()?),
         ))
     };
-    likeness::chain(items.into_iter().filter_map(look).collect())
+    similarity::order(items.into_iter().filter_map(look).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::testing::temporary_home;
+    use crate::runs::history::testing::record;
 
     #[test]
     fn the_queue_of_a_process_that_is_just_dying_is_offered_once_it_is_gone() {
-        use crate::ascent::{Kind, Objective, Settings, Unit};
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        let objective = Objective {
-            kind: Kind::Class,
-            value: "logits".into(),
-        };
-        let unit = Unit {
-            index: 0,
-            position: (0, 0),
-        };
-        let spec = crate::runs::Spec::new(
-            ("m", "h"),
-            ("title", objective, unit),
-            1,
-            Settings::default(),
-        );
+        let (folder, home) = temporary_home();
         let mut queue = Queue::default();
-        queue.push(spec).unwrap();
+        queue.push(record(1).spec).unwrap();
         let dying = QueueFile::open(&home).unwrap();
         dying.save(&queue).unwrap();
 
@@ -435,7 +393,7 @@ mod tests {
         drop(dying);
         assert_eq!(offered(Duration::from_secs(4)), 1);
         // A queue that is saved before it has adopted these jobs leaves their file alone.
-        disk.perform(Effect::SaveQueue(Queue::default()));
+        disk.perform(DiskRequest::SaveQueue(Queue::default()));
         disk.finish();
         let (left, _) = orphans(&home).unwrap();
         let left: usize = left.iter().map(|orphan| orphan.jobs().count()).sum();

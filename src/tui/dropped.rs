@@ -1,14 +1,15 @@
 //! What a terminal pastes when files are dropped on it: their paths, in one of several notations: quoted, with
-//! backslashes before spaces, or as `file://` URLs.
+//! backslashes before spaces, or as `file://` URLs. `user` is the user's home folder, which is `~/` in a path.
 
+use crate::home;
 use crate::model::picture;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Maximum length of a pasted text that may name files, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
 /// The files named by a pasted text, if it consists of names of pictures only.
-pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
+pub fn pictures(text: &str, user: Option<&Path>) -> Option<Vec<PathBuf>> {
     if text.len() > MAX_BYTES {
         return None;
     }
@@ -17,7 +18,9 @@ pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
         .split(['\n', '\r'])
         .map(str::trim)
         .filter(|line| !line.is_empty());
-    let paths = lines.map(line).collect::<Option<Vec<Vec<PathBuf>>>>()?;
+    let paths = lines
+        .map(|text| line(text, user))
+        .collect::<Option<Vec<Vec<PathBuf>>>>()?;
     let paths: Vec<PathBuf> = paths.into_iter().flatten().collect();
     (!paths.is_empty()).then_some(paths)
 }
@@ -26,10 +29,10 @@ pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
 ///
 /// # Errors
 /// If it names no path, or a file of another machine.
-pub fn path(text: &str) -> Result<PathBuf, String> {
+pub fn path(text: &str, user: Option<&Path>) -> Result<PathBuf, String> {
     let words = words(text).unwrap_or_default();
     let local = match words.as_slice() {
-        [word] => local(word),
+        [word] => local(word, user),
         _ => None,
     };
     local.ok_or_else(|| match host(text) {
@@ -45,13 +48,13 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
 ///
 /// # Errors
 /// If it names a file of another machine.
-pub fn other(text: &str) -> Option<Result<PathBuf, String>> {
+pub fn other(text: &str, user: Option<&Path>) -> Option<Result<PathBuf, String>> {
     let text = text.trim();
     let is_path = text.len() <= MAX_BYTES && !text.contains(['\n', '\r']);
     if !is_path {
         return None;
     }
-    match path(text) {
+    match path(text, user) {
         Err(why) => host(text).is_some().then_some(Err(why)),
         Ok(path) => {
             let is_model = path.extension().is_some_and(|end| end == "onnx");
@@ -72,14 +75,18 @@ fn is_here(host: &str) -> bool {
 }
 
 /// The pictures named in one line.
-fn line(text: &str) -> Option<Vec<PathBuf>> {
+fn line(text: &str, user: Option<&Path>) -> Option<Vec<PathBuf>> {
     let several = words(text).and_then(|words| {
-        let paths = words.iter().map(|word| local(word));
+        let paths = words.iter().map(|word| local(word, user));
         paths.collect::<Option<Vec<PathBuf>>>()
     });
     let are_pictures = |paths: &Vec<PathBuf>| paths.iter().all(|path| picture::is_named(path));
     // A copied path has unescaped spaces.
-    let one = || local(text).map(|path| vec![path]).filter(are_pictures);
+    let one = || {
+        local(text, user)
+            .map(|path| vec![path])
+            .filter(are_pictures)
+    };
     several.filter(are_pictures).or_else(one)
 }
 
@@ -116,7 +123,7 @@ fn quoted(letters: &mut std::str::Chars, quote: char, word: &mut String) -> Opti
 }
 
 /// The path of a file on this machine; `None` for a file on another machine.
-fn local(word: &str) -> Option<PathBuf> {
+fn local(word: &str, user: Option<&Path>) -> Option<PathBuf> {
     let path = match word.split_once("://") {
         Some(("file", rest)) => {
             let (host, path) = rest.split_at(rest.find('/')?);
@@ -126,7 +133,7 @@ fn local(word: &str) -> Option<PathBuf> {
         None => word.to_string(),
     };
     let steers = path.chars().any(char::is_control);
-    (!steers && !path.is_empty()).then(|| super::completion::home_relative(&path))
+    (!steers && !path.is_empty()).then(|| home::expand_tilde(&path, user))
 }
 
 /// Decodes percent escapes; `None` if the result is not UTF-8.
@@ -154,7 +161,7 @@ mod tests {
     #[track_caller]
     fn expect(text: &str, paths: &[&str]) {
         let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-        assert_eq!(pictures(text), Some(paths), "{text}");
+        assert_eq!(pictures(text, None), Some(paths), "{text}");
     }
 
     #[test]
@@ -194,13 +201,13 @@ mod tests {
             "file:///a%0a.png",
             "a.png\nb",
         ] {
-            assert_eq!(pictures(text), None, "{text}");
+            assert_eq!(pictures(text, None), None, "{text}");
         }
     }
 
     #[test]
     fn a_folder_may_be_dropped_and_other_machines_are_named() {
-        let folder = |text: &str| other(text).and_then(Result::ok);
+        let folder = |text: &str| other(text, None).and_then(Result::ok);
         assert_eq!(folder("'/a/my photos' "), Some("/a/my photos".into()));
         assert_eq!(
             folder("file:///a/my%20photos/\n"),
@@ -217,16 +224,19 @@ mod tests {
         ] {
             assert_eq!(folder(text), None, "{text}");
         }
-        let why = other("file://my-host/a/b.png").unwrap().unwrap_err();
+        let why = other("file://my-host/a/b.png", None).unwrap().unwrap_err();
         assert!(why.contains("a file of my-host"), "{why}");
-        assert_eq!(path("file://LOCALHOST/a").unwrap(), PathBuf::from("/a"));
-        assert!(path("'/a").unwrap_err().contains("no path of a file"));
+        assert_eq!(
+            path("file://LOCALHOST/a", None).unwrap(),
+            PathBuf::from("/a")
+        );
+        assert!(path("'/a", None).unwrap_err().contains("no path of a file"));
     }
 
     proptest! {
         #[test]
         fn whatever_is_pasted_is_read_or_refused(text in "\\PC*|.*|(file://)?[%a-f0-9\\\\'\" /.]*png") {
-            for path in pictures(&text).unwrap_or_default() {
+            for path in pictures(&text, None).unwrap_or_default() {
                 prop_assert!(picture::is_named(&path));
                 prop_assert!(!path.display().to_string().chars().any(char::is_control));
             }

@@ -1,7 +1,7 @@
 //! The explorer's event loop: events from terminal, worker and disk update the state, and the state is drawn as a
 //! frame.
 
-use super::action::{Action, DiskResponse, Effect};
+use super::action::{Action, DiskResponse, Effect, ScreenRequest};
 use super::app::App;
 use super::disk::Disk;
 use super::keys::Chord;
@@ -9,7 +9,7 @@ use super::screen::{self, Screen, WriteResult};
 use super::update::update;
 use super::view;
 use crate::home::Home;
-use crate::runs::worker::{OpenOptions, WorkerCommand as Work, WorkerPool};
+use crate::runs::worker::{OpenOptions, WorkerCommand, WorkerPool};
 use crate::runtime::Provider;
 use crate::terminal::{LateResponses, Notify};
 use crossterm::event::{
@@ -68,8 +68,8 @@ pub fn run(mut app: App, options: Options) -> io::Result<()> {
         let events = events.clone();
         move || drop(events.send(Event::Worker))
     })?;
-    workers.send(Work::Judges(options.judges));
-    workers.send(Work::Open(Some(options.model.model)));
+    workers.send(WorkerCommand::Judges(options.judges));
+    workers.send(WorkerCommand::Open(Some(options.model.model)));
     let disk = Disk::start(options.home, app.environment.favourites.clone(), {
         let events = events.clone();
         move |answer| drop(events.send(Event::Disk(answer)))
@@ -185,7 +185,7 @@ impl EventLoop {
                 }
             }
             Event::Disk(answer) => self.dispatch(Action::Disk(answer)),
-            Event::Input(Input::Key(key)) if self.late.swallows(&key, Instant::now()) => {
+            Event::Input(Input::Key(key)) if self.late.filters(&key, Instant::now()) => {
                 return false;
             }
             Event::Input(input) => match action(input) {
@@ -218,16 +218,22 @@ impl EventLoop {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Worker(command) => self.workers.send(command),
-            Effect::Redraw => self.screen.forget(),
-            Effect::Copy(text) => self.screen.copy(&text),
-            Effect::Progress(progress) if self.notify != Notify::Off => {
+            Effect::Disk(request) => self.disk.perform(request),
+            Effect::Screen(request) => self.show(request),
+            Effect::Quit => self.over = true,
+        }
+    }
+
+    fn show(&mut self, request: ScreenRequest) {
+        match request {
+            ScreenRequest::Redraw => self.screen.invalidate(),
+            ScreenRequest::Copy(text) => self.screen.copy(&text),
+            ScreenRequest::QueueProgress(progress) if self.notify != Notify::Off => {
                 self.screen.progress(progress);
             }
-            Effect::Progress(_) => {}
-            Effect::Notify(text) => self.screen.notify(self.notify, &text),
-            Effect::Suspend => self.suspend(),
-            Effect::Quit => self.over = true,
-            effect => self.disk.perform(effect),
+            ScreenRequest::QueueProgress(_) => {}
+            ScreenRequest::Notify(text) => self.screen.notify(self.notify, &text),
+            ScreenRequest::Suspend => self.suspend(),
         }
     }
 
@@ -251,8 +257,8 @@ impl EventLoop {
                 self.dispatch(Action::Terminate);
             }
             self.measure();
-            self.screen.forget();
-            self.perform(Effect::Progress(self.app.progress));
+            self.screen.invalidate();
+            self.show(ScreenRequest::QueueProgress(self.app.progress));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ascent::{Kind, Objective, Unit};
 use crate::runs::history::HistoryEntry;
-use crate::runs::history::query::{Filter, Order, select};
+use crate::runs::history::query::{Filter, SortOrder, select};
 use crate::runs::target::Target;
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub struct HistoryIndex {
     by_target: HashMap<Key, usize>,
     /// Whether the complete history has been read.
     pub complete: bool,
-    pub order: Order,
+    pub order: SortOrder,
     /// Whether only runs of the open model are listed.
     pub this_model: bool,
 }

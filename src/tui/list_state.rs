@@ -45,7 +45,7 @@ impl Default for ListState {
 
 impl ListState {
     /// Lists the first `count` items.
-    pub fn of(count: usize) -> Self {
+    pub fn new(count: usize) -> Self {
         Self {
             rows: (0..count).collect(),
             ..Self::default()
@@ -54,7 +54,7 @@ impl ListState {
 
     /// The first `count` items in a view of `lines` lines, with the cursor on the item `cursor`.
     pub fn around(count: usize, cursor: usize, lines: usize) -> Self {
-        let mut list = Self::of(count);
+        let mut list = Self::new(count);
         list.go_to_row(cursor);
         list.fit(lines, 1);
         list
@@ -107,7 +107,7 @@ impl ListState {
     }
 
     /// Moves the cursor; `page` is the number of visible lines.
-    pub fn go(&mut self, motion: Motion, page: usize) {
+    pub fn move_cursor(&mut self, motion: Motion, page: usize) {
         let last = self.rows.len().saturating_sub(1);
         let line = self.columns;
         let page = page.saturating_sub(1).max(1) * line;
@@ -199,7 +199,7 @@ impl ListState {
         }
     }
 
-    /// Unmarks items that are gone.
+    /// Unmarks items that no longer exist.
     pub fn unmark(&mut self, items: &[usize]) {
         for item in items {
             self.marks.remove(item);
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_cursor_keeps_its_item_when_the_rows_change() {
-        let mut list = ListState::of(10);
+        let mut list = ListState::new(10);
         list.go_to(6);
         list.set_rows(vec![2, 4, 6, 8]);
         assert_eq!((list.selected(), list.cursor()), (Some(6), 2));
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_range_is_marked_from_the_last_mark_and_chosen_in_order() {
-        let mut list = ListState::of(10);
+        let mut list = ListState::new(10);
         list.go_to(7);
         list.toggle_mark();
         list.go_to(4);
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_range_begins_where_nothing_was_marked() {
-        let mut list = ListState::of(10);
+        let mut list = ListState::new(10);
         list.go_to(2);
         assert!(list.mark_range());
         list.go_to(5);
@@ -268,16 +268,16 @@ mod tests {
 
     #[test]
     fn a_grid_moves_by_lines_and_reaches_its_short_last_line() {
-        let mut list = ListState::of(8);
+        let mut list = ListState::new(8);
         list.fit(3, 3);
-        list.go(Motion::Down, 3);
+        list.move_cursor(Motion::Down, 3);
         assert_eq!(list.selected(), Some(3));
         list.go_to(5);
-        list.go(Motion::Down, 3);
+        list.move_cursor(Motion::Down, 3);
         assert_eq!(list.selected(), Some(7));
-        list.go(Motion::Down, 3);
+        list.move_cursor(Motion::Down, 3);
         assert_eq!(list.selected(), Some(7));
-        list.go(Motion::Up, 3);
+        list.move_cursor(Motion::Up, 3);
         assert_eq!(list.selected(), Some(4));
     }
 
@@ -289,9 +289,9 @@ mod tests {
         ) {
             const MOTIONS: [Motion; 8] = [Motion::Up, Motion::Down, Motion::Left, Motion::Right,
                 Motion::PageUp, Motion::PageDown, Motion::Top, Motion::Bottom];
-            let mut list = ListState::of(count);
+            let mut list = ListState::new(count);
             for (motion, lines, columns) in moves {
-                list.go(MOTIONS[motion], lines);
+                list.move_cursor(MOTIONS[motion], lines);
                 list.fit(lines, columns);
                 prop_assert!(count == 0 || list.selected().is_some());
                 let shown = list.offset()..list.offset() + lines * columns;

@@ -6,14 +6,15 @@
 //! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, commands with an argument, key bindings,
 //!   colours
 //! - [`app`] and its parts: [`browser`], [`list_state`], [`layer_tree`], [`history_index`], [`picture_cache`],
-//!   [`pace`], [`next_run`], [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`],
+//!   [`active_run`], [`next_run`], [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`],
 //!   [`saved`]
 //! - [`photo`], [`completion`], `dropped`: photos, and typing or pasting their paths
-//! - [`action`]: actions and effects
+//! - [`action`]: actions, and effects by their receiver; [`environment`]: the terminal and the folders
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`event_loop`], `screen`, `disk`: the loop, the terminal, the files
 
 pub mod action;
+pub mod active_run;
 pub mod album;
 pub mod app;
 pub mod browser;
@@ -22,6 +23,7 @@ pub mod command;
 pub mod completion;
 mod disk;
 mod dropped;
+pub mod environment;
 pub mod event_loop;
 pub mod forms;
 mod fuzzy;
@@ -30,12 +32,10 @@ pub mod keys;
 pub mod layer_tree;
 pub mod layout;
 pub mod lens;
-mod likeness;
 pub mod list_state;
 pub mod messages;
 pub mod next_run;
 pub mod opening;
-pub mod pace;
 pub mod photo;
 pub mod picture_cache;
 pub mod popup;
@@ -44,6 +44,7 @@ pub mod replay;
 pub mod saved;
 mod screen;
 pub mod showing;
+mod similarity;
 pub mod text;
 pub mod theme;
 mod undoable;
@@ -51,6 +52,7 @@ pub mod update;
 pub mod view;
 
 pub use action::{Action, DiskResponse, Effect};
-pub use app::{App, Environment};
+pub use app::App;
 pub use command::{COMMANDS, Command, Context};
+pub use environment::Environment;
 pub use update::update;

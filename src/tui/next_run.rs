@@ -116,14 +116,16 @@ impl NextRun {
         }
     }
 
-    /// Makes the current settings a preset of the user.
-    pub fn save_preset_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
-        self.preset = name.into();
-        self.presets.save(name, &self.settings)
+    /// Adds a preset that was saved. If the settings are still those, it is their preset from now on.
+    pub fn add_saved_preset(&mut self, name: &str, changes: BTreeMap<String, SettingValue>) {
+        self.presets.add(BTreeMap::from([(name.into(), changes)]));
+        if self.settings_of(name).as_ref() == Some(&self.settings) {
+            self.preset = name.into();
+        }
     }
 
     /// Moves a setting to its next value. Returns whether there is one.
-    pub fn turn(&mut self, knob: &Knob, up: bool) -> bool {
+    pub fn adjust(&mut self, knob: &Knob, up: bool) -> bool {
         let value = self.settings.get(knob.key);
         let Some(moved) = value.and_then(|value| knob.turned(&value, up)) else {
             return false;
@@ -246,6 +248,7 @@ fn range_values(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runs::presets::to_preset;
 
     #[test]
     fn presets_go_round_and_changes_show() {
@@ -264,7 +267,7 @@ mod tests {
             next.next_preset();
         }
         assert_eq!((next.title().as_str(), next.settings.steps), ("mine", 10));
-        next.turn(knob("steps").unwrap(), true);
+        next.adjust(knob("steps").unwrap(), true);
         assert_eq!((next.title().as_str(), next.settings.steps), ("mine*", 16));
         next.next_preset();
         assert_eq!(next.settings, Settings::default());
@@ -277,12 +280,12 @@ mod tests {
                 continue;
             };
             let mut next = NextRun::default();
-            assert!(next.turn(knob, true));
+            assert!(next.adjust(knob, true));
             let up = next.settings.get(knob.key).unwrap();
             let is_more = matches!(up, SettingValue::Number(up) if up > default);
             assert!(is_more || default == range.1, "{}", knob.key);
             for _ in 0..100_000 {
-                next.turn(knob, false);
+                next.adjust(knob, false);
             }
             assert_eq!(
                 next.settings.get(knob.key),
@@ -296,17 +299,17 @@ mod tests {
     #[test]
     fn a_step_goes_to_the_next_multiple_and_ends_are_reached_soon() {
         let mut next = NextRun::default();
-        let mut turn = |key: &str, up| {
+        let mut adjust = |key: &str, up| {
             let knob = knob(key).unwrap();
-            next.turn(knob, up);
+            next.adjust(knob, up);
             next.settings.get(knob.key).unwrap()
         };
-        assert_eq!(turn("canvas", true), 256.0.into());
-        assert_eq!(turn("canvas", true), 288.0.into());
-        assert_eq!(turn("steps", true), 192.0.into());
-        assert_eq!(turn("momentum", true), 0.85.into());
-        assert_eq!(turn("step_size", false), 0.19.into());
-        assert_eq!(turn("octave_scale", true), 2.25.into());
+        assert_eq!(adjust("canvas", true), 256.0.into());
+        assert_eq!(adjust("canvas", true), 288.0.into());
+        assert_eq!(adjust("steps", true), 192.0.into());
+        assert_eq!(adjust("momentum", true), 0.85.into());
+        assert_eq!(adjust("step_size", false), 0.19.into());
+        assert_eq!(adjust("octave_scale", true), 2.25.into());
         // Between two multiples, both are included.
         next.settings.set("canvas", 100.0.into()).unwrap();
         let canvas = knob("canvas").unwrap();
@@ -339,11 +342,11 @@ mod tests {
     fn methods_go_round_and_a_layer_has_no_next() {
         let mut next = NextRun::default();
         let method = knob("mask_method").unwrap();
-        next.turn(method, false);
+        next.adjust(method, false);
         assert_eq!(next.settings.get("mask_method"), Some("cam".into()));
-        next.turn(method, true);
+        next.adjust(method, true);
         assert_eq!(next.settings, Settings::default());
-        assert!(!next.turn(knob("mask_layer").unwrap(), true));
+        assert!(!next.adjust(knob("mask_layer").unwrap(), true));
     }
 
     #[test]
@@ -365,14 +368,16 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_preset_contains_what_differs_from_the_defaults() {
+    fn a_saved_preset_is_that_of_the_settings_unless_they_changed_meanwhile() {
         let mut next = NextRun::default();
         next.settings.set("momentum", 0.5.into()).unwrap();
-        assert_eq!(
-            next.save_preset_as("calm"),
-            BTreeMap::from([("momentum".to_string(), 0.5.into())])
-        );
+        let saved = to_preset(&next.settings);
+        next.add_saved_preset("calm", saved.clone());
         assert_eq!(next.title(), "calm");
+        next.take_preset("draft");
+        next.add_saved_preset("calmer", saved);
+        assert_eq!(next.title(), "draft");
+        assert_eq!(next.presets()[4..], ["calm", "calmer"]);
     }
 
     #[test]

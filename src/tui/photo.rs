@@ -4,7 +4,7 @@ use super::list_state::ListState;
 use crate::ascent::layer_probe::Rank;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::{ModelInfo, photo};
-use crate::text::shown;
+use crate::text::safe;
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl Photo {
         match target.and_then(Result::ok) {
             Some(target) => target.title,
             // It cannot be run.
-            None => format!("{}:{channel}", shown(&self.layer)),
+            None => format!("{}:{channel}", safe(&self.layer)),
         }
     }
 

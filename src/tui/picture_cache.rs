@@ -91,7 +91,7 @@ impl PictureCache {
     }
 
     /// Removes a run's pictures, because they were deleted or have changed.
-    pub fn forget(&mut self, id: &str) {
+    pub fn remove(&mut self, id: &str) {
         for fifo in &mut self.by_size {
             fifo.pictures.remove(id);
             fifo.order.retain(|other| other != id);

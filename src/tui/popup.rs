@@ -8,7 +8,7 @@ use super::photo::Photo;
 use super::prompt::PromptKind;
 use crate::ascent::settings::{GROUPS, Knob, in_groups};
 use crate::runs::Record;
-use crate::runs::worker::{ModelInfo, Origin};
+use crate::runs::worker::{ModelInfo, TransferSource};
 use std::path::{Path, PathBuf};
 
 /// A popup.
@@ -84,12 +84,12 @@ impl Knobs {
     }
 
     /// Moves among the listed settings; `page` is the number of visible ones.
-    pub fn go(&mut self, motion: Motion, page: usize) {
+    pub fn move_cursor(&mut self, motion: Motion, page: usize) {
         let listed = self.listed();
-        let mut rows = ListState::of(listed.len());
+        let mut rows = ListState::new(listed.len());
         let at = listed.iter().position(|index| *index == self.cursor);
         rows.go_to_row(at.unwrap_or(0));
-        rows.go(motion, page);
+        rows.move_cursor(motion, page);
         if let Some(index) = listed.get(rows.cursor()) {
             self.cursor = *index;
         }
@@ -123,7 +123,7 @@ pub enum Purpose {
     #[default]
     Open,
     /// Running these runs in one or several models.
-    Run(Vec<Origin>),
+    Run(Vec<TransferSource>),
 }
 
 /// The model picker.
@@ -289,7 +289,7 @@ impl Palette {
                 .map(PaletteRow::Completion)
                 .collect()
         };
-        self.list = ListState::of(self.rows.len());
+        self.list = ListState::new(self.rows.len());
     }
 
     fn commands(&self, text: &str) -> Vec<PaletteRow> {

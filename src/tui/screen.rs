@@ -5,7 +5,7 @@ mod picture_thread;
 
 use crate::catch_panic;
 use crate::terminal::{
-    Notify, Painter, PlacedPicture, Progress, Terminal, copied, notification, progress,
+    Notify, Painter, PlacedPicture, QueueProgress, Terminal, copied, notification, progress,
 };
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
@@ -101,7 +101,7 @@ struct Frame {
     text: Vec<u8>,
     scene: Vec<PlacedPicture>,
     /// Whether all pictures must be drawn again.
-    anew: bool,
+    redraws_all: bool,
     cursor: Option<(u16, u16)>,
 }
 
@@ -110,7 +110,7 @@ pub struct Screen {
     shown: Buffer,
     frames: Option<Sender<Frame>>,
     writer: Option<JoinHandle<()>>,
-    anew: bool,
+    redraws_all: bool,
     busy: bool,
     /// Bytes to write before the next frame.
     pending: Vec<u8>,
@@ -137,7 +137,7 @@ impl Screen {
             shown: Buffer::empty(Rect::ZERO),
             frames: Some(frames),
             writer: Some(writer),
-            anew: true,
+            redraws_all: true,
             busy: false,
             pending: Vec::new(),
             terminal: terminal.clone(),
@@ -155,8 +155,8 @@ impl Screen {
     }
 
     /// Marks the screen as unknown, after it was resized or written to by others: everything is drawn again.
-    pub fn forget(&mut self) {
-        self.anew = true;
+    pub fn invalidate(&mut self) {
+        self.redraws_all = true;
     }
 
     /// Copies a text to the terminal's clipboard, with the next frame.
@@ -165,7 +165,7 @@ impl Screen {
     }
 
     /// Shows or removes the progress, with the next frame.
-    pub fn progress(&mut self, how_far: Option<Progress>) {
+    pub fn progress(&mut self, how_far: Option<QueueProgress>) {
         self.pending.extend(progress(&self.terminal, how_far));
     }
 
@@ -185,8 +185,8 @@ impl Screen {
         cursor: Option<(u16, u16)>,
     ) -> io::Result<()> {
         let mut text = std::mem::take(&mut self.pending);
-        let anew = std::mem::take(&mut self.anew) || self.shown.area != buffer.area;
-        if anew {
+        let redraws_all = std::mem::take(&mut self.redraws_all) || self.shown.area != buffer.area;
+        if redraws_all {
             queue!(
                 text,
                 crossterm::style::ResetColor,
@@ -203,7 +203,7 @@ impl Screen {
             size: (buffer.area.width, buffer.area.height),
             text,
             scene,
-            anew,
+            redraws_all,
             cursor,
         };
         self.shown = buffer;
@@ -252,10 +252,10 @@ fn write_frames(
             size,
             text,
             scene,
-            anew,
+            redraws_all,
             cursor,
         } = frame;
-        let written = pictures.after(size, scene, anew, || {
+        let written = pictures.after(size, scene, redraws_all, || {
             write_text(&text, cursor, synchronizes)
         });
         let is_gone = written.is_err();

@@ -1,7 +1,7 @@
 //! Fitting text from files, of any length and content, into columns.
 
 use crate::runs::format;
-use crate::text::{clean, readable};
+use crate::text::{clean, visible_part};
 pub use crate::text::{fit, fit_end, fit_path};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -59,7 +59,7 @@ pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {
         if text.width() > width && text.contains(' ') {
-            lines.extend(wrapped(&readable(text, true), width));
+            lines.extend(wrapped(&visible_part(text, true), width));
             continue;
         }
         let text = fit_end(text, width);
@@ -98,7 +98,7 @@ pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
 /// `text` in at most `width` columns, cut at the end of a clause, otherwise of a word, unless that would leave most of
 /// the space empty: clauses must fill a quarter of it, and words half.
 pub fn shortened(text: &str, width: usize) -> String {
-    let text = readable(text, false);
+    let text = visible_part(text, false);
     if text.width() <= width {
         return text;
     }

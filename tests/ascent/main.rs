@@ -48,7 +48,7 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
 }
 
 /// The pictures of a batch, as bytes, and the outcomes.
-fn climb(objective: &Objective, runs: &[Run]) -> (Vec<Vec<u8>>, Vec<Outcome>) {
+fn ascend(objective: &Objective, runs: &[Run]) -> (Vec<Vec<u8>>, Vec<Outcome>) {
     let mut ascent = Ascent::new(
         network(),
         objective,
@@ -83,7 +83,7 @@ fn difference(a: &[u8], b: &[u8]) -> f64 {
 fn a_draft_convinces_the_network_of_the_class() {
     let mut draft = run(FLAMINGO, 0, 1);
     draft.settings = Settings::preset("draft").unwrap();
-    let (_, outcomes) = climb(&class_objective(), &[draft]);
+    let (_, outcomes) = ascend(&class_objective(), &[draft]);
     let probability = outcomes[0].probability.unwrap();
     assert!(probability > 0.5, "{probability}");
     assert!(!outcomes[0].dead);
@@ -91,9 +91,9 @@ fn a_draft_convinces_the_network_of_the_class() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_gives_another_picture() {
-    let (first, _) = climb(&class_objective(), &[run(FLAMINGO, 3, 6)]);
-    let (again, _) = climb(&class_objective(), &[run(FLAMINGO, 3, 6)]);
-    let (other, _) = climb(&class_objective(), &[run(FLAMINGO, 4, 6)]);
+    let (first, _) = ascend(&class_objective(), &[run(FLAMINGO, 3, 6)]);
+    let (again, _) = ascend(&class_objective(), &[run(FLAMINGO, 3, 6)]);
+    let (other, _) = ascend(&class_objective(), &[run(FLAMINGO, 4, 6)]);
     assert_eq!(first, again);
     assert!(difference(&first[0], &other[0]) > 1.0);
 }
@@ -184,7 +184,7 @@ fn channels_neurons_and_layers_rise_too() {
 
 #[test]
 fn every_optional_term_takes_part() {
-    let plain = climb(&class_objective(), &[run(FLAMINGO, 0, 6)])
+    let plain = ascend(&class_objective(), &[run(FLAMINGO, 0, 6)])
         .0
         .remove(0);
     for (key, value) in [
@@ -210,7 +210,7 @@ fn every_optional_term_takes_part() {
             value.into()
         };
         changed.settings.set(key, value).unwrap();
-        let picture = climb(&class_objective(), &[changed]).0.remove(0);
+        let picture = ascend(&class_objective(), &[changed]).0.remove(0);
         assert!(difference(&plain, &picture) > 0.1, "{key}");
     }
 }
@@ -223,7 +223,7 @@ fn regularizers_reduce_contrast_and_detail() {
         for (key, value) in changes {
             one.settings.set(key, (*value).into()).unwrap();
         }
-        climb(&class_objective(), &[one]).0.remove(0)
+        ascend(&class_objective(), &[one]).0.remove(0)
     };
     let contrast = |picture: &[u8]| {
         let mean = picture.iter().map(|&v| f64::from(v)).sum::<f64>() / picture.len() as f64;
@@ -251,9 +251,9 @@ fn contrast_stays_within_its_limit() {
         (picture.iter().map(square).sum::<f64>() / picture.len() as f64).sqrt()
     };
     one.settings.contrast = 0.0;
-    let free = spread(&climb(&objective, &[one.clone()]).0[0]);
+    let free = spread(&ascend(&objective, &[one.clone()]).0[0]);
     one.settings.contrast = 0.5;
-    let limited = spread(&climb(&objective, &[one]).0[0]);
+    let limited = spread(&ascend(&objective, &[one]).0[0]);
     // Half of what photographs have: 0.27 of the range in luminance, and chroma.
     assert!(
         limited < 0.5 * 0.3 * 255.0 && free > 2.0 * limited,
@@ -273,7 +273,7 @@ fn the_mask_follows_the_requested_method_and_layer() {
         }
         changed
     };
-    let picture = |run| climb(&class_objective(), &[run]).0.remove(0);
+    let picture = |run| ascend(&class_objective(), &[run]).0.remove(0);
     let plain = picture(with(&[]));
     let layers = network().layers();
     let spatial = |layer: &&ziggurat::model::Layer| layer.plane().is_some_and(|plane| plane.0 > 1);
@@ -310,9 +310,9 @@ fn the_mask_follows_the_requested_method_and_layer() {
 fn stochastic_depth_is_independent_per_run() {
     let mut whole = run(FLAMINGO, 1, 3);
     whole.settings.stochastic_depth = 0.0;
-    let alone = climb(&class_objective(), &[whole.clone()]).0.remove(0);
+    let alone = ascend(&class_objective(), &[whole.clone()]).0.remove(0);
     let thinned = run(FLAMINGO, 1, 3);
-    let pictures = climb(&class_objective(), &[whole, thinned]).0;
+    let pictures = ascend(&class_objective(), &[whole, thinned]).0;
     let mean = difference(&alone, &pictures[0]);
     assert!(mean < 0.5, "{mean}");
     assert!(difference(&pictures[0], &pictures[1]) > 1.0);
@@ -321,7 +321,7 @@ fn stochastic_depth_is_independent_per_run() {
 #[test]
 fn a_cancelled_ascent_keeps_its_picture_and_continues_to_the_same_end() {
     let objective = class_objective();
-    let whole = climb(&objective, &[run(FLAMINGO, 2, 6)]).0;
+    let whole = ascend(&objective, &[run(FLAMINGO, 2, 6)]).0;
     let stop = CancelHandle::default();
     let mut ascent = Ascent::new(
         network(),

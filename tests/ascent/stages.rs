@@ -39,12 +39,12 @@ fn resume(run: &Run, saved: AscentState) -> Ascent<'static> {
     Ascent::resume(network(), &objective, runs, device, &stop, saved).unwrap()
 }
 
-fn climb(ascent: &mut Ascent, until: usize) {
+fn ascend(ascent: &mut Ascent, until: usize) {
     while ascent.step_count() < until && ascent.step().unwrap().is_some() {}
 }
 
 fn picture(mut ascent: Ascent) -> Vec<u8> {
-    climb(&mut ascent, usize::MAX);
+    ascend(&mut ascent, usize::MAX);
     ascent.outcomes().unwrap();
     ascent.pictures().unwrap().remove(0).into_raw()
 }
@@ -56,7 +56,7 @@ fn a_branch_with_the_same_settings_is_the_same_picture() {
     let same = branch(&parent, 5, &parent.settings);
     assert_eq!(picture(begin(std::slice::from_ref(&same))), whole);
     let mut ascent = begin(std::slice::from_ref(&parent));
-    climb(&mut ascent, 5);
+    ascend(&mut ascent, 5);
     assert_eq!(picture(resume(&same, ascent.save().unwrap())), whole);
 }
 
@@ -85,9 +85,9 @@ fn a_branch_is_the_same_from_its_first_step_and_from_a_batch_and_after_an_interr
         for step in [octave, octave + 2] {
             let branch = branch(&parent, step, &settings);
             let mut whole = begin(std::slice::from_ref(&branch));
-            climb(&mut whole, step);
+            ascend(&mut whole, step);
             let at_change = whole.save().unwrap();
-            climb(&mut whole, step + 1);
+            ascend(&mut whole, step + 1);
             let later = whole.save().unwrap();
             let whole = picture(whole);
             assert!(difference(&whole, &picture(begin(std::slice::from_ref(&parent)))) > 0.1);
@@ -99,7 +99,7 @@ fn a_branch_is_the_same_from_its_first_step_and_from_a_batch_and_after_an_interr
             }
             // A companion whose settings need what the parent's do not.
             let mut batch = begin(&[with(&[]), parent.clone()]);
-            climb(&mut batch, step);
+            ascend(&mut batch, step);
             let saved = batch.save().unwrap().alone(1);
             assert!(
                 picture(resume(&branch, saved)) == whole,
@@ -116,6 +116,6 @@ fn settings_change_several_times() {
     let second = branch(&first, 8, &with(&[("mask", 0.0)]).settings);
     let whole = picture(begin(std::slice::from_ref(&second)));
     let mut ascent = begin(std::slice::from_ref(&first));
-    climb(&mut ascent, 8);
+    ascend(&mut ascent, 8);
     assert_eq!(picture(resume(&second, ascent.save().unwrap())), whole);
 }

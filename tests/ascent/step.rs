@@ -357,7 +357,8 @@ fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
                         score
                     };
                     let expected = (score(0.25) - score(-0.25)) / 0.5;
-                    // A class is climbed by the direction of its log-odds: the slope is that times `1 - p`.
+                    // The ascent of a class follows the gradient of its log-odds; that of the log-probability is
+                    // `1 - p` times as large.
                     let factor = match class {
                         (ClassScore::Logit, _) | (_, Activation::None) => 1.0,
                         _ => 1.0 - f64::from(report.score[run]).exp(),

@@ -162,9 +162,9 @@ fn doctor_sums_a_model_up() {
 
     let text = output(&["doctor", &path]);
     for message in [
-        "made by     ziggurat",
+        "producer    ziggurat",
         "float32 [1, 3, 8, 8] NCHW",
-        "RGB, black -2.118 -2.036 -1.804, white 2.249 2.429 2.64, crop 0.875; says nobody, ImageNet's",
+        "RGB, black -2.118 -2.036 -1.804, white 2.249 2.429 2.64, crop 0.875; ImageNet's mean",
         "1 of 3 can be visualised, the last one relu",
         "(Det): no gradient rule",
     ] {

@@ -4,10 +4,10 @@ use super::photo::{found, looking, paste, questions};
 use super::support::{Driver, network, picture, work};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use ziggurat::runs::worker::photo::{About, Answer as Looked, Found, Photo, Question};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::photo::{About, Answer, AnswerContent, Photo, Question};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 
 /// The network's predictions for the photos of [`listing`]: class and probability.
 const SEEN: [(&str, usize, f32); 4] = [
@@ -21,11 +21,11 @@ const SEEN: [(&str, usize, f32); 4] = [
     ("/photos/gone.png", 9, 0.0),
 ];
 
-fn seen(question: &Question) -> Result<Found, String> {
+fn seen(question: &Question) -> Result<AnswerContent, String> {
     let path = question.photo.to_str().unwrap();
     match SEEN.iter().find(|(name, ..)| *name == path) {
         Some((_, 9, _)) => Err(format!("{path}: the file ends early, before its picture")),
-        Some((_, class, probability)) => Ok(Found::Photo(Arc::new(Photo {
+        Some((_, class, probability)) => Ok(AnswerContent::Photo(Arc::new(Photo {
             picture: picture(),
             size: (640, 480),
             seen: None,
@@ -38,7 +38,7 @@ fn seen(question: &Question) -> Result<Found, String> {
 
 fn answer(explorer: &mut Driver, question: Question) -> Vec<Effect> {
     let found = seen(&question);
-    explorer.report(WorkerEvent::Photo(Looked { question, found }))
+    explorer.report(WorkerEvent::Photo(Answer { question, found }))
 }
 
 /// Answers all questions to the worker.
@@ -53,7 +53,7 @@ fn examined(explorer: &mut Driver, effects: &[Effect]) {
 /// The photos that these effects cancel.
 fn left(effects: &[Effect]) -> Vec<&Path> {
     let left = work(effects).into_iter().filter_map(|work| match work {
-        Work::LeavePhoto(photo) => Some(photo.as_path()),
+        WorkerCommand::LeavePhoto(photo) => Some(photo.as_path()),
         _ => None,
     });
     left.collect()
@@ -66,7 +66,7 @@ fn listing(width: u16, height: u16) -> (Driver, Vec<Effect>) {
     explorer.write("/photos/");
     let asked = explorer.press("enter");
     assert!(
-        matches!(asked.as_slice(), [Effect::FindPhotos(path)] if path == Path::new("/photos/")),
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Photos(path)))] if path == Path::new("/photos/")),
         "{asked:?}"
     );
     let paths = SEEN.iter().map(|(path, ..)| PathBuf::from(path));
@@ -222,7 +222,7 @@ fn several_dropped_files_are_a_list_and_a_dropped_folder_is_looked_into() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let effects = paste(&mut explorer, "'/my photos'\n");
     assert!(
-        matches!(effects.as_slice(), [Effect::FindPhotos(path)] if path == Path::new("/my photos"))
+        matches!(effects.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Photos(path)))] if path == Path::new("/my photos"))
     );
     explorer.answer(DiskResponse::Photos {
         path: "/my photos".into(),
@@ -274,7 +274,7 @@ fn another_folder_takes_the_place_of_the_photos_before_and_a_file_is_added() {
 }
 
 #[test]
-fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_anew() {
+fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_them_again() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     let effects = explorer.answer(DiskResponse::Photos {
         path: "/photos".into(),
@@ -309,7 +309,7 @@ fn a_hostile_name_still_opens_its_file() {
     assert!(screen.contains("/photos/·gnp.·cat"), "{screen}");
     let effects = explorer.press("enter");
     assert!(
-        matches!(effects.as_slice(), [Effect::FindPhotos(found)] if found == Path::new(path)),
+        matches!(effects.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Photos(found)))] if found == Path::new(path)),
         "{effects:?}"
     );
     let paths = vec![PathBuf::from(path), PathBuf::from("/photos/a\u{1b}[2J.png")];

@@ -2,7 +2,7 @@
 
 use super::support::{Driver, work};
 use ziggurat::runs::queue::{JobId, JobState};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::DiskResponse;
 use ziggurat::tui::showing::Showing;
@@ -35,7 +35,14 @@ fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
     let branch = Driver::started(&effects)[0];
     let asked = work(&effects);
     assert!(
-        matches!(asked[..3], [Work::SetAside(_), Work::Resume, Work::Run(_)]),
+        matches!(
+            asked[..3],
+            [
+                WorkerCommand::SetAside(_),
+                WorkerCommand::Resume,
+                WorkerCommand::Run(_)
+            ]
+        ),
         "{asked:?}"
     );
     let queue = &explorer.app.queue;
@@ -136,7 +143,7 @@ fn what_cannot_be_branched_says_why() {
 }
 
 #[test]
-fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
+fn a_paused_run_of_last_time_is_distinguished_from_waiting_ones() {
     let (mut other, job) = paused();
     set(&mut other, "momentum=0.5");
     let branch = Driver::started(&other.press("B"))[0];

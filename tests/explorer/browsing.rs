@@ -1,9 +1,9 @@
 //! Navigation in layers, channels and classes.
 
 use super::support::{Driver, work};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 use ziggurat::tui::browser::Tab;
 use ziggurat::tui::layer_tree::Row;
 use ziggurat::tui::popup::Choice;
@@ -157,7 +157,7 @@ fn typing_filters_the_models_and_opens_paths() {
     let opens = |effects: &[Effect], name: &str| {
         work(effects)
             .iter()
-            .any(|work| matches!(work, Work::Open(Some(model)) if model == name))
+            .any(|work| matches!(work, WorkerCommand::Open(Some(model)) if model == name))
     };
     assert!(opens(&effects, "/models/resnet18.onnx"));
     for (text, path) in [
@@ -175,8 +175,7 @@ fn typing_filters_the_models_and_opens_paths() {
     explorer.answer(folder());
     explorer.write("/data/");
     let effects = explorer.press("enter");
-    let lists =
-        |effect: &Effect| matches!(effect, Effect::ListFolder(folder) if folder.ends_with("data"));
+    let lists = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::Look(Lookup::Folder(folder))) if folder.ends_with("data"));
     assert!(effects.iter().any(lists));
     explorer.press("ctrl-u");
     explorer.write("nothing like it");

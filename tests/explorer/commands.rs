@@ -5,7 +5,7 @@ use super::support::Driver;
 use std::time::Duration;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::Effect;
+use ziggurat::tui::action::{DiskRequest, Effect};
 use ziggurat::tui::command::{COMMANDS, Command, Context};
 use ziggurat::tui::forms::FORMS;
 use ziggurat::tui::popup::{PaletteRow, Popup};
@@ -301,7 +301,7 @@ fn every_key_acts_or_reports_why_not() {
             let effects = explorer.press(key);
             let asks = effects.iter().any(|effect| {
                 // A picture is loaded for whatever is selected.
-                !matches!(effect, Effect::LoadPicture(..))
+                !matches!(effect, Effect::Disk(DiskRequest::LoadPicture(..)))
             });
             if !asks && seen(&explorer) == before {
                 mute.push(format!("{key} in {name}"));

@@ -7,7 +7,7 @@ use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::HistoryEntry;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, DiskResponse, Effect};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::popup::Popup;
 
@@ -62,7 +62,10 @@ fn two_to_twelve_runs_can_be_compared_and_their_pictures_all_stay() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(13);
     // That of the latest run has been asked for already.
-    let mut asked = vec![Effect::LoadPicture(flamingo(12).id, Size::Full)];
+    let mut asked = vec![Effect::Disk(DiskRequest::LoadPicture(
+        flamingo(12).id,
+        Size::Full,
+    ))];
     asked.extend(explorer.press("3 space c"));
     assert_eq!(
         newest_message(&explorer),
@@ -83,7 +86,7 @@ fn two_to_twelve_runs_can_be_compared_and_their_pictures_all_stay() {
         let wanted: Vec<String> = asked
             .drain(..)
             .filter_map(|effect| match effect {
-                Effect::LoadPicture(id, Size::Full) => Some(id),
+                Effect::Disk(DiskRequest::LoadPicture(id, Size::Full)) => Some(id),
                 _ => None,
             })
             .collect();
@@ -93,7 +96,7 @@ fn two_to_twelve_runs_can_be_compared_and_their_pictures_all_stay() {
             asked.extend(explorer.answer(DiskResponse::Picture { id, size, picture }));
         }
     }
-    let asks = |effect: &Effect| matches!(effect, Effect::LoadPicture(..));
+    let asks = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::LoadPicture(..)));
     assert!(!asked.iter().any(asks));
     let screen = explorer.screen();
     for slot in 100..112 {

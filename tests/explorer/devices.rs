@@ -2,7 +2,7 @@
 
 use super::support::{Driver, work};
 use ziggurat::runs::queue::{JobId, JobState};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 use ziggurat::tui::showing::{Showing, Tile};
@@ -15,8 +15,8 @@ fn explorer() -> Driver {
 
 /// The batches that are sent to the workers.
 fn batches(effects: &[Effect]) -> Vec<Vec<JobId>> {
-    let batch = |work: &Work| match work {
-        Work::Run(jobs) => Some(jobs.iter().map(|job| job.id).collect()),
+    let batch = |work: &WorkerCommand| match work {
+        WorkerCommand::Run(jobs) => Some(jobs.iter().map(|job| job.id).collect()),
         _ => None,
     };
     work(effects).into_iter().filter_map(batch).collect()
@@ -105,7 +105,7 @@ fn a_branch_sets_its_own_device_aside_and_the_others_go_on() {
     assert_eq!(state(second[0]), JobState::Running);
     let sent = work(&effects);
     assert!(
-        matches!(sent[..3], [Work::SetAside(job), Work::Resume, Work::Run(_)] if *job == first[0]),
+        matches!(sent[..3], [WorkerCommand::SetAside(job), WorkerCommand::Resume, WorkerCommand::Run(_)] if *job == first[0]),
         "{sent:?}"
     );
 }

@@ -6,7 +6,7 @@ use ziggurat::runs::Spec;
 use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, DiskResponse, Effect, ScreenRequest};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::popup::Popup;
 use ziggurat::tui::showing::Showing;
@@ -43,7 +43,7 @@ fn the_newest_comes_first_and_its_picture_is_loaded_and_shown() {
     let effects = explorer.press("j");
     let wanted = selected(&explorer);
     assert!(
-        matches!(&effects[..], [Effect::LoadRecord(record), Effect::LoadPicture(id, Size::Full)]
+        matches!(&effects[..], [Effect::Disk(DiskRequest::LoadRecord(record)), Effect::Disk(DiskRequest::LoadPicture(id, Size::Full))]
             if *id == wanted && *record == wanted)
     );
 }
@@ -53,7 +53,9 @@ fn s_makes_a_favourite_and_takes_it_back() {
     let mut explorer = explorer();
     let id = selected(&explorer);
     let effects = explorer.press("s");
-    assert!(matches!(&effects[..], [Effect::SetFavourite(other, true)] if *other == id));
+    assert!(
+        matches!(&effects[..], [Effect::Disk(DiskRequest::SetFavourite(other, true))] if *other == id)
+    );
     explorer.answer(DiskResponse::Favourite {
         id: id.clone(),
         on: true,
@@ -64,7 +66,7 @@ fn s_makes_a_favourite_and_takes_it_back() {
     explorer.press("g g");
     assert!(matches!(
         &explorer.press("s")[..],
-        [Effect::SetFavourite(_, false)]
+        [Effect::Disk(DiskRequest::SetFavourite(_, false))]
     ));
 }
 
@@ -75,7 +77,7 @@ fn details_show_every_setting_and_edit_takes_them_over() {
     settings.set("momentum", 0.5.into()).unwrap();
     let id = selected(&explorer);
     assert!(
-        matches!(&explorer.press("enter")[..], [Effect::LoadRecord(other), ..] if *other == id)
+        matches!(&explorer.press("enter")[..], [Effect::Disk(DiskRequest::LoadRecord(other)), ..] if *other == id)
     );
     let spec = Spec::new(
         ("toy", "0"),
@@ -242,7 +244,7 @@ fn the_command_and_the_path_of_a_picture_are_copied() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let copied = |effects: &[Effect]| {
         effects.iter().find_map(|effect| match effect {
-            Effect::Copy(text) => Some(text.clone()),
+            Effect::Screen(ScreenRequest::Copy(text)) => Some(text.clone()),
             _ => None,
         })
     };
@@ -281,7 +283,9 @@ fn s_means_the_selected_run_and_not_one_that_has_just_finished() {
     explorer.finish(jobs[0], 1.0);
     assert_ne!(explorer.app.shown, Showing::Finished(id.clone()));
     let effects = explorer.press("s");
-    assert!(matches!(&effects[..], [Effect::SetFavourite(other, true)] if *other == id));
+    assert!(
+        matches!(&effects[..], [Effect::Disk(DiskRequest::SetFavourite(other, true))] if *other == id)
+    );
 }
 
 #[test]
@@ -299,11 +303,9 @@ fn another_theme_is_kept() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let effects = explorer.press("T");
     let name = &explorer.app.theme_name;
-    assert!(
-        effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::SaveTheme(kept) if kept == name))
-    );
+    assert!(effects.iter().any(
+        |effect| matches!(effect, Effect::Disk(DiskRequest::SaveTheme(kept)) if kept == name)
+    ));
 }
 
 #[test]
@@ -315,7 +317,7 @@ fn a_finished_picture_is_replayed_and_another_one_ends_that() {
         panic!("{:?}", explorer.app.shown);
     };
     let effects = explorer.press("r");
-    assert!(matches!(&effects[..], [Effect::LoadFrames(run)] if *run == id));
+    assert!(matches!(&effects[..], [Effect::Disk(DiskRequest::LoadFrames(run))] if *run == id));
     let frames = DiskResponse::Frames {
         id: id.clone(),
         frames: vec![picture(); 4],

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ziggurat::ascent::{Overlay, Settings};
 use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::runs::queue::JobId;
-use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{Watched, WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect};
 use ziggurat::tui::browser::{CellOrder, Tab};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::showing::{Showing, Tile};
@@ -42,7 +42,7 @@ fn the_pictures_of_a_batch_grow_side_by_side_and_stay_when_they_are_done() {
     let jobs = Driver::started(&effects);
     assert!(matches!(
         work(&effects).last(),
-        Some(Work::Watch(Watched::All, Overlay::Plain))
+        Some(WorkerCommand::Watch(Watched::All, Overlay::Plain))
     ));
     let tiles = jobs.iter().copied().map(Tile::Running).collect();
     assert_eq!(explorer.app.shown, Showing::Batch(tiles));
@@ -78,17 +78,20 @@ fn one_run_of_a_batch_after_another_is_shown_and_then_all() {
     assert_eq!(explorer.app.shown, Showing::Running(jobs[0]));
     assert!(matches!(
         work(&effects)[..],
-        [Work::Watch(Watched::One(job), _)] if *job == jobs[0]
+        [WorkerCommand::Watch(Watched::One(job), _)] if *job == jobs[0]
     ));
     explorer.press(".");
     assert_eq!(explorer.app.shown, Showing::Running(jobs[1]));
     let effects = explorer.press(".");
     assert!(matches!(explorer.app.shown, Showing::Batch(_)));
-    assert!(matches!(work(&effects)[..], [Work::Watch(Watched::All, _)]));
+    assert!(matches!(
+        work(&effects)[..],
+        [WorkerCommand::Watch(Watched::All, _)]
+    ));
     let effects = explorer.press("o");
     assert!(matches!(
         work(&effects)[..],
-        [Work::Watch(Watched::All, Overlay::Heat)]
+        [WorkerCommand::Watch(Watched::All, Overlay::Heat)]
     ));
 }
 
@@ -129,7 +132,12 @@ fn lists_are_grids_on_the_whole_screen_and_rows_again() {
     let effects = explorer.press("- 3");
     let wanted: Vec<&Effect> = effects
         .iter()
-        .filter(|effect| matches!(effect, Effect::LoadPicture(_, Size::Cell)))
+        .filter(|effect| {
+            matches!(
+                effect,
+                Effect::Disk(DiskRequest::LoadPicture(_, Size::Cell))
+            )
+        })
         .collect();
     // The fifth was asked for among the classes.
     assert_eq!(wanted.len(), 4);
@@ -234,17 +242,25 @@ fn a_grid_is_sorted_by_score_and_by_likeness() {
     assert_eq!(explorer.app.browser.list().rows(), [1, 2, 0, 3, 4, 5]);
     let effects = explorer.press("S");
     let asked = effects.iter().find_map(|effect| match effect {
-        Effect::OrderByLikeness(_, items) => Some(items.iter().map(|(item, _)| *item).collect()),
+        Effect::Disk(DiskRequest::OrderBySimilarity(_, items)) => {
+            Some(items.iter().map(|(item, _)| *item).collect())
+        }
         _ => None,
     });
     assert_eq!(asked, Some(vec![1, 2, 0]));
-    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![1, 0, 2]));
+    explorer.answer(DiskResponse::Similarity(
+        (Tab::Classes, None),
+        vec![1, 0, 2],
+    ));
     assert_eq!(explorer.app.browser.list().rows(), [1, 0, 2, 3, 4, 5]);
     explorer.press("S");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
     // A late order is ignored.
-    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![1, 0, 2]));
+    explorer.answer(DiskResponse::Similarity(
+        (Tab::Classes, None),
+        vec![1, 0, 2],
+    ));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
 }
 
@@ -265,7 +281,7 @@ fn the_pictures_of_a_grid_are_exported_together() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Export(ids, _), ..] if ids.len() == 2
+            [Effect::Disk(DiskRequest::Export(ids, _)), ..] if ids.len() == 2
         ),
         "{effects:?}"
     );
@@ -335,7 +351,7 @@ fn the_picture_of_a_cell_that_was_left_is_not_meant_any_more() {
     assert!(
         !effects
             .iter()
-            .any(|effect| matches!(effect, Effect::SetFavourite(..))),
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::SetFavourite(..)))),
         "{effects:?}"
     );
     explorer.press("right");
@@ -346,8 +362,8 @@ fn the_picture_of_a_cell_that_was_left_is_not_meant_any_more() {
 fn an_order_of_one_list_is_not_taken_for_another() {
     let mut explorer = explorer();
     explorer.press("2 S S");
-    assert_eq!(explorer.app.browser.order, CellOrder::Likeness);
-    explorer.answer(DiskResponse::Likeness((Tab::Layers, Some(3)), vec![5, 4]));
+    assert_eq!(explorer.app.browser.order, CellOrder::Similarity);
+    explorer.answer(DiskResponse::Similarity((Tab::Layers, Some(3)), vec![5, 4]));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
     explorer.press("1 2");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
@@ -357,7 +373,7 @@ fn an_order_of_one_list_is_not_taken_for_another() {
 fn a_list_that_was_left_is_in_the_order_of_its_numbers_again() {
     let mut explorer = explorer();
     explorer.press("2 S S");
-    explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![5, 4]));
+    explorer.answer(DiskResponse::Similarity((Tab::Classes, None), vec![5, 4]));
     assert_eq!(explorer.app.browser.list().rows()[..2], [5, 4]);
     explorer.press("1 2");
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);

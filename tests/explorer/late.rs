@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use ziggurat::runs::worker::{ModelInfo, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 use ziggurat::tui::browser::Tab;
 use ziggurat::tui::popup::{Choice, Popup};
 use ziggurat::tui::prompt::PromptKind;
@@ -139,7 +139,10 @@ fn a_folder_that_was_listed_late_opens_no_picker_and_replaces_no_line() {
     assert!(explorer.app.popups.is_empty() && explorer.app.prompt.is_none());
     // What is typed before the folder is listed is typed into the picker.
     let effects = explorer.press("m");
-    assert!(matches!(&effects[..], [Effect::ListFolder(_), ..]));
+    assert!(matches!(
+        &effects[..],
+        [Effect::Disk(DiskRequest::Look(Lookup::Folder(_))), ..]
+    ));
     explorer.write(":net");
     explorer.answer(folder("/models", Ok(Vec::new())));
     assert_eq!(typed(&explorer), ":net");

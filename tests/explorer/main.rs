@@ -3,11 +3,10 @@
 mod album;
 mod branches;
 mod browsing;
-mod comfort;
 mod commands;
 mod comparing;
+mod conventions;
 mod devices;
-mod elsewhere;
 mod finished;
 mod grid;
 mod hostile;
@@ -19,6 +18,9 @@ mod paths;
 mod photo;
 mod popups;
 mod queueing;
+#[path = "../common/records.rs"]
+mod records;
 mod removal;
 mod screens;
 mod support;
+mod transfer;

@@ -3,25 +3,25 @@
 use super::finished::{explorer, newest_message};
 use super::support::{Driver, picture, work};
 use ziggurat::ascent::Overlay;
-use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
-use ziggurat::runs::worker::{Started, Watched, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::photo::{About, Answer, AnswerContent};
+use ziggurat::runs::worker::{Started, Watched, WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, DiskResponse, Effect};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::showing::Showing;
 
 #[test]
-fn the_overlay_goes_round_and_the_worker_is_told() {
+fn the_overlay_cycles_and_the_worker_is_notified() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let jobs = Driver::started(&explorer.press("2 enter"));
     let effects = explorer.press("o");
     assert!(
-        matches!(work(&effects)[..], [Work::Watch(Watched::One(job), Overlay::Heat)] if *job == jobs[0])
+        matches!(work(&effects)[..], [WorkerCommand::Watch(Watched::One(job), Overlay::Heat)] if *job == jobs[0])
     );
     let effects = explorer.press("O O");
     assert!(matches!(
         work(&effects).last(),
-        Some(Work::Watch(_, Overlay::Gradient))
+        Some(WorkerCommand::Watch(_, Overlay::Gradient))
     ));
 }
 
@@ -67,7 +67,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     let ask = |explorer: &mut Driver| {
         let effects = explorer.press("o");
         let question = effects.into_iter().find_map(|effect| match effect {
-            Effect::Worker(Work::Photo(question)) => Some(question),
+            Effect::Worker(WorkerCommand::Photo(question)) => Some(question),
             _ => None,
         });
         question.unwrap()
@@ -79,9 +79,9 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     };
     assert!(question.photo.ends_with(format!("{id}/image.png")));
     let found = picture();
-    explorer.report(WorkerEvent::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Answer {
         question: question.clone(),
-        found: Ok(Found::Class(found.clone())),
+        found: Ok(AnswerContent::Class(found.clone())),
     }));
     assert!(std::sync::Arc::ptr_eq(
         explorer.app.shown_picture().unwrap(),
@@ -94,13 +94,13 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     explorer.press("j");
     assert!(explorer.app.heat.is_none());
     // A late map belongs to another picture.
-    explorer.report(WorkerEvent::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Answer {
         question,
-        found: Ok(Found::Class(found)),
+        found: Ok(AnswerContent::Class(found)),
     }));
     assert!(explorer.app.heat.is_none());
     let question = ask(&mut explorer);
-    explorer.report(WorkerEvent::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Answer {
         question,
         found: Err("there is no map".into()),
     }));

@@ -4,9 +4,9 @@ use super::photo::{found, paste, questions};
 use super::support::{Driver, network};
 use std::path::PathBuf;
 use ziggurat::runs::worker::WorkerEvent;
-use ziggurat::runs::worker::photo::{About, Answer as Looked};
+use ziggurat::runs::worker::photo::{About, Answer};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 use ziggurat::tui::completion::Name;
 
 #[test]
@@ -26,7 +26,7 @@ fn a_typed_path_opens_the_photo_and_asks_for_the_channels_of_the_selected_layer(
     );
     assert!(explorer.screen().contains("opening"));
     let found = Ok(found(question));
-    let effects = explorer.report(WorkerEvent::Photo(Looked {
+    let effects = explorer.report(WorkerEvent::Photo(Answer {
         question: question.clone(),
         found,
     }));
@@ -38,6 +38,31 @@ fn a_typed_path_opens_the_photo_and_asks_for_the_channels_of_the_selected_layer(
         .map(|layer| network().layers[layer].name.clone());
     assert!(
         matches!(&asked[0].about, About::Channels { layer: asked, .. } if Some(asked) == layer.as_ref())
+    );
+}
+
+#[test]
+fn a_tilde_in_a_path_is_the_users_home_folder() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("I");
+    explorer.write("~/cat.jpg");
+    let asked = questions(&explorer.press("enter"));
+    assert_eq!(asked[0].photo, PathBuf::from("/home/ada/cat.jpg"));
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let asked = questions(&paste(&mut explorer, "~/dog.jpg"));
+    assert_eq!(asked[0].photo, PathBuf::from("/home/ada/dog.jpg"));
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("m");
+    explorer.answer(DiskResponse::Folder {
+        folder: "/models".into(),
+        choices: Ok(Vec::new()),
+    });
+    explorer.write("~/nets/");
+    let asked = explorer.press("enter");
+    let expected = std::path::Path::new("/home/ada/nets/");
+    assert!(
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Folder(folder)))] if folder == expected),
+        "{asked:?}"
     );
 }
 
@@ -118,7 +143,7 @@ fn tab_completes_the_path_of_a_model_from_the_folder_that_is_listed() {
     explorer.write("nets/res");
     let asked = explorer.press("tab");
     assert!(
-        matches!(asked.as_slice(), [Effect::ListNames(text, folder)]
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Names(text, folder)))]
             if text == "nets/res" && folder == std::path::Path::new("/models")),
         "{asked:?}"
     );
@@ -148,7 +173,9 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.press("I");
     explorer.write("/photos/c");
     let asked = explorer.press("tab");
-    assert!(matches!(asked.as_slice(), [Effect::ListNames(text, _)] if text == "/photos/c"));
+    assert!(
+        matches!(asked.as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Names(text, _)))] if text == "/photos/c")
+    );
     let names = vec![
         name("cat.jpg", false),
         name("cats", true),
@@ -191,7 +218,7 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.press("3 x ctrl-u");
     explorer.write("o");
     assert!(
-        matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text, _)] if text == "o")
+        matches!(explorer.press("tab").as_slice(), [Effect::Disk(DiskRequest::Look(Lookup::Names(text, _)))] if text == "o")
     );
     let names = vec![name("old.html", false), name("old.jpg", false)];
     explorer.answer(DiskResponse::Names {

@@ -7,17 +7,17 @@ use ziggurat::ascent::layer_probe::{ChannelActivation, Rank};
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::worker::photo::{
-    About, Answer as Looked, Channel, Found, MapAt, Photo, Question,
+    About, Answer, AnswerContent, Channel, MapAt, Photo, Question,
 };
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, DiskResponse, Effect};
 
 /// The questions about photos to the worker.
 pub fn questions(effects: &[Effect]) -> Vec<Question> {
     let asked = work(effects).into_iter();
     let asked = asked.filter_map(|work| match work {
-        Work::Photo(question) => Some(question.clone()),
+        WorkerCommand::Photo(question) => Some(question.clone()),
         _ => None,
     });
     asked.collect()
@@ -46,15 +46,15 @@ fn channel(channel: usize, mean: f32, at: Option<(usize, usize)>) -> Channel {
 }
 
 /// A worker's answer: eight channels of a layer with positions.
-pub fn found(question: &Question) -> Found {
+pub fn found(question: &Question) -> AnswerContent {
     match &question.about {
-        About::Photo | About::Listed => Found::Photo(Arc::new(photo())),
+        About::Photo | About::Listed => AnswerContent::Photo(Arc::new(photo())),
         About::Channels { layer, .. } => {
             let at = (layer != "head/logits").then_some((3, 5));
             let channels = (0..8).map(|index| channel(20 - index, 3.0 - 0.25 * index as f32, at));
-            Found::Channels(channels.collect())
+            AnswerContent::Channels(channels.collect())
         }
-        About::Class { .. } => Found::Class(picture()),
+        About::Class { .. } => AnswerContent::Class(picture()),
     }
 }
 
@@ -63,7 +63,7 @@ fn answered(explorer: &mut Driver, effects: &[Effect]) {
     let mut open = questions(effects);
     while let Some(question) = open.pop() {
         let found = Ok(found(&question));
-        let effects = explorer.report(WorkerEvent::Photo(Looked { question, found }));
+        let effects = explorer.report(WorkerEvent::Photo(Answer { question, found }));
         open.extend(questions(&effects));
     }
 }
@@ -193,7 +193,7 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     explorer.answer(DiskResponse::Runs(vec![entry]));
     let effects = paste(&mut explorer, "/photos/cat.jpg");
     let asked = questions(&effects);
-    explorer.report(WorkerEvent::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Answer {
         question: asked[0].clone(),
         found: Ok(found(&asked[0])),
     }));
@@ -206,12 +206,11 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
         about,
         ..asked[0].clone()
     };
-    let effects = explorer.report(WorkerEvent::Photo(Looked {
+    let effects = explorer.report(WorkerEvent::Photo(Answer {
         found: Ok(found(&question)),
         question,
     }));
-    let is_loaded =
-        |effect: &Effect| matches!(effect, Effect::LoadPicture(id, _) if *id == record.id);
+    let is_loaded = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::LoadPicture(id, _)) if *id == record.id);
     assert!(effects.iter().any(is_loaded), "{effects:?}");
 }
 
@@ -223,7 +222,7 @@ fn brackets_turn_the_layers_and_an_answer_for_another_layer_is_dropped() {
     assert!(matches!(&asked[0].about, About::Channels { layer, .. } if layer == "head/logits"));
     let effects = explorer.press("]");
     let late = Ok(found(&asked[0]));
-    explorer.report(WorkerEvent::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Answer {
         question: asked[0].clone(),
         found: late,
     }));
@@ -322,7 +321,7 @@ fn a_map_that_cannot_be_made_says_why() {
     let mut explorer = looking(120, 40);
     let asked = questions(&explorer.press("a"));
     let found = Err("head has no class activation map".into());
-    explorer.report(WorkerEvent::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Answer {
         question: asked[0].clone(),
         found,
     }));
@@ -370,7 +369,7 @@ fn a_photo_that_cannot_be_opened_is_named_and_the_one_before_comes_back() {
     let mut explorer = looking(120, 40);
     let asked = questions(&paste(&mut explorer, "/photos/no.png"));
     let found = Err("/photos/no.png: not a PNG, JPEG or WebP picture but a text file".into());
-    explorer.report(WorkerEvent::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Answer {
         question: asked[0].clone(),
         found,
     }));
@@ -387,7 +386,7 @@ fn a_photo_that_cannot_be_opened_is_named_and_the_one_before_comes_back() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let asked = questions(&paste(&mut explorer, "/photos/no.png"));
     let found = Err("/photos/no.png: No such file or directory".into());
-    explorer.report(WorkerEvent::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Answer {
         question: asked[0].clone(),
         found,
     }));
@@ -430,7 +429,7 @@ fn names_from_files_control_nothing() {
     let asked = questions(&explorer.press("enter"));
     let found = Err("/photos/\u{1b}[2J\u{202e}x: damaged".into());
     assert!(!explorer.screen().contains('\u{202e}'));
-    explorer.report(WorkerEvent::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Answer {
         question: asked[0].clone(),
         found,
     }));

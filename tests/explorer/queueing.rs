@@ -3,9 +3,9 @@
 use super::support::{Driver, work};
 use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, Effect};
 use ziggurat::tui::app::Panel;
 use ziggurat::tui::showing::Showing;
 
@@ -25,7 +25,7 @@ fn enter_starts_what_is_selected_at_once() {
     assert!(
         effects
             .iter()
-            .any(|effect| matches!(effect, Effect::SaveQueue(_)))
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::SaveQueue(_))))
     );
 }
 
@@ -139,7 +139,7 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
     let cancelled: Vec<_> = work(&effects)
         .into_iter()
         .filter_map(|work| match work {
-            Work::Cancel(job) => Some(*job),
+            WorkerCommand::Cancel(job) => Some(*job),
             _ => None,
         })
         .collect();
@@ -152,7 +152,7 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
         !explorer
             .press("d")
             .iter()
-            .any(|effect| matches!(effect, Effect::Remove(_)))
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::Remove(_))))
     );
     for job in cancelled {
         explorer.report(WorkerEvent::Cancelled { job });
@@ -234,7 +234,7 @@ fn a_run_that_failed_waits_again_when_it_is_asked_for_again() {
     });
     let effects = explorer.press("enter");
     assert_eq!(Driver::started(&effects), jobs);
-    let is_saved = |effect: &Effect| matches!(effect, Effect::SaveQueue(_));
+    let is_saved = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::SaveQueue(_)));
     assert!(effects.iter().any(is_saved));
     assert!(explorer.screen().contains("1 run retried"));
 }
@@ -243,9 +243,15 @@ fn a_run_that_failed_waits_again_when_it_is_asked_for_again() {
 fn pause_cancel_retry_reorder_and_clear() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
-    assert!(matches!(work(&explorer.press("P"))[..], [Work::Pause]));
+    assert!(matches!(
+        work(&explorer.press("P"))[..],
+        [WorkerCommand::Pause]
+    ));
     explorer.report(WorkerEvent::Paused(true));
-    assert!(matches!(work(&explorer.press("P"))[..], [Work::Resume]));
+    assert!(matches!(
+        work(&explorer.press("P"))[..],
+        [WorkerCommand::Resume]
+    ));
     explorer.report(WorkerEvent::Paused(false));
     explorer.press("j enter j enter j enter");
     assert_eq!(explorer.app.queue.waiting(), 3);
@@ -260,7 +266,7 @@ fn pause_cancel_retry_reorder_and_clear() {
     explorer.press("x");
     assert_eq!(explorer.app.queue.waiting(), 2);
     let effects = explorer.press("g g x");
-    assert!(matches!(work(&effects)[0], Work::Cancel(job) if *job == jobs[0]));
+    assert!(matches!(work(&effects)[0], WorkerCommand::Cancel(job) if *job == jobs[0]));
     let late = explorer.report(WorkerEvent::Cancelled { job: jobs[0] });
     assert!(work(&late).is_empty());
     let next = Driver::started(&effects);
@@ -285,7 +291,7 @@ fn a_cancelled_run_comes_back_with_undo_and_its_pause_ends_with_it() {
     let effects = explorer.press("tab x");
     assert!(matches!(
         work(&effects)[..],
-        [Work::Cancel(job), Work::Resume] if *job == jobs[0]
+        [WorkerCommand::Cancel(job), WorkerCommand::Resume] if *job == jobs[0]
     ));
     assert!(!explorer.app.paused && explorer.app.queue.is_empty());
     assert_eq!(Driver::started(&explorer.press("u")).len(), 1);
@@ -345,7 +351,7 @@ fn quitting_keeps_the_queue() {
     explorer.press("2 enter j enter");
     let effects = explorer.press("q");
     let kept = effects.iter().find_map(|effect| match effect {
-        Effect::SaveQueue(queue) => Some(queue.jobs().len()),
+        Effect::Disk(DiskRequest::SaveQueue(queue)) => Some(queue.jobs().len()),
         _ => None,
     });
     assert_eq!(kept, Some(2));
@@ -365,7 +371,7 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
     assert!(
         effects
             .iter()
-            .any(|effect| matches!(effect, Effect::SaveQueue(_)))
+            .any(|effect| matches!(effect, Effect::Disk(DiskRequest::SaveQueue(_))))
     );
     let queued = explorer.app.queue.jobs()[0]
         .spec
@@ -406,7 +412,7 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
 }
 
 #[test]
-fn the_runs_of_a_sweep_can_be_told_apart() {
+fn the_runs_of_a_sweep_can_be_distinguished() {
     let mut explorer = Driver::new(Protocol::Kitty, 160, 40);
     explorer.press("2 w");
     explorer.write("steps=80,96 blur=1,2");

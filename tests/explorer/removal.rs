@@ -3,13 +3,13 @@
 use super::finished::{explorer, newest_message};
 use super::support::flamingo;
 use ziggurat::runs::history::HistoryEntry;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect};
 use ziggurat::tui::showing::Showing;
 
 /// The runs that are to be removed.
 fn removed(effects: Vec<Effect>) -> Vec<String> {
     let removed = effects.into_iter().filter_map(|effect| match effect {
-        Effect::Remove(ids) => Some(ids),
+        Effect::Disk(DiskRequest::Remove(ids)) => Some(ids),
         _ => None,
     });
     removed.flatten().collect()
@@ -20,7 +20,7 @@ fn what_is_deleted_can_be_brought_back() {
     let mut explorer = explorer();
     let effects = explorer.press("space space d");
     let ids = effects.iter().find_map(|effect| match effect {
-        Effect::Remove(ids) => Some(ids.clone()),
+        Effect::Disk(DiskRequest::Remove(ids)) => Some(ids.clone()),
         _ => None,
     });
     let ids = ids.unwrap();
@@ -28,12 +28,17 @@ fn what_is_deleted_can_be_brought_back() {
     explorer.answer(DiskResponse::Removed(ids.clone()));
     assert_eq!(explorer.app.browser.history.len(), 3);
     let effects = explorer.press("u");
-    assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids));
+    assert!(matches!(&effects[..], [Effect::Disk(DiskRequest::Restore(back)), ..] if *back == ids));
     // What the disk could not restore is restored by the next key.
     explorer.answer(DiskResponse::NotRestored(ids[1..].to_vec()));
     let effects = explorer.press("u");
-    assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids[1..]));
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
+    assert!(
+        matches!(&effects[..], [Effect::Disk(DiskRequest::Restore(back)), ..] if *back == ids[1..])
+    );
+    assert!(!matches!(
+        explorer.press("u")[..],
+        [Effect::Disk(DiskRequest::Restore(_)), ..]
+    ));
 }
 
 #[test]
@@ -44,7 +49,7 @@ fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
     let removed: Vec<String> = effects
         .into_iter()
         .filter_map(|effect| match effect {
-            Effect::Remove(ids) => Some(ids),
+            Effect::Disk(DiskRequest::Remove(ids)) => Some(ids),
             _ => None,
         })
         .flatten()
@@ -65,12 +70,15 @@ fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
     assert_eq!(explorer.app.browser.history.len(), listed - 2);
     for expected in [&removed[2], &removed[1]] {
         let effects = explorer.press("u");
-        let [Effect::Restore(back), ..] = &effects[..] else {
+        let [Effect::Disk(DiskRequest::Restore(back)), ..] = &effects[..] else {
             panic!("{effects:?}")
         };
         assert_eq!(back, std::slice::from_ref(expected));
     }
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
+    assert!(!matches!(
+        explorer.press("u")[..],
+        [Effect::Disk(DiskRequest::Restore(_)), ..]
+    ));
 }
 
 #[test]
@@ -87,7 +95,7 @@ fn of_runs_that_were_removed_in_part_those_that_are_gone_can_be_restored() {
     assert_eq!(explorer.app.browser.history.len(), 4);
     let effects = explorer.press("u");
     assert!(
-        matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids[..1]),
+        matches!(&effects[..], [Effect::Disk(DiskRequest::Restore(back)), ..] if *back == ids[..1]),
         "{effects:?}"
     );
 }
@@ -145,7 +153,7 @@ fn export_asks_where_to_and_says_where_it_went() {
     explorer.write("/tmp/a.gif");
     let effects = explorer.press("enter");
     assert!(
-        matches!(&effects[..], [Effect::Export(ids, path)] if ids.len() == 1 && path.ends_with("a.gif"))
+        matches!(&effects[..], [Effect::Disk(DiskRequest::Export(ids, path))] if ids.len() == 1 && path.ends_with("a.gif"))
     );
     explorer.answer(DiskResponse::Exported("/tmp/a.gif".into()));
     assert!(explorer.screen().contains("exported: /tmp/a.gif"));
@@ -157,7 +165,7 @@ fn an_export_that_fails_keeps_its_path_and_says_why() {
     explorer.press("x ctrl-u");
     explorer.write("/no/a.png");
     let effects = explorer.press("enter");
-    let [Effect::Export(ids, path)] = &effects[..] else {
+    let [Effect::Disk(DiskRequest::Export(ids, path))] = &effects[..] else {
         panic!("{effects:?}");
     };
     let refused = DiskResponse::NotExported {
@@ -172,7 +180,7 @@ fn an_export_that_fails_keeps_its_path_and_says_why() {
     explorer.write("/a.png");
     let effects = explorer.press("enter");
     assert!(
-        matches!(&effects[..], [Effect::Export(same, path)] if same == ids && path.ends_with("a.png")),
+        matches!(&effects[..], [Effect::Disk(DiskRequest::Export(same, path))] if same == ids && path.ends_with("a.png")),
         "{effects:?}"
     );
 }

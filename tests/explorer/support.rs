@@ -11,13 +11,13 @@ use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layout;
 use ziggurat::model::{Classes, Layer, ReceptiveField};
 use ziggurat::runs::queue::{Job, JobId};
-use ziggurat::runs::worker::{BatchProgress, ModelInfo, WorkerCommand as Work, WorkerEvent};
-use ziggurat::runs::{EndReason, Record, Spec};
+use ziggurat::runs::worker::{BatchProgress, ModelInfo, WorkerCommand, WorkerEvent};
+use ziggurat::runs::{Record, Spec};
 use ziggurat::terminal::{ColourDepth, Protocol, Route, Terminal};
 use ziggurat::tui::action::{Action, DiskResponse, Effect};
-use ziggurat::tui::app::{App, Environment};
 use ziggurat::tui::keys::{Keymap, Keys};
 use ziggurat::tui::theme::Themes;
+use ziggurat::tui::{App, Environment};
 use ziggurat::tui::{update, view};
 
 pub struct Driver {
@@ -116,6 +116,7 @@ impl Driver {
             favourites: PathBuf::from("/favourites"),
             history: PathBuf::from("/history"),
             folder: PathBuf::from("/models"),
+            user_folder: Some(PathBuf::from("/home/ada")),
         };
         let keymap = Keymap::new(&[]).0;
         let app = App::new(environment, keymap, "dark", "toy".into());
@@ -275,7 +276,6 @@ impl Driver {
     }
 }
 
-/// A finished run of a class.
 /// The queue of another explorer after these keys.
 pub fn queue_of_another(keys: &str) -> Vec<Job> {
     let mut other = Driver::new(Protocol::Kitty, 80, 24);
@@ -290,6 +290,7 @@ pub fn left_in_another_model() -> DiskResponse {
     DiskResponse::Orphans(left)
 }
 
+/// A finished run of a class.
 pub fn flamingo(seed: u64) -> Record {
     let spec = Spec::new(
         ("toy", &network().hash),
@@ -316,23 +317,13 @@ pub fn unit(index: usize) -> Unit {
 
 pub fn record(spec: Spec, score: f32) -> Record {
     Record {
-        id: spec.id(),
-        spec,
-        provider: "cpu".into(),
         versions: ["0".into(), "1".into()],
-        score,
         probability: Some(0.9),
-        reached: Some(true),
         top: vec![(4, 0.9), (0, 0.05)],
-        verdicts: Vec::new(),
         octaves: vec![1, 1],
-        scores: vec![0.0, score],
         seconds: 7.0,
-        batch: 1,
-        together: None,
-        companions: Vec::new(),
-        ended: EndReason::Finished,
         time: 5000,
+        ..crate::records::record(spec, score)
     }
 }
 
@@ -343,7 +334,7 @@ pub fn picture() -> Arc<RgbImage> {
 }
 
 /// What the worker is asked, without the runs.
-pub fn work(effects: &[Effect]) -> Vec<&Work> {
+pub fn work(effects: &[Effect]) -> Vec<&WorkerCommand> {
     effects
         .iter()
         .filter_map(|effect| match effect {

@@ -48,7 +48,7 @@ fn what_a_file_states_of_its_input_is_followed() {
         assert_eq!(found["preprocessing_source"], source);
         let shown = printed(&["doctor", &model]).result;
         assert!(
-            shown.contains(source) && shown.contains("named by labels.txt: apple; bruise; scab"),
+            shown.contains(source) && shown.contains("names from labels.txt: apple; bruise; scab"),
             "{shown}"
         );
     }
@@ -115,7 +115,7 @@ fn timm_and_hugging_face_leave_a_description() {
     assert!(
         printed(&["doctor", &model])
             .result
-            .contains("activation sigmoid (says config.json)")
+            .contains("activation sigmoid (from config.json)")
     );
 }
 

@@ -29,7 +29,7 @@ fn network(
     middle: impl FnOnce(&mut Builder, &str) -> String,
 ) -> ModelProto {
     let image = ("x", &[1, 3, size, size][..], Fill::Uniform);
-    let problem = Problem::of(ElementType::F32, opset, &[image], |b| {
+    let problem = Problem::new(ElementType::F32, opset, &[image], |b| {
         let stem = convolution(b, "x", [16, 3, 3, 3], 1, 1);
         let maps = middle(b, &stem);
         vec![convolution(b, &maps, [32, 16, 1, 1], 1, 1)]

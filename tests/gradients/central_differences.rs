@@ -75,7 +75,7 @@ impl Direction {
 
 impl Numeric {
     /// Measures with the usual step of the problem's type.
-    pub fn of(problem: &Problem, seed: u64) -> Result<Self, String> {
+    pub fn new(problem: &Problem, seed: u64) -> Result<Self, String> {
         Self::with_step(problem, seed, precision(problem.elem).step)
     }
 
@@ -342,7 +342,7 @@ impl Function {
 impl Problem {
     /// Whether both lowerings agree with central differences.
     pub fn check(&self) -> Result<(), String> {
-        let numeric = Numeric::of(self, 3)?;
+        let numeric = Numeric::new(self, 3)?;
         DEVICES.iter().try_for_each(|&device| {
             let options = Options {
                 device,

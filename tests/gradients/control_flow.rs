@@ -5,7 +5,7 @@ use crate::central_differences::{Fill, Numeric, Problem, random};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::autodiff::Options;
-use ziggurat::onnx::passes::{constant_folding, inline_functions, upgrade_opset};
+use ziggurat::onnx::passes::{self, Pass, Passes, constant_folding};
 use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, FunctionProto, GraphProto, ModelProto, NodeProto,
     OperatorSetIdProto, TensorProto,
@@ -101,12 +101,12 @@ pub fn decomposed(model: ModelProto, outputs: &[&str]) -> Graph {
         outputs: outputs.iter().map(|name| name.to_string()).collect(),
         kinks: Vec::new(),
     };
-    let before = Numeric::of(&problem(Graph::new(model.clone()).unwrap()), 3).unwrap();
-    let plain = inline_functions::inline(upgrade_opset::upgrade(model).unwrap()).unwrap();
+    let before = Numeric::new(&problem(Graph::new(model.clone()).unwrap()), 3).unwrap();
+    let normalized = Passes::without(&[Pass::Precision])
+        .normalize(model)
+        .unwrap();
     let dims: &[usize] = &DIMS;
-    let graph =
-        constant_folding::fold(&OnnxRuntime, &Graph::new(plain).unwrap(), &[&[("x", dims)]])
-            .unwrap();
+    let graph = constant_folding::fold(&OnnxRuntime, &normalized, &[&[("x", dims)]]).unwrap();
     before
         .compare(&problem(graph.clone()), &Options::default())
         .unwrap();
@@ -149,7 +149,7 @@ fn function(
 }
 
 #[test]
-fn functions_are_taken_apart_with_their_attributes_and_those_they_call() {
+fn functions_are_inlined_with_their_attributes_and_those_they_call() {
     let mut share = function(
         "share",
         &["v", "high"],
@@ -227,7 +227,7 @@ fn functions_are_taken_apart_with_their_attributes_and_those_they_call() {
 }
 
 #[test]
-fn functions_of_an_older_opset_are_brought_to_today_by_themselves() {
+fn functions_of_an_older_opset_are_upgraded_separately() {
     let old = function(
         "old",
         &["v"],
@@ -251,8 +251,7 @@ fn functions_of_an_older_opset_are_brought_to_today_by_themselves() {
         &["y"],
     );
     model.functions = vec![old];
-    let plain = inline_functions::inline(upgrade_opset::upgrade(model).unwrap()).unwrap();
-    let graph = Graph::new(plain).unwrap();
+    let graph = passes::normalize(model).unwrap();
     let upgraded = ["Unsqueeze", "Shape", "Flatten", "Softmax", "Reshape"];
     assert_eq!((ops(&graph).as_slice(), graph.opset()), (&upgraded[..], 18));
 }

@@ -158,11 +158,11 @@ const CONTRIBUTED: &[&str] = &[
 ];
 
 #[test]
-fn gradients_pass_levels_whose_scale_the_picture_makes() {
+fn gradients_pass_quantized_values_whose_scale_depends_on_the_picture() {
     for (op, dims, rounded, plain) in networks() {
         let of = |build: Build| {
             let inputs = [("x", dims.as_slice(), Fill::Uniform)];
-            let problem = Problem::of(ElementType::F32, 18, &inputs, |b| vec![build(b)]);
+            let problem = Problem::new(ElementType::F32, 18, &inputs, |b| vec![build(b)]);
             problem.with_ops_of("com.microsoft", CONTRIBUTED)
         };
         let [rounded, plain] = [of(rounded), of(plain)];

@@ -22,7 +22,7 @@ fn experimental_operators_are_read_as_what_they_compute() {
     ];
     for (op, attributes) in gone {
         let inputs = [("x", &[2, 3, 2, 4][..], Fill::Uniform)];
-        let problem = Problem::of(ElementType::F32, 8, &inputs, |b| {
+        let problem = Problem::new(ElementType::F32, 8, &inputs, |b| {
             vec![b.emit(op, &["x"], &attributes)]
         });
         problem

@@ -32,7 +32,7 @@ fn the_parts_make_what_the_fused_operator_makes() {
 }
 
 #[test]
-fn a_fused_form_that_cannot_be_taken_apart_runs_but_is_refused_with_its_reason() {
+fn a_fused_form_that_cannot_be_decomposed_runs_but_is_refused_with_its_reason() {
     let case = cases::cumulated_attention();
     let problem = case.problem(ElementType::F32, 18);
     let outputs = run(&problem, &problem.graph, &problem.outputs).unwrap();
@@ -67,7 +67,7 @@ fn packed_queries_keys_and_values_are_those_that_are_not() {
         b.emit("Reshape", &[&part, &dims], &[])
     };
     let of = |inputs: &[(&str, &[usize], Fill)], build: &dyn Fn(&mut Builder) -> [String; 3]| {
-        let problem = Problem::of(ElementType::F32, 18, inputs, attending(build));
+        let problem = Problem::new(ElementType::F32, 18, inputs, attending(build));
         problem.with_ops_of("com.microsoft", &["MultiHeadAttention"])
     };
     let none = String::new;
@@ -81,7 +81,7 @@ fn packed_queries_keys_and_values_are_those_that_are_not() {
             of(&others, &|_| ["q".into(), "x".into(), none()]),
         ),
     ] {
-        let numeric = Numeric::of(&apart, 1).unwrap();
+        let numeric = Numeric::new(&apart, 1).unwrap();
         for device in DEVICES {
             let options = Options {
                 device,

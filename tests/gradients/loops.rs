@@ -103,7 +103,7 @@ fn refusal(model: ModelProto) -> String {
         .iter()
         .find(|node| node.is_op("Loop"))
         .unwrap();
-    let why = control_flow::SkipReasons::of(&graph, &Types::default())
+    let why = control_flow::SkipReasons::new(&graph, &Types::default())
         .find(node)
         .unwrap();
     let message = analyze(&graph, &Types::default(), "x")["last"].to_string();
@@ -113,7 +113,7 @@ fn refusal(model: ModelProto) -> String {
 }
 
 #[test]
-fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
+fn a_loop_that_stays_and_reads_the_picture_directly_is_no_constant() {
     let mut model = counting(16, "from picture");
     let graph = model.graph.as_mut().unwrap();
     // Nothing that it is given depends on the picture, but for what its body reads.
@@ -173,7 +173,7 @@ fn many_loops_that_do_not_end_are_given_up_together() {
     let begin = Instant::now();
     assert!(control_flow::resolve(&graph, &[]).unwrap().is_none());
     assert!(begin.elapsed() < Duration::from_secs(20));
-    let why = control_flow::SkipReasons::of(&graph, &Types::default())
+    let why = control_flow::SkipReasons::new(&graph, &Types::default())
         .find(graph.nodes().last().unwrap())
         .unwrap();
     assert!(why.starts_with("it runs for more than "), "{why}");

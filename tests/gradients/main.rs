@@ -41,7 +41,7 @@ fn check(cases: Vec<Case>, devices: &[Device]) {
     for case in cases {
         for &elem in case.elems() {
             let problem = case.problem(elem, case.opsets(OPSETS)[0]);
-            let numeric = match Numeric::of(&problem, 1) {
+            let numeric = match Numeric::new(&problem, 1) {
                 Ok(numeric) => numeric,
                 Err(problem) => {
                     failures.push(format!("{elem:?}, {case:?}: {problem}"));

@@ -24,7 +24,7 @@ fn attribute(
 
 #[test]
 fn a_value_read_many_times_gathers_all_contributions() {
-    let problem = Problem::of(
+    let problem = Problem::new(
         ElementType::F64,
         18,
         &[X, ("y", &[3, 1], Fill::Uniform)],
@@ -54,7 +54,7 @@ fn a_value_read_many_times_gathers_all_contributions() {
 
 #[test]
 fn sources_may_lie_within_the_graph_and_one_behind_another() {
-    let problem = Problem::of(ElementType::F64, 18, &[X], |b| {
+    let problem = Problem::new(ElementType::F64, 18, &[X], |b| {
         let inner = b.emit("Exp", &["x"], &[]);
         let square = b.emit("Mul", &[&inner, &inner], &[]);
         vec![b.emit("Sigmoid", &[&square], &[]), inner, square]
@@ -80,7 +80,7 @@ fn sources_may_lie_within_the_graph_and_one_behind_another() {
 
 #[test]
 fn constant_nodes_count_as_constants() {
-    let mut problem = Problem::of(
+    let mut problem = Problem::new(
         ElementType::F32,
         18,
         &[("x", &[3, 5], Fill::Spaced)],
@@ -199,7 +199,7 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
         ),
     ];
     for (opset, op, attributes, outputs) in old {
-        let problem = Problem::of(ElementType::F32, opset, &[x4], |b| {
+        let problem = Problem::new(ElementType::F32, opset, &[x4], |b| {
             b.emit_many(op, &["x"], &attributes, outputs)
         });
         problem
@@ -214,7 +214,7 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
         (10, "Resize", [1.0, 1.0, 0.45, 0.7], "nearest"),
         (10, "Resize", [1.0, 1.0, 1.5, 0.6], "linear"),
     ] {
-        let problem = Problem::of(ElementType::F32, opset, &[picture], |b| {
+        let problem = Problem::new(ElementType::F32, opset, &[picture], |b| {
             let scales = b.floats(&[4], &scales);
             vec![b.emit(op, &["x", &scales], &[("mode", mode.into())])]
         });
@@ -222,12 +222,12 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
             .check()
             .unwrap_or_else(|error| panic!("{op}-{opset} {scales:?}, {mode}: {error}"));
     }
-    let largest = Problem::of(ElementType::F32, 9, &[x4], |b| {
+    let largest = Problem::new(ElementType::F32, 9, &[x4], |b| {
         let attributes = [("k", 2i64.into()), ("axis", 1i64.into())];
         b.emit_many("TopK", &["x"], &attributes, 2)[..1].to_vec()
     });
     largest.check().unwrap();
-    let normalise = Problem::of(ElementType::F32, 8, &[X], |b| {
+    let normalise = Problem::new(ElementType::F32, 8, &[X], |b| {
         let parameters = [0.5, 2.0, 1.0].map(|scale| b.floats(&[3], &[0.3 * scale, scale, 1.0]));
         let [scale, mean, variance] = parameters;
         let inputs = ["x", &scale, &mean, &mean, &variance];
@@ -243,14 +243,14 @@ fn weights_that_are_no_plain_constants_work_too() {
         .map(|i| (i * 37 % 101) as f32 / 101.0 - 0.5)
         .collect();
     // Computed by a node.
-    let computed = Problem::of(ElementType::F32, 18, &[x], |b| {
+    let computed = Problem::new(ElementType::F32, 18, &[x], |b| {
         let weight = b.floats(&[2, 8, 3, 3], &values);
         let weight = b.emit("Neg", &[&weight], &[]);
         vec![b.emit("Conv", &["x", &weight], &[])]
     });
     computed.check().unwrap();
     // Stored as a list of floats instead of bytes.
-    let listed = Problem::of(ElementType::F32, 18, &[x], |b| {
+    let listed = Problem::new(ElementType::F32, 18, &[x], |b| {
         let weight = TensorProto {
             dims: vec![2, 8, 3, 3],
             data_type: 1,
@@ -267,7 +267,7 @@ fn weights_that_are_no_plain_constants_work_too() {
     });
     listed.check().unwrap();
     // Statistics of a batch normalisation that a node computes.
-    let normalise = Problem::of(ElementType::F32, 18, &[X], |b| {
+    let normalise = Problem::new(ElementType::F32, 18, &[X], |b| {
         let scale = b.floats(&[3], &[0.5, -2.0, 3.0]);
         let variance = b.emit("Exp", &[&scale], &[]);
         vec![b.emit(
@@ -285,7 +285,7 @@ fn local_response_normalisation_of_even_size() {
     let dims: &[usize] = &[2, 7, 2, 3];
     let (alpha, beta, bias) = (1.5f32, 0.6f32, 0.8f32);
     for size in [2i64, 4, 8] {
-        let written_out = Problem::of(ElementType::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
+        let written_out = Problem::new(ElementType::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
             let (before, after) = ((size - 1) / 2, size / 2);
             let square = b.emit("Mul", &["x", "x"], &[]);
             let pads = b.ints(&[0, before, 0, 0, 0, after, 0, 0]);
@@ -305,7 +305,7 @@ fn local_response_normalisation_of_even_size() {
             let power = b.emit("Pow", &[&divisor, &numbers[2]], &[]);
             vec![b.emit("Div", &["x", &power], &[])]
         });
-        let numeric = Numeric::of(&written_out, 5).unwrap();
+        let numeric = Numeric::new(&written_out, 5).unwrap();
         let mut builder = Builder::extend(written_out.graph.clone(), "gradient/");
         let attributes = [
             ("size", size.into()),
@@ -342,7 +342,7 @@ fn local_response_normalisation_of_even_size() {
 fn operators_that_are_gone_are_read_as_what_took_their_place() {
     let picture: (&str, &[usize], Fill) = ("x", &[1, 2, 3, 4], Fill::Uniform);
     for mode in ["nearest", "linear"] {
-        let larger = Problem::of(ElementType::F32, 9, &[picture], |b| {
+        let larger = Problem::new(ElementType::F32, 9, &[picture], |b| {
             let scales = b.floats(&[4], &[1.0, 1.0, 2.0, 3.0]);
             vec![b.emit("Upsample", &["x", &scales], &[("mode", mode.into())])]
         });
@@ -350,14 +350,14 @@ fn operators_that_are_gone_are_read_as_what_took_their_place() {
             .check()
             .unwrap_or_else(|error| panic!("{mode}: {error}"));
     }
-    let put = Problem::of(ElementType::F32, 10, &[picture], |b| {
+    let put = Problem::new(ElementType::F32, 10, &[picture], |b| {
         let indices = b.constant(TensorProto::from_i64("", &[1, 1, 1, 2], &[1, 0]));
         let updates = b.floats(&[1, 1, 1, 2], &[0.5, -0.5]);
         let axis = [("axis", 2i64.into())];
         vec![b.emit("Scatter", &["x", &indices, &updates], &axis)]
     });
     put.check().unwrap_or_else(|error| panic!("{error}"));
-    let regions = Problem::of(ElementType::F32, 10, &[picture], |b| {
+    let regions = Problem::new(ElementType::F32, 10, &[picture], |b| {
         let regions = b.floats(&[1, 4], &[0.25, 0.5, 2.5, 3.0]);
         let batch = b.ints(&[0]);
         let attributes = [
@@ -376,7 +376,7 @@ fn operators_that_are_gone_are_read_as_what_took_their_place() {
 fn attention_takes_its_parts_from_a_transposed_product() {
     const SIZES: [i64; 5] = [1, 4, 3, 2, 5];
     let x: (&str, &[usize], Fill) = ("x", &[4, 30], Fill::Uniform);
-    let problem = Problem::of(ElementType::F64, 18, &[x], |b| {
+    let problem = Problem::new(ElementType::F64, 18, &[x], |b| {
         let sizes = b.ints(&SIZES);
         let apart = b.emit("Reshape", &["x", &sizes], &[]);
         let order = [("perm", vec![2i64, 0, 3, 1, 4].into())];
@@ -395,8 +395,8 @@ fn attention_takes_its_parts_from_a_transposed_product() {
 }
 
 #[test]
-fn what_only_tells_a_type_has_no_gradient() {
-    let problem = Problem::of(ElementType::F64, 18, &[X], |b| {
+fn an_input_that_only_gives_a_type_has_no_gradient() {
+    let problem = Problem::new(ElementType::F64, 18, &[X], |b| {
         let half = b.floats(&[], &[0.5]);
         let half = b.emit("CastLike", &[&half, "x"], &[]);
         let scaled = b.emit("Mul", &["x", &half], &[]);

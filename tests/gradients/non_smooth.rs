@@ -38,7 +38,7 @@ fn a_redirected_rectifier_lets_upward_gradients_through_where_it_blocks() {
         ("Relu", None, ElementType::F64),
     ] {
         for (dims, weights) in shapes {
-            let problem = Problem::of(elem, 18, &[("x", dims, Fill::Spaced)], |b| {
+            let problem = Problem::new(elem, 18, &[("x", dims, Fill::Spaced)], |b| {
                 let [low, high] = [0.25, 0.5].map(|weight| b.scalar(elem, weight).unwrap());
                 let column = b.ints(&[1, 1, 1, 1]);
                 let [low, high] = [low, high].map(|one| b.emit("Reshape", &[&one, &column], &[]));
@@ -112,7 +112,7 @@ fn ties_keep_the_sum_of_the_gradient_and_give_it_to_maxima_alone() {
         ),
     ];
     for (dims, attributes) in pools {
-        let mut problem = Problem::of(ElementType::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
+        let mut problem = Problem::new(ElementType::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
             vec![b.emit("MaxPool", &["x"], &attributes)]
         });
         // Three values only, also below zero: ties in almost every window.
@@ -135,7 +135,7 @@ fn ties_keep_the_sum_of_the_gradient_and_give_it_to_maxima_alone() {
         }
     }
     // Where positions are asked for, the first maximum takes it all, as in PyTorch.
-    let mut flat = Problem::of(
+    let mut flat = Problem::new(
         ElementType::F32,
         18,
         &[("x", &[1, 1, 3, 3], Fill::Uniform)],
@@ -152,7 +152,7 @@ fn ties_keep_the_sum_of_the_gradient_and_give_it_to_maxima_alone() {
 #[test]
 fn rectifiers_pass_nothing_at_their_kinks() {
     for (op, at) in [("Relu", vec![0.0]), ("Clip", vec![0.0, 6.0])] {
-        let mut problem = Problem::of(ElementType::F32, 18, &[("x", &[3], Fill::Uniform)], |b| {
+        let mut problem = Problem::new(ElementType::F32, 18, &[("x", &[3], Fill::Uniform)], |b| {
             let bounds: Vec<String> = at
                 .iter()
                 .map(|&at| b.scalar(ElementType::F32, at).unwrap())
@@ -183,7 +183,7 @@ fn rectifiers_pass_nothing_at_their_kinks() {
 /// As Keras normalises vectors, once TensorFlow has exchanged root and limit: `x · min(1/|x|, limit)`.
 #[test]
 fn a_limit_behind_the_reciprocal_of_a_root_keeps_zero_from_becoming_no_number() {
-    let mut problem = Problem::of(
+    let mut problem = Problem::new(
         ElementType::F32,
         18,
         &[("x", &[2, 3], Fill::Uniform)],
@@ -210,7 +210,7 @@ fn a_limit_behind_the_reciprocal_of_a_root_keeps_zero_from_becoming_no_number() 
 
 #[test]
 fn dropout_in_training_passes_what_it_keeps() {
-    let problem = Problem::of(ElementType::F32, 18, &[("x", &[40], Fill::Positive)], |b| {
+    let problem = Problem::new(ElementType::F32, 18, &[("x", &[40], Fill::Positive)], |b| {
         let ratio = b.floats(&[], &[0.75]);
         let training = b.constant(TensorProto::from_bool("", true));
         let inputs = ["x", ratio.as_str(), &training];

@@ -14,9 +14,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::graph::declared_dims;
-use ziggurat::onnx::passes::{constant_folding, upgrade_opset::upgrade};
+use ziggurat::onnx::passes::{Pass, Passes, constant_folding};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
-use ziggurat::onnx::{ElementType, Graph, file};
+use ziggurat::onnx::{ElementType, file};
 use ziggurat::runtime::{OnnxRuntime, Package, package, testing};
 
 const PACKAGE: Package = Package {
@@ -169,7 +169,7 @@ fn problems(
     let others = given.iter().filter(|tensor| tensor.name != input.name);
     let graph = model.graph.get_or_insert_default();
     graph.initializer.extend(others.cloned());
-    let graph = upgrade(model).and_then(Graph::new);
+    let graph = Passes::without(&[Pass::Precision]).normalize(model);
     let graph = graph.map_err(|error| error.to_string())?;
     // As a network is when it is opened: what depends on the input's dimensions alone is constant.
     testing::library();

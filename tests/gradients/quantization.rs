@@ -30,7 +30,7 @@ pub fn levels(b: &mut Builder, elem: ElementType, values: &[i8]) -> String {
 
 /// What comes back to x for cotangents of 1, 2, 3, …
 fn back(build: impl Fn(&mut Builder) -> String) -> (Problem, Vec<ArrayD<f64>>) {
-    let problem = Problem::of(ElementType::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
+    let problem = Problem::new(ElementType::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
         vec![build(b)]
     });
     let cotangents =
@@ -159,7 +159,7 @@ fn levels_may_be_pooled_split_and_sliced_on_the_way() {
         ),
     ];
     for (op, step, taken) in steps {
-        let problem = Problem::of(ElementType::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
+        let problem = Problem::new(ElementType::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
             let scale = b.floats(&[], &[0.02]);
             let zero_point = levels(b, ElementType::U8, &[-128]);
             let rounded = b.emit("QuantizeLinear", &["x", &scale, &zero_point], &[]);

@@ -312,8 +312,8 @@ fn operators_on_levels_have_the_gradients_of_those_on_numbers() {
 
 fn compare((op, dims, on_levels, on_numbers): (&str, Vec<usize>, Levels, Numbers), domain: &str) {
     let inputs = [("x", dims.as_slice(), Fill::Uniform)];
-    let plain = Problem::of(ElementType::F32, 18, &inputs, |b| vec![on_numbers(b)]);
-    let quantised = Problem::of(ElementType::F32, 18, &inputs, |b| {
+    let plain = Problem::new(ElementType::F32, 18, &inputs, |b| vec![on_numbers(b)]);
+    let quantised = Problem::new(ElementType::F32, 18, &inputs, |b| {
         let [xs, ys] = SCALES.map(|scale| b.floats(&[], &[scale]));
         let [xz, yz] = [-128, 100].map(|zero_point| levels(b, ElementType::U8, &[zero_point]));
         let x = b.emit("QuantizeLinear", &["x", &xs, &xz], &[]);

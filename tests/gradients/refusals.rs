@@ -18,7 +18,7 @@ fn refusal(problem: &Problem) -> String {
 
 #[test]
 fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
-    let problem = Problem::of(ElementType::F32, 18, &[X], |b| {
+    let problem = Problem::new(ElementType::F32, 18, &[X], |b| {
         let squashed = b.emit("Tanh", &["x"], &[]);
         let (start, end, axis) = (b.ints(&[0]), b.ints(&[3]), b.ints(&[2]));
         let square = b.emit("Slice", &[&squashed, &start, &end, &axis], &[]);
@@ -49,7 +49,7 @@ fn a_branch_that_the_data_decides_is_named() {
         output: vec![untyped_value("made")],
         ..Default::default()
     };
-    let problem = Problem::of(ElementType::F32, 18, &[X], |b| {
+    let problem = Problem::new(ElementType::F32, 18, &[X], |b| {
         let squashed = b.emit_named("squashed", "Tanh", &["x"], &[]).unwrap();
         let largest = b.emit("ReduceMax", &["x"], &[("keepdims", 0i64.into())]);
         let zero = b.floats(&[], &[0.0]);
@@ -80,7 +80,7 @@ fn a_branch_that_the_data_decides_is_named() {
 #[test]
 fn a_form_that_a_rule_does_not_cover_says_why() {
     let refused = |inputs: &[(&str, &[usize], Fill)], build: &dyn Fn(&mut Builder) -> String| {
-        refusal(&Problem::of(ElementType::F32, 18, inputs, |b| {
+        refusal(&Problem::new(ElementType::F32, 18, inputs, |b| {
             vec![build(b)]
         }))
     };
@@ -136,7 +136,7 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
 
 #[test]
 fn what_the_objective_does_not_depend_on_is_named() {
-    let sign = Problem::of(ElementType::F32, 18, &[X], |b| {
+    let sign = Problem::new(ElementType::F32, 18, &[X], |b| {
         vec![b.emit_named("s", "Sign", &["x"], &[]).unwrap()]
     });
     assert_eq!(
@@ -148,7 +148,7 @@ fn what_the_objective_does_not_depend_on_is_named() {
         Differentiability::Independent
     );
 
-    let rounded = Problem::of(ElementType::F32, 18, &[X], |b| {
+    let rounded = Problem::new(ElementType::F32, 18, &[X], |b| {
         let whole = b.emit(
             "Cast",
             &["x"],
@@ -168,7 +168,7 @@ fn what_the_objective_does_not_depend_on_is_named() {
         Differentiability::Independent
     );
 
-    let other = Problem::of(
+    let other = Problem::new(
         ElementType::F32,
         18,
         &[X, ("y", &[2], Fill::Uniform)],

@@ -4,6 +4,8 @@
 mod commands;
 mod crashes;
 mod figures;
+#[path = "../common/records.rs"]
+mod records;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 
@@ -13,8 +15,7 @@ use sandbox::Sandbox;
 use serde_json::Value;
 use std::ops::Deref;
 use std::path::Path;
-use ziggurat::ascent::{Kind, Objective, Settings, Unit};
-use ziggurat::runs::{EndReason, Record, Spec, history};
+use ziggurat::runs::{Record, history};
 
 /// An empty history, and `ziggurat history` on it.
 struct History {
@@ -67,36 +68,12 @@ fn picture(seed: u64) -> RgbImage {
 
 /// A finished run of a class. The score is the seed; the time is the seed, in seconds since 1970.
 fn record(target: &str, seed: u64) -> Record {
-    let objective = Objective {
-        kind: Kind::Class,
-        value: "logits".into(),
-    };
     let card = &ziggurat::model::card::published()[0].card;
     let classes = card.classes().unwrap().unwrap();
-    let unit = Unit {
-        index: classes.find(target).unwrap_or(5000),
-        position: (0, 0),
-    };
-    let model = ("efficientnet-lite0", "b4d978b015c2");
-    let spec = Spec::new(model, (target, objective, unit), seed, Settings::default());
+    let class = classes.find(target).unwrap_or(5000);
     Record {
-        id: spec.id(),
-        spec,
-        provider: "cpu".into(),
-        versions: ["0.1.0".into(), "1.32.0".into()],
-        score: seed as f32,
-        probability: Some(0.5),
-        top: Vec::new(),
-        verdicts: Vec::new(),
-        octaves: Vec::new(),
-        reached: Some(true),
         scores: (0..192).map(|step| step as f32 / 7.0).collect(),
-        seconds: 2.0,
-        batch: 1,
-        together: None,
-        companions: Vec::new(),
-        ended: EndReason::Finished,
-        time: seed,
+        ..records::record(records::class_spec(target, class, seed), seed as f32)
     }
 }
 

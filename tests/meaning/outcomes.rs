@@ -34,7 +34,7 @@ fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
 }
 
 #[test]
-fn a_class_that_is_not_reached_is_said() {
+fn a_class_that_is_not_reached_is_reported() {
     let sandbox = with_picture();
     let model = write_model(
         &sandbox,

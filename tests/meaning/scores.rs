@@ -19,7 +19,7 @@ fn probabilities_of_independent_classes_are_shown_as_they_are() {
     let message = sandbox.command(&["doctor", &model]).assert().success();
     let message = String::from_utf8(message.get_output().stdout.clone()).unwrap();
     assert!(
-        message.contains("activation sigmoid (by the operators at its end); logits is climbed"),
+        message.contains("activation sigmoid (from its last operators); logits is maximized"),
         "{message}"
     );
 }

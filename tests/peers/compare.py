@@ -120,7 +120,7 @@ class Ziggurat:
         picture = self.folder / f"{self.name}-{target}-{seed}.png"
         command = [sys.executable, "-S", str(pathlib.Path(__file__).with_name("measured.py"))]
         command += [str(self.binary), "run", f"class:{target}", "--seed", str(seed), "--provider", "cpu", "--out", str(picture)]
-        command += ["--again", "--json"]  # anew, even if history holds it
+        command += ["--again", "--json"]  # made again, even if the history has it
         command += (["--model", self.model] if self.model else []) + self.arguments
         report, cost = robust.lines(command)
         self.runs.append({"seconds": report["seconds"], "steps": report["steps"], **cost, "picture": picture})
@@ -187,7 +187,7 @@ def options():
 def main():
     chosen = options()
     processors = sorted(os.sched_getaffinity(0))[: chosen.threads]
-    os.sched_setaffinity(0, processors)  # for the processes started here too: nobody gets more than the others
+    os.sched_setaffinity(0, processors)  # inherited by the processes started here: all get the same
     torch.set_num_threads(len(processors))
     chosen.out.mkdir(parents=True, exist_ok=True)
     network = lite.load(chosen.weights)

@@ -17,7 +17,7 @@ Running
     J="--judge efficientnet_lite1_*.whl --judge efficientnet_lite2_*.whl"
     venv/bin/python tests/peers/judge.py ziggurat target/release/ziggurat FOLDER $J [-- OPTION OF ziggurat run ...]
     venv/bin/python tests/peers/judge.py pictures FOLDER/*.png $J
-`ziggurat` makes a picture of each class in FOLDER, anew even if history holds it, and judges them. `pictures` judges pictures that are
+`ziggurat` makes a picture of each class in FOLDER, even if the history has it, and judges them. `pictures` judges pictures that are
 there: the class of each comes from the JSON file that Ziggurat wrote beside it, or from --classes. It prints a table and, last, one JSON
 line with all figures, those of each picture too ("pictures", in the order given). --sheet writes a contact sheet. To name pictures
 blind, shuffle them (--shuffle) and send the output to a file: its JSON line says of each picture in which cell of the sheet it is
@@ -43,7 +43,7 @@ CLASSES = [
 
 def options():
     arguments, further = sys.argv[1:], []
-    if "--" in arguments:  # apart, because argparse takes what follows for more positional arguments
+    if "--" in arguments:  # separately, because argparse takes what follows for positional arguments
         at = arguments.index("--")
         arguments, further = arguments[:at], arguments[at + 1 :]
     common = argparse.ArgumentParser(add_help=False)
@@ -69,7 +69,7 @@ def options():
     there = modes.add_parser("pictures", parents=[common], help="judge existing pictures")
     there.add_argument("files", type=pathlib.Path, nargs="+", metavar="FILE", help="a picture")
     there.add_argument(
-        "--classes", type=robust.indices, help="indices with commas between them, one a picture (default: from the JSON files beside them)"
+        "--classes", type=robust.indices, help="indices with commas between them, one per picture (default: from the JSON files beside them)"
     )
     chosen = parser.parse_args(arguments)
     chosen.further = further
@@ -110,7 +110,8 @@ def main():
     chosen = options()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    judges = [lite.load(path) for path in chosen.judge]  # first: nobody wants to make forty pictures for a wrong file
+    # First, so that a wrong file is reported before forty pictures are made.
+    judges = [lite.load(path) for path in chosen.judge]
     if chosen.mode == "ziggurat":
         files = made(chosen.binary, chosen.folder, chosen.classes, chosen.seed, chosen.further)
         classes = [class_of(file) for file in files]

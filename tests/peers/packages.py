@@ -153,7 +153,7 @@ def own_answer(session, tensor):
 
 
 def ziggurat(binary, *arguments, partly=False):
-    """The JSON objects that a command of Ziggurat prints, one a line; and what it remarks. `partly`: it may fail after some of them."""
+    """The JSON objects that a command of Ziggurat prints, one per line; and what it remarks. `partly`: it may fail after some of them."""
     done = subprocess.run([str(binary), *map(str, arguments)], check=False, capture_output=True, text=True)
     if done.returncode and not partly:
         sys.exit(f"packages: ziggurat {' '.join(map(str, arguments))}: {done.stderr.strip()}")
@@ -176,7 +176,7 @@ def opened(model):
 def compared(package, unpacked, session, model, binary, name):
     """What both say of a picture in each of its forms."""
     files = forms(package, unpacked, name)
-    # A package would prepare its own view once more; what it said of the view is what it said of the picture.
+    # A package would preprocess its own view again; its result for the view is that for the picture.
     own = {form: own_answer(session, package.prepare(unpacked, files[form])) for form in files if form != "as prepared"}
     own["as prepared"] = own["as it is"]
     found = {}

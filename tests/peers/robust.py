@@ -178,7 +178,7 @@ def indices(text):
 
 
 def lines(command):
-    """The JSON objects that a command prints, one a line. Where it fails, this script ends."""
+    """The JSON objects that a command prints, one per line. Where it fails, this script ends."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         script = pathlib.Path(sys.argv[0]).stem

@@ -198,7 +198,7 @@ def options():
 def main():
     chosen = options()
     processors = sorted(os.sched_getaffinity(0))[: chosen.threads]
-    os.sched_setaffinity(0, processors)  # for the processes started here too: nobody gets more than the others
+    os.sched_setaffinity(0, processors)  # inherited by the processes started here: all get the same
     torch.set_num_threads(len(processors))
     others, rows = Others(processors), []
     for name in chosen.networks:

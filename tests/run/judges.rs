@@ -38,9 +38,9 @@ fn other_models_judge_a_picture_and_their_verdicts_are_kept_and_shown() {
         &flamingo["probability"]
     ));
 
-    // One that is made anew is judged before it is kept.
-    let anew = [&run[..], &judges, &["--again"], &SHORT].concat();
-    assert_eq!(&sandbox.objects(&anew)[0]["verdicts"], &line["verdicts"]);
+    // One that is made again is judged before it is stored.
+    let again = [&run[..], &judges, &["--again"], &SHORT].concat();
+    assert_eq!(&sandbox.objects(&again)[0]["verdicts"], &line["verdicts"]);
     let id = line["id"].as_str().unwrap();
     let shown = sandbox.output(&["history", "show", id]);
     let class = top[0]["name"].as_str().unwrap();

@@ -18,10 +18,10 @@ struct Wide {
 
 impl Wide {
     fn new() -> Self {
-        Self::of(CHANNELS)
+        Self::with_channels(CHANNELS)
     }
 
-    fn of(channels: usize) -> Self {
+    fn with_channels(channels: usize) -> Self {
         let sandbox = Sandbox::with_runtime();
         let model = sandbox.path("wide.onnx");
         classifier_of(&model, 7, false, channels as i64);
@@ -273,7 +273,7 @@ fn missing_lists_what_a_second_pass_makes() {
 fn killed_processes_leave_a_history_that_a_second_pass_completes() {
     // Several batches per shard.
     let count = 96;
-    let wide = Wide::of(count);
+    let wide = Wide::with_channels(count);
     let all = ["--all", &wide.layer];
     let mut processes: Vec<Child> = ["1/4", "2/4", "3/4", "4/4"]
         .iter()

@@ -7,6 +7,8 @@
 mod emulator;
 #[allow(dead_code, reason = "the tests use the rest")]
 mod fixture;
+#[path = "../common/records.rs"]
+mod records;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 
@@ -14,10 +16,9 @@ use emulator::{Emulator, Kind};
 use fixture::{Fixture, QUICK, run_class};
 use std::fs;
 use std::time::{Duration, Instant};
-use ziggurat::ascent::{Kind as Quantity, Objective, Settings, Unit};
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
-use ziggurat::runs::{EndReason, Record, Spec, picture_file};
+use ziggurat::runs::{Record, picture_file};
 
 /// Rows of the longest list.
 const ROWS: usize = 100_000;
@@ -185,35 +186,12 @@ fn fill_history(fixture: &Fixture) {
     let picture =
         image::RgbImage::from_fn(24, 16, |x, y| image::Rgb([10 * x as u8, 15 * y as u8, 7]));
     for seed in 0..RUNS {
-        let objective = Objective {
-            kind: Quantity::Class,
-            value: "logits".into(),
-        };
-        let unit = Unit {
-            index: 130,
-            position: (0, 0),
-        };
-        let model = ("efficientnet-lite0", "b4d978b015c2");
-        let target = format!("goose {seed}");
-        let spec = Spec::new(model, (&target, objective, unit), seed, Settings::default());
+        let spec = records::class_spec(&format!("goose {seed}"), 130, seed);
         let record = Record {
-            id: spec.id(),
-            spec,
-            provider: "cpu".into(),
-            versions: ["0.1.0".into(), "1.32.0".into()],
-            score: seed as f32,
-            probability: Some(0.5),
-            reached: Some(true),
             top: vec![(130, 0.5), (127, 0.2)],
-            verdicts: Vec::new(),
             octaves: vec![2, 1],
             scores: (0..256).map(|step| step as f32 / 7.0).collect(),
-            seconds: 2.0,
-            batch: 1,
-            together: None,
-            companions: Vec::new(),
-            ended: EndReason::Finished,
-            time: seed,
+            ..records::record(spec, seed as f32)
         };
         // Written directly: saving waits for the disk each time.
         let folder = fixture.home.history().join(&record.id);

@@ -326,7 +326,7 @@ fn without_an_answer_the_picture_is_printed_as_half_blocks() {
 }
 
 #[test]
-fn doctor_tells_what_the_terminal_answered() {
+fn doctor_reports_what_the_terminal_answered() {
     for (kind, lines) in [
         (Kind::Kitty, ["answers     kitty", "graphics    kitty"]),
         (Kind::Sixel, ["answers     XTerm", "graphics    sixel"]),

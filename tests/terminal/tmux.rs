@@ -252,7 +252,7 @@ fn a_terminal_that_is_attached_later_gets_the_pictures() {
     let mut client = tmux.client();
     client.arg("attach");
     let mut terminal = Emulator::start(Kind::Placeholders, client);
-    terminal.wait_until("picture sent anew", |_| {
+    terminal.wait_until("picture sent again", |_| {
         let text = std::fs::read(&written).unwrap_or_default();
         String::from_utf8_lossy(&text).contains("_Ga=t,")
     });

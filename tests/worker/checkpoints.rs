@@ -72,7 +72,8 @@ fn a_checkpoint_of_another_version_is_not_resumed_and_a_notice_says_so() {
         WorkerEvent::Started(_) => panic!("it began without a notice"),
         _ => None,
     });
-    let expected = "flamingo: starting anew, because the checkpoint was written by Ziggurat ";
+    let expected =
+        "flamingo: starting from the beginning, because the checkpoint was written by Ziggurat ";
     assert!(notice.starts_with(expected), "{notice}");
     assert!(notice.ends_with("with ONNX Runtime 1.0.0"), "{notice}");
     let resumed_at = seat.wait_for(|report| match report {
@@ -106,7 +107,7 @@ fn a_damaged_checkpoint_is_not_resumed_and_a_notice_says_so() {
         WorkerEvent::Started(_) => panic!("it began without a notice"),
         _ => None,
     });
-    let expected = "flamingo: starting anew, because the checkpoint is damaged";
+    let expected = "flamingo: starting from the beginning, because the checkpoint is damaged";
     assert_eq!(notice, expected);
     assert_eq!(seat.finished(0).1.len(), 6);
     expect_no_checkpoint(&sandbox, &mut seat);

@@ -24,9 +24,9 @@ use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::TargetScope;
-use ziggurat::runs::worker::photo::{About, Found, MapAt, Question};
+use ziggurat::runs::worker::photo::{About, AnswerContent, MapAt, Question};
 use ziggurat::runs::worker::{
-    ModelInfo, OpenOptions, Origin, Watched, Worker, WorkerCommand, WorkerEvent, WorkerPool,
+    ModelInfo, OpenOptions, TransferSource, Watched, Worker, WorkerCommand, WorkerEvent, WorkerPool,
 };
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};

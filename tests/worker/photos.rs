@@ -3,7 +3,7 @@
 use super::*;
 
 /// What the worker finds out of a question.
-fn found(seat: &mut Seat, question: Question) -> Result<Found, String> {
+fn found(seat: &mut Seat, question: Question) -> Result<AnswerContent, String> {
     seat.send(WorkerCommand::Photo(question.clone()));
     seat.wait_for(|report| match report {
         WorkerEvent::Photo(answer) if answer.question == question => Some(answer.found.clone()),
@@ -30,7 +30,7 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
     seat.send(WorkerCommand::Run(batch.clone()));
     seat.stepped(2);
 
-    let Ok(Found::Photo(seen)) = found(&mut seat, question(About::Photo)) else {
+    let Ok(AnswerContent::Photo(seen)) = found(&mut seat, question(About::Photo)) else {
         panic!("no photo");
     };
     assert_eq!(
@@ -47,7 +47,7 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
         rank: Rank::Mean,
         count: 4,
     };
-    let Ok(Found::Channels(channels)) = found(&mut seat, question(about)) else {
+    let Ok(AnswerContent::Channels(channels)) = found(&mut seat, question(about)) else {
         panic!("no channels");
     };
     assert_eq!(channels.len(), 4);
@@ -57,7 +57,7 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
     assert_ne!(channels[0].map, channels[1].map);
 
     let class = seen.top[0].0;
-    let Ok(Found::Class(map)) = found(
+    let Ok(AnswerContent::Class(map)) = found(
         &mut seat,
         question(About::Class {
             class,

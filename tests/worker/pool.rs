@@ -9,7 +9,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn of(sandbox: &Sandbox, providers: &[Provider]) -> Self {
+    fn new(sandbox: &Sandbox, providers: &[Provider]) -> Self {
         let (bell, rung) = std::sync::mpsc::channel();
         let wake = move || {
             let _ = bell.send(());
@@ -64,7 +64,7 @@ fn stepped(event: &WorkerEvent, job: JobId) -> bool {
 fn two_workers_make_two_batches_at_the_same_time() {
     let sandbox = Sandbox::with_runtime();
     let model = small_model(&sandbox);
-    let mut pool = Pool::of(&sandbox, &[Provider::Cpu, Provider::Cpu]);
+    let mut pool = Pool::new(&sandbox, &[Provider::Cpu, Provider::Cpu]);
     let opened = pool.open(&model);
     for batch in batches(&opened, &["pug", "tench"], 100_000) {
         pool.workers.send(WorkerCommand::Run(batch));
@@ -92,7 +92,7 @@ fn two_workers_make_two_batches_at_the_same_time() {
 fn a_batch_goes_to_the_worker_with_the_least_to_do_and_is_answered_from_history_by_any() {
     let sandbox = Sandbox::with_runtime();
     let model = small_model(&sandbox);
-    let mut pool = Pool::of(&sandbox, &[Provider::Cpu, Provider::Cpu]);
+    let mut pool = Pool::new(&sandbox, &[Provider::Cpu, Provider::Cpu]);
     let opened = pool.open(&model);
     let all = batches(&opened, &["pug", "tench", "flamingo", "crane"], 4);
     for batch in &all {
@@ -128,7 +128,7 @@ fn a_device_that_does_not_work_leaves_its_runs_to_the_others() {
     let sandbox = Sandbox::with_runtime();
     let model = small_model(&sandbox);
     let missing = "plugin:/nowhere/libx.so".parse().unwrap();
-    let mut pool = Pool::of(&sandbox, &[Provider::Cpu, missing]);
+    let mut pool = Pool::new(&sandbox, &[Provider::Cpu, missing]);
     let opened = pool.open(&model);
     for batch in batches(&opened, &["pug", "tench", "flamingo"], 4) {
         pool.workers.send(WorkerCommand::Run(batch));
@@ -154,7 +154,7 @@ fn a_device_that_does_not_work_leaves_its_runs_to_the_others() {
 fn runs_of_the_explorer_are_claimed_unless_they_are_paused() {
     let sandbox = Sandbox::with_runtime();
     let model = small_model(&sandbox);
-    let mut pool = Pool::of(&sandbox, &[Provider::Cpu]);
+    let mut pool = Pool::new(&sandbox, &[Provider::Cpu]);
     let opened = pool.open(&model);
     let batch = batches(&opened, &["pug"], 100_000).remove(0);
     let id = batch[0].run.clone();

@@ -173,7 +173,7 @@ fn runs_are_transferred_to_another_model_made_there_and_judged() {
     );
     let runs = chosen
         .iter()
-        .map(|spec| Origin::Spec(Box::new(spec.clone())))
+        .map(|spec| TransferSource::Spec(Box::new(spec.clone())))
         .collect();
     seat.send(WorkerCommand::Transfer {
         model: small.clone(),
@@ -215,7 +215,10 @@ fn runs_are_transferred_to_another_model_made_there_and_judged() {
     );
 
     // A finished run goes back to where its class has the other index.
-    let runs = vec![Origin::Kept(kept), Origin::Kept("00000000000000ff".into())];
+    let runs = vec![
+        TransferSource::Stored(kept),
+        TransferSource::Stored("00000000000000ff".into()),
+    ];
     let model = opened.model.clone();
     seat.send(WorkerCommand::Transfer { model, runs });
     let (back, problems) = seat.wait_for(|report| match report {
@@ -231,7 +234,7 @@ fn runs_are_transferred_to_another_model_made_there_and_judged() {
     );
 
     let missing = sandbox.path("gone.onnx");
-    let runs = vec![Origin::Spec(Box::new(chosen[0].clone()))];
+    let runs = vec![TransferSource::Spec(Box::new(chosen[0].clone()))];
     seat.send(WorkerCommand::Transfer {
         model: missing.clone(),
         runs,

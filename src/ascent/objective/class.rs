@@ -1,7 +1,7 @@
 //! The score of a class, or of its negative, and its gradient with respect to the class scores. The table of
 //! [`objective`](super) has the formulas.
 
-use super::{ClassScore, Parts, one_hot};
+use super::{ClassScore, EmittedScore, one_hot};
 use crate::model::Activation;
 use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, Types};
 
@@ -34,7 +34,7 @@ impl ClassObjective<'_> {
         shapes: &Types,
         score: ClassScore,
         activation: Activation,
-    ) -> Result<Parts, GraphError> {
+    ) -> Result<EmittedScore, GraphError> {
         let (score, (value, direction)) = match (score, activation) {
             (ClassScore::LogProbability, Activation::Softmax) => self.log_softmax(builder)?,
             (ClassScore::LogProbability, Activation::Sigmoid) => {
@@ -49,7 +49,7 @@ impl ClassObjective<'_> {
         };
         let direction = self.signed(builder, direction);
         let seeds = vec![(value, direction)];
-        Ok(Parts { score, seeds })
+        Ok(EmittedScore { score, seeds })
     }
 
     /// A value, negated if the score of the class is minimized.

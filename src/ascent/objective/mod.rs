@@ -120,7 +120,7 @@ pub(super) struct Scored<'a> {
 }
 
 /// The names of an objective's parts in a step graph.
-pub(super) struct Parts {
+pub(super) struct EmittedScore {
     /// The score (N).
     pub score: String,
     /// Values and their seed gradients, of equal dimensions: the scored value, or its transposition to channels first;
@@ -135,7 +135,7 @@ pub(super) fn emit(
     shapes: &mut Types,
     scored: Scored,
     units: &str,
-) -> Result<Parts, GraphError> {
+) -> Result<EmittedScore, GraphError> {
     let Scored {
         kind,
         value,
@@ -162,7 +162,7 @@ pub(super) fn emit(
         let value_type = shapes.get(&value)?.clone();
         let (score, seed) = emit_score(builder, kind, &value, &value_type, units)?;
         let seeds = vec![(value, seed)];
-        return Ok(Parts { score, seeds });
+        return Ok(EmittedScore { score, seeds });
     };
     let planes = layout.planes(builder, shapes, value)?;
     let value_type = shapes.get(&planes)?.clone();
@@ -178,7 +178,7 @@ pub(super) fn emit(
         let leak = builder.scalar(value_type.elem, leak)?;
         seeds.push((before, builder.emit("Mul", &[&seed, &leak], &[])));
     }
-    Ok(Parts { score, seeds })
+    Ok(EmittedScore { score, seeds })
 }
 
 /// The score of `value` and its gradient; for a channel or neuron the value is (N, channels) or (N, channels, rows,

@@ -276,7 +276,7 @@ pub(super) trait Field: Sized {
     fn value(&self) -> SettingValue;
 
     /// `None` for a value of another type.
-    fn of(value: SettingValue) -> Option<Self>;
+    fn from_value(value: SettingValue) -> Option<Self>;
 }
 
 impl Field for f64 {
@@ -284,7 +284,7 @@ impl Field for f64 {
         SettingValue::Number(*self)
     }
 
-    fn of(value: SettingValue) -> Option<Self> {
+    fn from_value(value: SettingValue) -> Option<Self> {
         match value {
             SettingValue::Number(number) => Some(number),
             SettingValue::Text(_) => None,
@@ -297,8 +297,8 @@ impl Field for u32 {
         SettingValue::Number(f64::from(*self))
     }
 
-    fn of(value: SettingValue) -> Option<Self> {
-        f64::of(value).map(|number| number as u32)
+    fn from_value(value: SettingValue) -> Option<Self> {
+        f64::from_value(value).map(|number| number as u32)
     }
 }
 
@@ -307,8 +307,8 @@ impl Field for Method {
         self.name().into()
     }
 
-    fn of(value: SettingValue) -> Option<Self> {
-        String::of(value)?.parse().ok()
+    fn from_value(value: SettingValue) -> Option<Self> {
+        String::from_value(value)?.parse().ok()
     }
 }
 
@@ -318,8 +318,8 @@ impl Field for ClassScore {
         named.map_or("", |(name, _)| name).into()
     }
 
-    fn of(value: SettingValue) -> Option<Self> {
-        let text = String::of(value)?;
+    fn from_value(value: SettingValue) -> Option<Self> {
+        let text = String::from_value(value)?;
         let named = CLASS_SCORES.iter().find(|(name, _)| *name == text)?;
         Some(named.1)
     }
@@ -330,7 +330,7 @@ impl Field for String {
         SettingValue::Text(self.clone())
     }
 
-    fn of(value: SettingValue) -> Option<Self> {
+    fn from_value(value: SettingValue) -> Option<Self> {
         match value {
             SettingValue::Text(text) => Some(text),
             SettingValue::Number(_) => None,

@@ -9,7 +9,7 @@ use crate::onnx::graph::declared_dims_mut;
 use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
 use crate::onnx::types::{fixed_dims, value_info};
 use crate::onnx::{Builder, ElementType, Error, Graph, NameScope, Types, ValueType};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::HashMap;
 
 /// `offset + slope · N`, for each of several integers.
@@ -51,7 +51,7 @@ enum Variable {
 }
 
 impl Variable {
-    fn of(batches: [usize; 3], tensors: [&TensorProto; 3]) -> Option<Self> {
+    fn new(batches: [usize; 3], tensors: [&TensorProto; 3]) -> Option<Self> {
         let dims = tensors.map(|tensor| tensor.dims.as_slice());
         if dims[0] == dims[1] && dims[0] == dims[2] {
             let integers = tensors.map(|tensor| match tensor.elem() {
@@ -96,7 +96,7 @@ fn repeated(tensor: &TensorProto) -> Option<TensorProto> {
 /// for each of `batches`. New values get none of the `reserved` names.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason, if there is no such graph.
 pub fn generalize(
     base: &Graph,
     batches: [usize; 3],
@@ -126,9 +126,9 @@ pub fn generalize(
         if first == second && first == third {
             continue;
         }
-        match Variable::of(batches, [first, second, third]) {
+        match Variable::new(batches, [first, second, third]) {
             Some(variable) => variables.insert(&first.name, variable),
-            None => return depends(&format!("constant {}", printable(&first.name))),
+            None => return depends(&format!("constant {}", quoted(&first.name))),
         };
     }
     reserved.extend(NameScope::from_graph(first));
@@ -251,7 +251,7 @@ mod tests {
 
     fn variable(make: impl Fn(i64) -> TensorProto) -> Option<Variable> {
         let [first, second, third] = BATCHES.map(|batch| make(batch as i64));
-        Variable::of(BATCHES, [&first, &second, &third])
+        Variable::new(BATCHES, [&first, &second, &third])
     }
 
     #[test]

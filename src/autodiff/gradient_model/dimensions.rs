@@ -5,12 +5,12 @@ use super::{GradientError, GradientRequest};
 use crate::onnx::graph::{declared_dims, declared_dims_mut};
 use crate::onnx::proto::{Dim, ValueInfoProto};
 use crate::onnx::{Graph, Types};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// The size of the batch.
 pub enum Size {
     Fixed(usize),
-    /// Axis 0 of `input` tells it; or why no input does.
+    /// The extent of axis 0 of `input`; or why there is no such input.
     Open {
         input: Result<String, String>,
     },
@@ -74,21 +74,21 @@ impl Dimensions {
                 } else if name.is_some() && batches.iter().any(|(_, batch)| *batch == name) {
                     axes.push(Axis::Batch);
                 } else {
-                    let (input, key) = (printable(&input.name), printable(&key));
+                    let (input, key) = (quoted(&input.name), quoted(&key));
                     return Err(GradientError::OpenDimension { input, axis, key });
                 }
             }
             inputs.push((input.name.clone(), axes));
         }
         if let Some(index) = used.iter().position(|used| !used) {
-            return Err(GradientError::NoSuchDimension(printable(
+            return Err(GradientError::NoSuchDimension(quoted(
                 &request.sizes[index].0,
             )));
         }
         let batch = match (batches.as_slice(), request.batch) {
             ([], Some(_)) => {
                 return Err(match given_batch {
-                    Some(key) => GradientError::BatchGivenTwice(printable(key)),
+                    Some(key) => GradientError::BatchGivenTwice(quoted(key)),
                     None => GradientError::FixedBatch,
                 });
             }
@@ -101,8 +101,8 @@ impl Dimensions {
                     None => Ok(first.clone()),
                     Some((other, _)) => Err(format!(
                         "the inputs {} and {} may have different ones",
-                        printable(first),
-                        printable(other)
+                        quoted(first),
+                        quoted(other)
                     )),
                 };
                 Size::Open { input }

@@ -8,7 +8,7 @@ use crate::onnx::passes::{self, constant_folding};
 use crate::onnx::proto::{ModelProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::{fixed_dims, untyped_value, value_info};
 use crate::onnx::{Builder, Evaluator, Graph, NameScope, Types};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// A normalized graph to be differentiated.
 pub(super) struct Source {
@@ -43,9 +43,9 @@ impl Source {
                     "outputs" => graph.outputs(),
                     _ => graph.inputs(),
                 };
-                let known = known.iter().map(|value| printable(&value.name));
+                let known = known.iter().map(|value| quoted(&value.name));
                 let known = known.collect::<Vec<_>>().join(", ");
-                let name = printable(name);
+                let name = quoted(name);
                 return Err(GradientError::UnknownValue { name, kind, known });
             }
         }
@@ -133,10 +133,7 @@ impl Source {
             let expected = batch::dims_at(1, BATCHES, types.map(|types| types.find(wrt)));
             let got = found.find(gradient).map(|found| found.dims.clone());
             if got.is_none() || got != expected {
-                return Err(format!(
-                    "{} would have other dimensions",
-                    printable(gradient)
-                ));
+                return Err(format!("{} would have other dimensions", quoted(gradient)));
             }
         }
         Ok(built.result(model))
@@ -293,7 +290,7 @@ fn floats<E: std::error::Error>(
     for name in named {
         let elem = types.get(name)?.elem;
         if !elem.is_float() {
-            let (name, elem) = (printable(name), elem.name());
+            let (name, elem) = (quoted(name), elem.name());
             return Err(GradientError::NotFloat { name, elem });
         }
     }

@@ -24,7 +24,7 @@ pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
     else {
         return Err(cx.unsupported(&format!("blocks {block:?} of {out:?}")));
     };
-    let window = Window::of(cx, &block, &out[2..], &out[2..])?;
+    let window = Window::new(cx, &block, &out[2..], &out[2..])?;
     let mut identity = vec![0.0; count * count];
     identity
         .iter_mut()

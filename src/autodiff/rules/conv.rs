@@ -21,7 +21,7 @@ pub(super) struct Operands {
 
 impl Operands {
     /// The operands of the node.
-    pub fn of(cx: &Context) -> Result<Self, Error> {
+    pub fn new(cx: &Context) -> Result<Self, Error> {
         let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
         let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
         if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
@@ -40,7 +40,7 @@ impl Operands {
 
     /// The window of a convolution.
     fn window(&self, cx: &Context) -> Result<Window, Error> {
-        Window::of(cx, &self.filter[2..], &self.dims[2..], &self.out[2..])
+        Window::new(cx, &self.filter[2..], &self.dims[2..], &self.out[2..])
     }
 
     /// The gradient of a convolution's input, in the form that suits the device.
@@ -158,7 +158,7 @@ impl Operands {
 
 /// For the input, the transpose of the convolution, applied to `g`.
 pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
-    let operands = Operands::of(cx)?;
+    let operands = Operands::new(cx)?;
     let window = operands.window(cx)?;
     cx.for_each_requested(3, |cx, index| match index {
         0 => operands.of_input(cx, &window),
@@ -179,7 +179,7 @@ pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
 /// As [`conv`], where `weight` are the node's weights dequantized.
 pub(super) fn of_numbers(cx: &mut Context, weight: &str) -> Result<Gradients, Error> {
     cx.first_input_only()?;
-    let operands = Operands::of(cx)?;
+    let operands = Operands::new(cx)?;
     let window = operands.window(cx)?;
     Ok(vec![Some(operands.transposed(cx, weight, &window))])
 }

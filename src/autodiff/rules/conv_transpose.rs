@@ -15,7 +15,7 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
         out,
         filter,
         group,
-    } = Operands::of(cx)?;
+    } = Operands::new(cx)?;
     let rank = dims.len() - 2;
     let list = |name: &str| {
         let values = cx.node.ints(name).map_or(vec![1; rank], <[i64]>::to_vec);

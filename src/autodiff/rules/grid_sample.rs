@@ -28,7 +28,7 @@ pub fn grid_sample(cx: &mut Context) -> Result<Gradients, Error> {
     let groups = grid_dims[0];
     let places: usize = grid_dims[1..=axes].iter().product();
     let count = kernel.len().pow(axes as u32);
-    let reading = Sampler::of(cx, dims, elem, (groups, places), count)?;
+    let reading = Sampler::new(cx, dims, elem, (groups, places), count)?;
     let flat = [groups, places];
     let mut taps_of_axes = Vec::with_capacity(axes);
     let mut reaches = Vec::with_capacity(axes);

@@ -186,7 +186,7 @@ pub struct Taps {
 impl Sampler {
     /// # Errors
     /// [`Error::Unsupported`] if all taps together have more elements than [`MAX_TAPS`].
-    pub fn of(
+    pub fn new(
         cx: &Context,
         dims: Vec<usize>,
         elem: ElementType,

@@ -15,7 +15,7 @@ const MAX_AREA: i64 = 1 << 22;
 pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let input = cx.input(0)?;
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
-    let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
+    let window = Window::new(cx, &[], &dims[2..], &out[2..])?;
     let tiled = dims.len() == 4 && window.tiles(&dims[2..], &out[2..]);
     match maximum_form(cx.options.device, elem, tiled) {
         MaximumForm::Compared => return share_among_maxima(cx, &window.kernel),
@@ -188,7 +188,7 @@ fn scatter_to_maxima(
 pub fn average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
-    let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
+    let window = Window::new(cx, &[], &dims[2..], &out[2..])?;
     let include_pad = cx.node.int("count_include_pad").unwrap_or(0) != 0;
     let rank = window.kernel.len();
     cx.check_constant(&out[2..])?;
@@ -281,7 +281,7 @@ fn transposed_windows(
 pub fn lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let input = cx.input(0)?;
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
-    let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
+    let window = Window::new(cx, &[], &dims[2..], &out[2..])?;
     let share = norm_share(cx)?;
     let spread = spread(cx, &share, &window, &dims, &out, elem)?;
     norm_slope(cx, &spread)

@@ -11,13 +11,13 @@ const MAX_SQUARE: usize = 1 << 25;
 
 /// `g`, repeated along the reduced axes.
 pub fn reduce_sum(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     Ok(vec![Some(cx.expand(&reduction.gradient, &reduction.dims))])
 }
 
 /// `g / n`, repeated along the reduced axes, of n elements in total.
 pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let share = 1.0 / reduction.count() as f64;
     let (gradient, elem) = (&reduction.gradient, reduction.elem);
     let repeated = if reduction.axes == [2, 3] {
@@ -31,7 +31,7 @@ pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g`, divided equally among the elements that equal the extremum.
 pub fn reduce_extreme(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let (x, y) = reduction.values(cx)?;
     let mask = mask(&x.equals(y));
     let count = if reduction.axes.is_empty() {
@@ -44,28 +44,28 @@ pub fn reduce_extreme(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g · sign x`.
 pub fn reduce_l1(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let (x, _) = reduction.values(cx)?;
     Ok(vec![Some(cx.eval(x.map("Sign") * reduction.g())?)])
 }
 
 /// `g · x / y`, and 0 where y is 0.
 pub fn reduce_l2(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let (x, y) = reduction.values(cx)?;
     Ok(vec![Some(cx.eval(x * reduction.g().div_or_zero(y))?)])
 }
 
 /// `2 g · x`.
 pub fn reduce_sum_square(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let x = Expr::from(cx.input(0)?);
     Ok(vec![Some(cx.eval(x * (reduction.g() * 2.0))?)])
 }
 
 /// `g / exp y`, repeated along the reduced axes.
 pub fn reduce_log_sum(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let (_, y) = reduction.values(cx)?;
     let share = cx.eval(reduction.g() / y.exp())?;
     Ok(vec![Some(cx.expand(&share, &reduction.dims))])
@@ -73,7 +73,7 @@ pub fn reduce_log_sum(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g · exp(x - y)`.
 pub fn reduce_log_sum_exp(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let (x, y) = reduction.values(cx)?;
     Ok(vec![Some(cx.eval((x - y).exp() * reduction.g())?)])
 }
@@ -81,7 +81,7 @@ pub fn reduce_log_sum_exp(cx: &mut Context) -> Result<Gradients, Error> {
 /// `g` times the product of all other elements, which `y / x` would be if no element were 0: a square of the reduced
 /// elements whose diagonal is ones, multiplied along its rows.
 pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
-    let reduction = Reduction::of(cx)?;
+    let reduction = Reduction::new(cx)?;
     let (input, count) = (cx.input(0)?, reduction.count());
     let total: usize = reduction.dims.iter().product();
     // The square is built for an empty reduction as well.
@@ -133,7 +133,7 @@ struct Reduction {
 }
 
 impl Reduction {
-    fn of(cx: &mut Context) -> Result<Self, Error> {
+    fn new(cx: &mut Context) -> Result<Self, Error> {
         cx.first_input_only()?;
         let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
         let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);

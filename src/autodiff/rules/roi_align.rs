@@ -26,10 +26,10 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     };
     // Regions are (left, top, right, bottom).
     let of_axes = [(1, height, rows), (0, width, columns)];
-    let [down, across] = of_axes.map(|(first, _, bins)| Bins::of(cx, first, bins, groups));
+    let [down, across] = of_axes.map(|(first, _, bins)| Bins::new(cx, first, bins, groups));
     let (down, across) = (down?, across?);
     let places = rows * down.most() * columns * across.most();
-    let reading = Sampler::of(cx, dims, elem, (groups, places), 4)?;
+    let reading = Sampler::new(cx, dims, elem, (groups, places), 4)?;
     let scale = f64::from(cx.node.float("spatial_scale").unwrap_or(1.0));
     let scaled = cx.scale(&regions, elem, scale)?;
     let mut axes = Vec::with_capacity(2);
@@ -93,7 +93,7 @@ struct Bins {
 impl Bins {
     /// For the axis whose coordinates are in the columns `first` and `first + 2` of the regions. With sampling_ratio 0
     /// there is one sample per element that a bin spans.
-    fn of(cx: &Context, first: usize, count: usize, groups: usize) -> Result<Self, Error> {
+    fn new(cx: &Context, first: usize, count: usize, groups: usize) -> Result<Self, Error> {
         let ratio = cx.node.int("sampling_ratio").unwrap_or(0);
         let (Ok(ratio @ ..=MAX_SAMPLES), true) = (usize::try_from(ratio), count > 0) else {
             return Err(cx.unsupported(&format!("sampling_ratio = {ratio} for {count} bins")));

@@ -23,7 +23,7 @@ impl Window {
     /// # Errors
     /// [`Error::Unsupported`] if an attribute is missing, of the wrong length, out of range, or contradicts the
     /// weights.
-    pub fn of(
+    pub fn new(
         cx: &Context,
         kernel: &[usize],
         input: &[usize],

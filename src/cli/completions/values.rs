@@ -18,7 +18,7 @@ use ziggurat::runs::history::{self, query::SortKey};
 use ziggurat::runs::presets::Presets;
 use ziggurat::runtime::{Library, library};
 use ziggurat::terminal::PROTOCOLS;
-use ziggurat::text::is_harmless;
+use ziggurat::text::is_safe;
 
 /// How long the user may wait for a completion.
 const MAX_WAIT: Duration = Duration::from_secs(3);
@@ -104,7 +104,7 @@ fn either(
 /// The names that start with a word.
 fn matching<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<CompletionCandidate> {
     names
-        .filter(|name| name.starts_with(word) && name.chars().all(is_harmless))
+        .filter(|name| name.starts_with(word) && name.chars().all(is_safe))
         .map(CompletionCandidate::new)
         .collect()
 }
@@ -135,7 +135,7 @@ fn paths(word: &str, test: fn(&Path) -> bool) -> Vec<CompletionCandidate> {
     let mut candidates = completer.complete(OsStr::new(word));
     candidates.retain(|candidate| {
         let name = candidate.get_value().to_str();
-        name.is_some_and(|name| name.chars().all(is_harmless))
+        name.is_some_and(|name| name.chars().all(is_safe))
     });
     candidates
 }
@@ -232,21 +232,21 @@ fn parts(word: &str) -> Vec<CompletionCandidate> {
 }
 
 /// What targets need of a network.
-struct Opened {
+struct OpenedModel {
     classes: Classes,
     /// Those that are activations.
     layers: Vec<Layer>,
 }
 
 /// The model of the command line, opened once. That takes a moment.
-fn opened() -> Option<&'static Opened> {
-    static OPENED: OnceLock<Option<Opened>> = OnceLock::new();
+fn opened() -> Option<&'static OpenedModel> {
+    static OPENED: OnceLock<Option<OpenedModel>> = OnceLock::new();
     let open = || {
         let network = network(&Home::locate().ok()?)?;
         let mut layers = network.layers();
         layers.retain(|layer| layer.is_activation);
         let classes = network.classes;
-        Some(Opened { classes, layers })
+        Some(OpenedModel { classes, layers })
     };
     OPENED.get_or_init(|| within(MAX_WAIT, open)).as_ref()
 }
@@ -342,7 +342,7 @@ fn runs(word: &str) -> Vec<CompletionCandidate> {
     let mut found = found.unwrap_or_default();
     found.sort_by_key(|entry| std::cmp::Reverse(entry.time));
     let candidate = |entry: &history::HistoryEntry| {
-        let target = ziggurat::text::shown(&entry.target);
+        let target = ziggurat::text::safe(&entry.target);
         CompletionCandidate::new(&entry.id).help(Some(target.into()))
     };
     found.iter().map(candidate).collect()

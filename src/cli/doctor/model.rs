@@ -4,9 +4,9 @@ use crate::cli::output::{self, line};
 use std::collections::BTreeMap;
 use ziggurat::model::class_scores::Evidence;
 use ziggurat::model::passes::LeftOut;
-use ziggurat::model::summary::{Block, ModelSummary, NetworkSummary, Value};
+use ziggurat::model::summary::{ASSUMED, Block, ModelSummary, NetworkSummary, Value};
 use ziggurat::model::{ChannelOrder, Fit, Origin};
-use ziggurat::text::printable;
+use ziggurat::text::quoted;
 
 /// Prints a report; control characters are escaped.
 pub fn print(report: &ModelSummary) -> std::io::Result<()> {
@@ -27,7 +27,7 @@ pub fn print(report: &ModelSummary) -> std::io::Result<()> {
         line(&format!("  hash        {hash}"))?;
     }
     line(&format!(
-        "  made by     {producer}, IR version {}, opsets: {}",
+        "  producer    {producer}, IR version {}, opsets: {}",
         report.ir_version,
         opsets.join(", ")
     ))?;
@@ -46,22 +46,23 @@ pub fn print(report: &ModelSummary) -> std::io::Result<()> {
     if let Some(why) = &report.why {
         line(&format!("  cannot be visualised: {why}"))?;
     }
-    report.network.as_ref().map_or(Ok(()), understood)
+    report.network.as_ref().map_or(Ok(()), print_network)
 }
 
-fn understood(network: &NetworkSummary) -> std::io::Result<()> {
+/// Prints what is known of the network that was read from the model.
+fn print_network(network: &NetworkSummary) -> std::io::Result<()> {
     let batches = if network.batchable {
-        "any number"
+        "any batch size"
     } else {
-        "one at a time"
+        "batch size 1"
     };
     let size = match network.size_origin {
-        Origin::Assumed => ", height and width assumed",
-        _ => "",
+        Origin::Assumed => "height and width assumed".to_string(),
+        _ => format!("height and width from {}", network.size_source),
     };
     line(&format!(
-        "  picture     {:?}, {batches}; says {}{size}",
-        network.input, network.size_source
+        "  picture     {:?}, {batches}; {size}",
+        network.input
     ))?;
     line(&format!("  pixels      {}", pixels(network)))?;
     let more = if network.classes > network.class_names.len() {
@@ -69,10 +70,13 @@ fn understood(network: &NetworkSummary) -> std::io::Result<()> {
     } else {
         ""
     };
+    let names = match network.classes_origin {
+        Origin::Assumed => "without names".to_string(),
+        _ => format!("names from {}", network.classes_source),
+    };
     line(&format!(
-        "  classes     {}, named by {}: {}{more}",
+        "  classes     {}, {names}: {}{more}",
         network.classes,
-        network.classes_source,
         network.class_names.join("; ")
     ))?;
     line(&format!("  scores      {}", scores(network)))?;
@@ -88,13 +92,13 @@ fn understood(network: &NetworkSummary) -> std::io::Result<()> {
             more => format!(" and {more} more"),
         };
         line(&format!(
-            "  positions   not known in {}{others}: where the picture's places are in it cannot be reported; its channels can be visualised",
-            printable(first)
+            "  positions   unknown in {}{others}: its channels can be visualised, but not their positions in the picture",
+            quoted(first)
         ))?;
     }
     for LeftOut { name, what, why } in &network.left_out {
         line(&format!(
-            "  left out    pass {name} ({what}): ONNX Runtime refuses what it makes: {why}"
+            "  left out    pass {name} ({what}): ONNX Runtime rejects the result: {why}"
         ))?;
     }
     for Block { node, op, why, .. } in &network.blocks {
@@ -107,18 +111,18 @@ fn understood(network: &NetworkSummary) -> std::io::Result<()> {
     }
 }
 
-/// Where the class scores are, and what makes probabilities of them.
+/// Where the class scores are, and the activation that turns them into probabilities.
 fn scores(network: &NetworkSummary) -> String {
     let Some(scores) = &network.scores else {
         let why = network.no_scores.as_deref().unwrap_or_default();
         return format!("none: {why}");
     };
     let evidence = match scores.evidence {
-        Evidence::Operators => "by the operators at its end".into(),
-        Evidence::Trial => "by what it gives for a few pictures".into(),
+        Evidence::Operators => "from its last operators".into(),
+        Evidence::Trial => "from its values for a few pictures".into(),
         Evidence::Description => {
             format!(
-                "says {}",
+                "from {}",
                 network.activation_source.as_deref().unwrap_or("its card")
             )
         }
@@ -129,16 +133,23 @@ fn scores(network: &NetworkSummary) -> String {
         output::one_line(&scores.value),
     );
     format!(
-        "output {output}, activation {} ({evidence}); {value} is climbed",
+        "output {output}, activation {} ({evidence}); {value} is maximized",
         scores.activation
     )
 }
 
 /// Preprocessing of the input, and where it is specified.
 fn pixels(network: &NetworkSummary) -> String {
-    let assumed = match network.preprocessing_origin {
-        Origin::Assumed => ", ImageNet's mean and standard deviation are assumed",
-        _ => "",
+    let source = match network.preprocessing_origin {
+        // The order of the colours may be known nevertheless.
+        Origin::Assumed => format!(
+            "ImageNet's mean and standard deviation assumed{}",
+            network
+                .preprocessing_source
+                .strip_prefix(ASSUMED)
+                .unwrap_or_default()
+        ),
+        _ => format!("from {}", network.preprocessing_source),
     };
     let order = match (network.preprocessing.channel_order(), network.input[1]) {
         (_, 1) => "grey",
@@ -151,11 +162,10 @@ fn pixels(network: &NetworkSummary) -> String {
     };
     let (black, white): (Vec<_>, Vec<_>) = network.black_and_white.iter().copied().unzip();
     format!(
-        "{order}, black {}, white {}, {fit} {}; says {}{assumed}",
+        "{order}, black {}, white {}, {fit} {}; {source}",
         numbers(black),
         numbers(white),
         numbers(vec![network.preprocessing.crop() as f32]),
-        network.preprocessing_source
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Failure, output};
 use ziggurat::home::Home;
-use ziggurat::runs::history::query::{self, Filter, Order, SortKey};
+use ziggurat::runs::history::query::{self, Filter, SortKey, SortOrder};
 use ziggurat::runs::history::{self, HistoryEntry};
 
 #[derive(clap::Args, Default)]
@@ -70,7 +70,7 @@ impl Selection {
             favourites: self.favourites,
             judge: [self.judge_min, self.judge_max],
         };
-        let order = Order {
+        let order = SortOrder {
             key: self.sort.unwrap_or_default(),
             reversed: self.reverse,
         };

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use ziggurat::ascent::layer_probe::{ChannelActivation, LayerProbe, Rank};
 use ziggurat::model::{Network, picture};
 use ziggurat::runs::format;
-use ziggurat::text::shown;
+use ziggurat::text::safe;
 
 /// Number of channels listed for one layer; for several, of each.
 const OF_ONE: usize = 10;
@@ -87,9 +87,9 @@ fn json(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> anyhow
     Ok(())
 }
 
-/// One line a channel: the target that it is, and the neuron that fires most.
+/// One line per channel: its target, and the most active neuron.
 fn table(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> std::io::Result<()> {
-    let target = |layer: &str, channel: usize| format!("{}:{channel}", shown(layer));
+    let target = |layer: &str, channel: usize| format!("{}:{channel}", safe(layer));
     let rows = names.iter().zip(found).flat_map(|(layer, channels)| {
         let row = move |found: &ChannelActivation| (target(layer, found.channel), *found);
         channels.iter().map(row)

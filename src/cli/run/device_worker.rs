@@ -1,8 +1,8 @@
 //! One device's part of the runs of a command: takes batches from the open runs and makes them.
 
+use super::context::{Outcome, RunContext, note};
 use super::open_runs::{Choice, NextBatch, OpenRuns};
-use super::progress::Progress;
-use super::session::{Outcome, Session, note};
+use super::progress::ProgressObserver;
 use crate::cli::{Failure, startup};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -82,11 +82,11 @@ impl DeviceWorker {
     /// If a picture cannot be stored or delivered, which would fail for the others, too: nothing is left open then.
     pub fn work(
         &mut self,
-        session: &Session,
+        context: &RunContext,
         network: &Network,
         runs: &OpenRuns,
     ) -> Result<Outcome, Failure> {
-        let outcome = self.work_until_failure(session, network, runs);
+        let outcome = self.work_until_failure(context, network, runs);
         if matches!(outcome, Err(_) | Ok(Outcome::Interrupted)) {
             runs.clear();
         }
@@ -95,16 +95,16 @@ impl DeviceWorker {
 
     fn work_until_failure(
         &mut self,
-        session: &Session,
+        context: &RunContext,
         network: &Network,
         runs: &OpenRuns,
     ) -> Result<Outcome, Failure> {
         let mut failed = None;
         loop {
-            let (batch, claims) = match self.next_batch(session, network, runs)? {
+            let (batch, claims) = match self.next_batch(context, network, runs)? {
                 NextBatch::Take(batch, claims) => (batch, claims),
                 NextBatch::Wait(count) => {
-                    if !self.wait(session, count) {
+                    if !self.wait(context, count) {
                         return Ok(Outcome::Interrupted);
                     }
                     runs.look_again();
@@ -112,7 +112,7 @@ impl DeviceWorker {
                 }
                 NextBatch::Nothing => break,
             };
-            match self.run_batch(session, network, &batch, runs)? {
+            match self.run_batch(context, network, &batch, runs)? {
                 BatchOutcome::Retry => {
                     runs.put_back(batch);
                     if self.is_retired {
@@ -132,7 +132,7 @@ impl DeviceWorker {
     /// meanwhile are delivered.
     fn next_batch<'s>(
         &self,
-        session: &Session,
+        context: &RunContext,
         network: &Network,
         runs: &OpenRuns<'s>,
     ) -> Result<NextBatch<'s>, Failure> {
@@ -144,13 +144,13 @@ impl DeviceWorker {
         let providers = [self.provider()];
         runs.next_batch(most, |spec| {
             // A run that is wanted again is not left to others.
-            if session.arguments.again {
+            if context.arguments.again {
                 return Ok(Choice::Take(None));
             }
-            let Some(claim) = Claim::take(session.home, &spec.id()) else {
+            let Some(claim) = Claim::take(context.home, &spec.id()) else {
                 return Ok(Choice::IsElsewhere);
             };
-            let is_stored = session.deliver_stored(spec, &providers, &self.stop)?;
+            let is_stored = context.deliver_stored(spec, &providers, &self.stop)?;
             Ok(if is_stored {
                 Choice::Skip
             } else {
@@ -160,10 +160,10 @@ impl DeviceWorker {
     }
 
     /// Waits a moment for runs that other processes are making; returns whether the user has not interrupted.
-    fn wait(&self, session: &Session, count: usize) -> bool {
-        if !session.has_waited.swap(true, Ordering::Relaxed) {
+    fn wait(&self, context: &RunContext, count: usize) -> bool {
+        if !context.has_waited.swap(true, Ordering::Relaxed) {
             let count = ziggurat::text::counted(count, "run");
-            session.notice(&format!("waiting for {count} of another process"));
+            context.notice(&format!("waiting for {count} of another process"));
         }
         std::thread::sleep(PAUSE);
         !self.stop.is_stopped()
@@ -172,7 +172,7 @@ impl DeviceWorker {
     /// Computes one batch.
     fn run_batch(
         &mut self,
-        session: &Session,
+        context: &RunContext,
         network: &Network,
         batch: &[&Spec],
         runs: &OpenRuns,
@@ -183,12 +183,12 @@ impl DeviceWorker {
             self.companions.iter().collect()
         };
         let mut was_interrupted = false;
-        let endings = match self.steps(session, network, &together, &mut was_interrupted) {
+        let endings = match self.steps(context, network, &together, &mut was_interrupted) {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(BatchOutcome::Ended(Outcome::Interrupted)),
             Err(failed) => {
                 return Ok(
-                    if self.can_go_on_otherwise(session, &failed, batch.len(), runs) {
+                    if self.can_go_on_otherwise(context, &failed, batch.len(), runs) {
                         BatchOutcome::Retry
                     } else {
                         BatchOutcome::Ended(Outcome::SomeFailed(failed.problem))
@@ -211,14 +211,14 @@ impl DeviceWorker {
         if !was_interrupted {
             let runs = finished.iter_mut();
             let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
-            session.judge(&mut runs, &self.stop);
+            context.judge(&mut runs, &self.stop);
             was_interrupted = self.stop.is_stopped();
         }
-        session.keep(finished, &self.provider())?;
+        context.keep(finished, &self.provider())?;
         Ok(BatchOutcome::Ended(match (was_interrupted, failed) {
             (true, failed) => {
                 if let Some(problem) = failed {
-                    session.notice(&problem.to_string());
+                    context.notice(&problem.to_string());
                 }
                 Outcome::Interrupted
             }
@@ -230,7 +230,7 @@ impl DeviceWorker {
     /// notice.
     fn can_go_on_otherwise(
         &mut self,
-        session: &Session,
+        context: &RunContext,
         failed: &Failed,
         count: usize,
         runs: &OpenRuns,
@@ -242,20 +242,20 @@ impl DeviceWorker {
             Some(Retry::Fewer(fewer)) => {
                 let fewer = fewer.min(count.max(1));
                 self.most_together = fewer;
-                session.notice(&driver::fewer_notice(problem, fewer));
+                context.notice(&driver::fewer_notice(problem, fewer));
                 true
             }
             Some(Retry::Elsewhere(problem)) => match self.active.after(problem) {
                 Some(next) => {
                     self.active = next;
-                    session
+                    context
                         .bars
                         .suspend(|| startup::explain_provider(&self.active));
                     true
                 }
                 None if problem.is_of_device() && runs.retire() => {
                     self.is_retired = true;
-                    session.notice(&format!("{problem}; its runs go to the other devices"));
+                    context.notice(&format!("{problem}; its runs go to the other devices"));
                     true
                 }
                 None => false,
@@ -267,7 +267,7 @@ impl DeviceWorker {
     /// Takes the steps of a batch; `None` if it was interrupted before the first.
     fn steps(
         &self,
-        session: &Session,
+        context: &RunContext,
         network: &Network,
         batch: &[&Spec],
         was_interrupted: &mut bool,
@@ -283,10 +283,10 @@ impl DeviceWorker {
                 });
             }
         };
-        let several = session.delivery.several_models;
+        let several = context.delivery.several_models;
         let model = several.then_some(specs[0].model.as_str());
         let steps = runs.ascent().steps();
-        let mut progress = Progress::new(&session.bars, &self.stop, steps, model, batch);
+        let mut progress = ProgressObserver::new(&context.bars, &self.stop, steps, model, batch);
         let endings = driver::drive(&mut runs, &mut progress);
         progress.clear();
         *was_interrupted = progress.was_interrupted;

@@ -14,16 +14,16 @@ const NONE: &str = "none";
 
 /// The judges that are asked for.
 #[derive(Default)]
-pub struct Asked<'a> {
+pub struct RequestedJudges<'a> {
     names: Vec<String>,
-    origin: Origin<'a>,
+    origin: JudgeSource<'a>,
 }
 
 /// Who names the judges: config.toml, or else an option.
 #[derive(Default)]
-pub struct Origin<'a>(Option<&'a Config>);
+pub struct JudgeSource<'a>(Option<&'a Config>);
 
-impl Origin<'_> {
+impl JudgeSource<'_> {
     /// Prints an error of a judge, with the line of config.toml that names it.
     pub fn notice(&self, why: String) {
         output::notice(&match &self.0 {
@@ -41,13 +41,13 @@ pub fn asked<'a>(
     home: &Home,
     preferences: &'a Preferences,
     given: &[String],
-) -> Result<Asked<'a>, Failure> {
+) -> Result<RequestedJudges<'a>, Failure> {
     if given.is_empty() {
         return Ok(configured(home, &preferences.config));
     }
     if given.iter().any(|name| name == NONE) {
         return match given.len() {
-            1 => Ok(Asked::default()),
+            1 => Ok(RequestedJudges::default()),
             _ => Err(Failure::usage(anyhow!(
                 "--judge {NONE} switches the judges off: give no other --judge with it"
             ))),
@@ -57,13 +57,13 @@ pub fn asked<'a>(
         ModelSource::resolve(home, Some(name))
             .map_err(|problem| startup::unresolved(problem).about("--judge"))?;
     }
-    Ok(Asked {
+    Ok(RequestedJudges {
         names: given.to_vec(),
-        origin: Origin::default(),
+        origin: JudgeSource::default(),
     })
 }
 
-fn configured<'a>(home: &Home, config: &'a Config) -> Asked<'a> {
+fn configured<'a>(home: &Home, config: &'a Config) -> RequestedJudges<'a> {
     let is_known = |name: &String| match ModelSource::resolve(home, Some(name)) {
         Ok(_) => true,
         Err(problem) => {
@@ -73,14 +73,14 @@ fn configured<'a>(home: &Home, config: &'a Config) -> Asked<'a> {
     };
     let mut names = config.judge.clone();
     names.retain(is_known);
-    Asked {
+    RequestedJudges {
         names,
-        origin: Origin(Some(config)),
+        origin: JudgeSource(Some(config)),
     }
 }
 
 /// The judges, downloaded if necessary. One that cannot be downloaded is left out, with a notice.
-pub fn fetched<'a>(home: &Home, asked: Asked<'a>) -> (Judges, Origin<'a>) {
+pub fn fetched<'a>(home: &Home, asked: RequestedJudges<'a>) -> (Judges, JudgeSource<'a>) {
     let fetch = |name: &String| {
         let source = ModelSource::resolve(home, Some(name))?;
         let fetching = Fetching::new();

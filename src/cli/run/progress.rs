@@ -11,13 +11,13 @@ use ziggurat::runtime::CancelHandle;
 
 /// Shows the steps of a batch as a progress bar. The first interrupt ends the runs where they are, the second leaves
 /// them.
-pub struct Progress<'a> {
+pub struct ProgressObserver<'a> {
     bar: ProgressBar,
     stop: &'a CancelHandle,
     pub was_interrupted: bool,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> ProgressObserver<'a> {
     /// For a batch of so many steps. `model` is written before the targets if there are several models.
     pub fn new(
         bars: &MultiProgress,
@@ -40,7 +40,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-impl Observer for Progress<'_> {
+impl Observer for ProgressObserver<'_> {
     fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
         if !self.stop.is_stopped() {
             return Ok(Next::Step);

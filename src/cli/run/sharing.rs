@@ -1,8 +1,8 @@
 //! Makes the runs of a model: those in the history are reused, the rest is shared out among the devices.
 
+use super::context::{Outcome, RunContext, note};
 use super::device_worker::DeviceWorker;
 use super::open_runs::OpenRuns;
-use super::session::{Outcome, Session, note};
 use crate::cli::{Failure, output};
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
@@ -12,7 +12,7 @@ use ziggurat::runs::Spec;
 /// # Errors
 /// If a picture cannot be stored or delivered, which would fail for the others, too.
 pub fn share_out(
-    session: &Session,
+    context: &RunContext,
     workers: &mut [DeviceWorker],
     network: &Network,
     specs: &[Spec],
@@ -27,7 +27,7 @@ pub fn share_out(
             return Ok(Outcome::Interrupted);
         }
         let is_open =
-            session.arguments.again || !session.deliver_stored(spec, &providers, &stop)?;
+            context.arguments.again || !context.deliver_stored(spec, &providers, &stop)?;
         open.extend(is_open.then_some(spec));
     }
     let is_usable = |worker: &&mut DeviceWorker| !worker.is_retired();
@@ -35,7 +35,7 @@ pub fn share_out(
     let (mut is_interrupted, mut failed) = (false, None);
     loop {
         let usable = workers.iter_mut().filter(is_usable).collect();
-        for outcome in work(usable, session, network, &runs) {
+        for outcome in work(usable, context, network, &runs) {
             match outcome? {
                 Outcome::All => {}
                 Outcome::SomeFailed(problem) => note(&mut failed, problem),
@@ -61,13 +61,13 @@ pub fn share_out(
 /// Lets these workers make the open runs, at the same time.
 fn work(
     workers: Vec<&mut DeviceWorker>,
-    session: &Session,
+    context: &RunContext,
     network: &Network,
     runs: &OpenRuns,
 ) -> Vec<Result<Outcome, Failure>> {
     std::thread::scope(|scope| {
         let workers = workers.into_iter();
-        let threads = workers.map(|worker| scope.spawn(|| worker.work(session, network, runs)));
+        let threads = workers.map(|worker| scope.spawn(|| worker.work(context, network, runs)));
         let threads: Vec<_> = threads.collect();
         let join = |thread: std::thread::ScopedJoinHandle<_>| match thread.join() {
             Ok(outcome) => outcome,

@@ -2,12 +2,12 @@ use std::fs;
 
 use super::*;
 
-struct Desk {
+struct Fixture {
     root: tempfile::TempDir,
     home: Home,
 }
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let home = Home::at(root.path());
@@ -15,7 +15,7 @@ impl Desk {
         Self { root, home }
     }
 
-    /// Puts `model.onnx` on the desk, with a card beside it.
+    /// Puts `model.onnx` on the fixture, with a card beside it.
     fn beside(&self, card: &str) -> Result<Card, Error> {
         let model = self.root.path().join("model.onnx");
         fs::write(self.root.path().join("model.toml"), card).unwrap();
@@ -28,7 +28,7 @@ impl Desk {
 }
 
 #[test]
-fn every_card_that_comes_along_is_whole() {
+fn every_built_in_card_is_complete() {
     assert_eq!(published().len(), EMBEDDED.len());
     for Published { card, source } in published() {
         let classes = card.classes().unwrap().unwrap();
@@ -42,10 +42,10 @@ fn every_card_that_comes_along_is_whole() {
 
 #[test]
 fn a_card_beside_a_model_is_read() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     let text = "title = 'T'\n[input]\nname = 'x'\nsize = [32, 48]\n[output]\nname = 'y'\n\
                 [preprocessing]\nmean = [0]\nstd = [1]\n[classes]\nnames = ['cat', 'dog']\n";
-    let card = desk.beside(text).unwrap();
+    let card = fixture.beside(text).unwrap();
     assert_eq!(card.name, "model");
     assert_eq!(card.title.as_deref(), Some("T"));
     assert_eq!(card.input.as_deref(), Some("x"));
@@ -57,16 +57,16 @@ fn a_card_beside_a_model_is_read() {
 
 #[test]
 fn a_card_may_say_what_makes_probabilities() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     assert_eq!(
-        desk.beside("[output]\nname = 'y'").unwrap().activation,
+        fixture.beside("[output]\nname = 'y'").unwrap().activation,
         None
     );
     for activation in [Activation::Softmax, Activation::Sigmoid, Activation::None] {
         let text = format!("[output]\nactivation = '{}'", activation.name());
-        assert_eq!(desk.beside(&text).unwrap().activation, Some(activation));
+        assert_eq!(fixture.beside(&text).unwrap().activation, Some(activation));
     }
-    let error = desk
+    let error = fixture
         .beside("[output]\nactivation = 'relu'")
         .unwrap_err()
         .to_string();
@@ -78,21 +78,21 @@ fn a_card_may_say_what_makes_probabilities() {
 
 #[test]
 fn class_names_are_read_from_a_file_beside_the_card() {
-    let desk = Desk::new();
-    fs::write(desk.root.path().join("names.txt"), "cat\ndog\n").unwrap();
-    let card = desk.beside("[classes]\nfile = './names.txt'").unwrap();
+    let fixture = Fixture::new();
+    fs::write(fixture.root.path().join("names.txt"), "cat\ndog\n").unwrap();
+    let card = fixture.beside("[classes]\nfile = './names.txt'").unwrap();
     assert_eq!(card.classes().unwrap().unwrap().len(), 2);
     assert!(card.preprocessing.is_none());
-    let card = desk.beside("[classes]\nfile = 'gone.txt'").unwrap();
+    let card = fixture.beside("[classes]\nfile = 'gone.txt'").unwrap();
     let error = card.classes().unwrap_err().to_string();
     assert!(error.contains("gone.txt"), "{error}");
 }
 
 #[test]
 fn a_card_beside_a_model_stays_in_its_folder() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for file in ["../names.txt", "/etc/passwd", "a/../../b"] {
-        let error = desk.beside(&format!("[classes]\nfile = '{file}'"));
+        let error = fixture.beside(&format!("[classes]\nfile = '{file}'"));
         let error = error.unwrap_err().to_string();
         assert!(error.contains("leads out of the card's folder"), "{error}");
     }
@@ -100,7 +100,7 @@ fn a_card_beside_a_model_stays_in_its_folder() {
 
 #[test]
 fn mistakes_are_one_line_with_file_line_and_key() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for (text, line, part) in [
         ("title = 'x'\ncolour = 1", 2, "colour"),
         ("title = 3", 1, "title"),
@@ -113,7 +113,7 @@ fn mistakes_are_one_line_with_file_line_and_key() {
         ("[classes]\nnames = []", 0, "classes.names"),
         ("model = 'x.onnx'", 0, "model"),
     ] {
-        let error = desk.beside(text).unwrap_err().to_string();
+        let error = fixture.beside(text).unwrap_err().to_string();
         assert!(!error.contains('\n') && error.contains(part), "{error}");
         let place = match line {
             0 => "model.toml: ".to_owned(),
@@ -125,21 +125,24 @@ fn mistakes_are_one_line_with_file_line_and_key() {
 
 #[test]
 fn only_cards_that_come_along_name_a_package() {
-    let desk = Desk::new();
-    let error = desk.beside(EMBEDDED[0].1).unwrap_err().to_string();
+    let fixture = Fixture::new();
+    let error = fixture.beside(EMBEDDED[0].1).unwrap_err().to_string();
     assert!(error.contains("`source`"), "{error}");
 }
 
 #[test]
-fn a_users_own_card_comes_before_one_that_comes_along() {
-    let desk = Desk::new();
+fn a_users_own_card_comes_before_a_built_in_one() {
+    let fixture = Fixture::new();
     let name = EMBEDDED[0].0;
-    assert!(matches!(by_name(&desk.home, name), Ok(Named::Published(_))));
-    desk.own(
+    assert!(matches!(
+        by_name(&fixture.home, name),
+        Ok(Named::Published(_))
+    ));
+    fixture.own(
         name,
         "model = '/models/mine.onnx'\n[classes]\nfile = '/names.txt'",
     );
-    let Ok(Named::Own(card, model)) = by_name(&desk.home, name) else {
+    let Ok(Named::Own(card, model)) = by_name(&fixture.home, name) else {
         panic!("the user's own card was not found");
     };
     assert_eq!(card.name, name);
@@ -149,42 +152,42 @@ fn a_users_own_card_comes_before_one_that_comes_along() {
 
 #[test]
 fn a_model_named_by_an_own_card_is_relative_to_the_card() {
-    let desk = Desk::new();
-    desk.own("mine", "model = 'mine.onnx'");
-    let Ok(Named::Own(_, model)) = by_name(&desk.home, "mine") else {
+    let fixture = Fixture::new();
+    fixture.own("mine", "model = 'mine.onnx'");
+    let Ok(Named::Own(_, model)) = by_name(&fixture.home, "mine") else {
         panic!("the user's own card was not found");
     };
-    assert_eq!(model, desk.home.cards().join("mine.onnx"));
-    desk.own("silent", "title = 'x'");
-    let error = by_name(&desk.home, "silent").unwrap_err().to_string();
+    assert_eq!(model, fixture.home.cards().join("mine.onnx"));
+    fixture.own("silent", "title = 'x'");
+    let error = by_name(&fixture.home, "silent").unwrap_err().to_string();
     assert!(error.contains("must say `model`"), "{error}");
 }
 
 #[test]
 fn an_own_card_fits_a_file_of_its_name_unless_it_is_for_another() {
-    let desk = Desk::new();
-    let model = desk.root.path().join("model.onnx");
+    let fixture = Fixture::new();
+    let model = fixture.root.path().join("model.onnx");
     fs::write(&model, "").unwrap();
-    desk.own("model", "title = 'any'");
+    fixture.own("model", "title = 'any'");
     assert_eq!(
-        for_file(&desk.home, &model).unwrap().title.as_deref(),
+        for_file(&fixture.home, &model).unwrap().title.as_deref(),
         Some("any")
     );
-    desk.own("model", "title = 'other'\nmodel = '/other/model.onnx'");
-    assert_eq!(for_file(&desk.home, &model).unwrap().title, None);
+    fixture.own("model", "title = 'other'\nmodel = '/other/model.onnx'");
+    assert_eq!(for_file(&fixture.home, &model).unwrap().title, None);
     let named = format!("title = 'this'\nmodel = '{}'", model.display());
-    desk.own("model", &named);
+    fixture.own("model", &named);
     assert_eq!(
-        for_file(&desk.home, &model).unwrap().title.as_deref(),
+        for_file(&fixture.home, &model).unwrap().title.as_deref(),
         Some("this")
     );
 }
 
 #[test]
 fn an_unknown_name_suggests_near_ones() {
-    let desk = Desk::new();
-    desk.own("mine", "model = 'mine.onnx'");
-    let error = by_name(&desk.home, "eficientnet-lite0")
+    let fixture = Fixture::new();
+    fixture.own("mine", "model = 'mine.onnx'");
+    let error = by_name(&fixture.home, "eficientnet-lite0")
         .unwrap_err()
         .to_string();
     assert!(
@@ -193,7 +196,7 @@ fn an_unknown_name_suggests_near_ones() {
     );
     assert!(error.contains("mine, efficientnet-lite0"), "{error}");
     assert!(matches!(
-        by_name(&desk.home, "../x"),
+        by_name(&fixture.home, "../x"),
         Err(Error::UnknownModel { .. })
     ));
 }

@@ -4,7 +4,7 @@ use super::{ScoreSource, tail};
 use crate::onnx::passes::control_flow;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// Maximum number of outputs in a message.
 const LISTED: usize = 8;
@@ -35,7 +35,7 @@ pub(super) fn choose(
     // Of outputs that are computed from the same scores, the scores themselves.
     considered.sort_by_key(|source| source.is_reduced());
     if let (Some(wanted), []) = (wanted, considered.as_slice()) {
-        let wanted = printable(wanted);
+        let wanted = quoted(wanted);
         return Err(format!(
             "{wanted} is not an output; outputs: {}",
             listed(sources)
@@ -100,7 +100,7 @@ pub(super) fn choose(
         .filter(|op| *op == "TopK")
     {
         let [output, value] =
-            [&chosen.source.output, &chosen.source.value].map(|name| printable(name));
+            [&chosen.source.output, &chosen.source.value].map(|name| quoted(name));
         remarks.push(format!(
             "{output} has only the top class scores ({container}); using all of them, {value}"
         ));
@@ -118,7 +118,7 @@ pub(super) fn choose(
 
 /// `"name" (5 classes)`.
 fn title(candidate: &Candidate) -> String {
-    let (name, count) = (printable(&candidate.source.output), candidate.classes);
+    let (name, count) = (quoted(&candidate.source.output), candidate.classes);
     let classes = if count == 1 { "class" } else { "classes" };
     format!("{name} ({count} {classes})")
 }
@@ -146,7 +146,7 @@ fn no_candidate(graph: &Graph, shapes: &Types, considered: &[&ScoreSource]) -> S
     let why = blocked.map_or(String::new(), |why| format!(": {why}"));
     let shown = considered.iter().take(LISTED).map(|source| {
         let dims = shapes.find(&source.value).map(|known| &known.dims);
-        let name = printable(&source.output);
+        let name = quoted(&source.output);
         dims.map_or(name.clone(), |dims| format!("{name} {dims:?}"))
     });
     let shown: Vec<String> = shown.collect();
@@ -160,7 +160,7 @@ fn listed(sources: &[ScoreSource]) -> String {
     let names = sources
         .iter()
         .take(LISTED)
-        .map(|source| printable(&source.output));
+        .map(|source| quoted(&source.output));
     let names: Vec<String> = names.collect();
     names.join(", ")
 }
@@ -168,7 +168,7 @@ fn listed(sources: &[ScoreSource]) -> String {
 /// Why the dimensions of `output` are unknown or wrong: unresolved control flow, for whose results ONNX Runtime may
 /// infer no rank; otherwise the first node whose output types are unknown.
 fn obstacle(graph: &Graph, shapes: &Types, output: &str) -> Option<String> {
-    let refusals = control_flow::SkipReasons::of(graph, shapes);
+    let refusals = control_flow::SkipReasons::new(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.ancestors([output]));
     let needed: Vec<&NodeProto> = nodes
@@ -188,8 +188,8 @@ fn obstacle(graph: &Graph, shapes: &Types, output: &str) -> Option<String> {
     };
     Some(format!(
         "the dimensions of {} are not known before the model runs, because of node {} ({}){why}",
-        printable(output),
+        quoted(output),
         node.display_name(),
-        printable(&node.op_type),
+        quoted(&node.op_type),
     ))
 }

@@ -17,7 +17,7 @@ mod trial;
 use super::{Activation, Affine, Error, InputSize, ModelFile};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Builder, Graph, INTERNAL_PREFIX, Types, ValueType};
-use crate::text::printable;
+use crate::text::quoted;
 use candidates::Candidate;
 pub use tail::Evidence;
 use tail::Tail;
@@ -179,14 +179,14 @@ fn tail(
     })
 }
 
-/// A message about the activation. `is_squashed` tells that the output is bounded.
+/// A message about the activation. `is_squashed`: the output is bounded.
 fn remark(
     (output, classes, is_squashed): (&str, usize, bool),
     activation: Activation,
     evidence: Evidence,
     described: Option<Activation>,
 ) -> Option<String> {
-    let output = printable(output);
+    let output = quoted(output);
     match (evidence, described) {
         (Evidence::Operators | Evidence::Trial, Some(described)) if described != activation => {
             Some(format!(

@@ -4,7 +4,7 @@
 use super::labels::Labels;
 use super::{ExporterMetadata, Stated, sidecar};
 use crate::model::{Activation, ImageSize, Preprocessing};
-use crate::text::{one_line, shown};
+use crate::text::{one_line, safe};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -250,7 +250,7 @@ fn numbers(key: &str, value: &Option<Value>) -> Result<Vec<f64>, String> {
     numbers.map_err(|_| {
         format!(
             "{key} {} is not a list of numbers",
-            shown(&value.to_string())
+            safe(&value.to_string())
         )
     })
 }

@@ -34,7 +34,7 @@ impl<T> Stated<T> {
     }
 }
 
-/// The files beside the model at `path` from which [`ExporterMetadata::of`] may read.
+/// The files beside the model at `path` from which [`ExporterMetadata::from_model`] may read.
 pub fn files_beside(path: &Path) -> Vec<PathBuf> {
     let names = |folder: &Path| {
         let configurations = huggingface::FILES.map(String::from);
@@ -71,7 +71,7 @@ pub struct ExporterMetadata {
 
 impl ExporterMetadata {
     /// The metadata of the model at `path`, completed by the files beside it.
-    pub fn of(model: &ModelProto, path: &Path) -> Self {
+    pub fn from_model(model: &ModelProto, path: &Path) -> Self {
         let beside = [timm::read(path), huggingface::read(path), lists::read(path)];
         beside.into_iter().fold(onnx_props::read(model), Self::or)
     }

@@ -4,7 +4,7 @@
 use super::{ExporterMetadata, Stated, lists};
 use crate::model::{Activation, ChannelOrder, Classes, ImageSize, Preprocessing};
 use crate::onnx::proto::{ModelProto, StringStringEntryProto};
-use crate::text::printable;
+use crate::text::quoted;
 use serde_json::{Value, json};
 
 /// Keys of class names.
@@ -40,7 +40,7 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
         if known.is_none() {
             unmet.push(format!(
                 "{PIXEL_RANGE} {} is unknown and ignored",
-                printable(text)
+                quoted(text)
             ));
         }
         Some(Stated::new(known?, PIXEL_RANGE))

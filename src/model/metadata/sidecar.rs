@@ -1,7 +1,7 @@
 //! Files beside a model; for a model in a folder `onnx`, also in the parent folder.
 
 use crate::model::{Error, text_file};
-use crate::text::{one_line, shown};
+use crate::text::{one_line, safe};
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -48,5 +48,5 @@ pub fn json<T: for<'a> Deserialize<'a>>(model: &Path, name: &str) -> Option<Resu
 
 /// A message that metadata is ignored.
 pub fn ignored(name: &str, why: &str) -> String {
-    format!("{} is ignored: {why}", shown(name))
+    format!("{} is ignored: {why}", safe(name))
 }

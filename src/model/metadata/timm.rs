@@ -15,12 +15,12 @@ const CROP: f64 = 0.875;
 pub fn read(path: &Path) -> ExporterMetadata {
     // Syntax errors are reported by `huggingface`, which reads the same file.
     match sidecar::json::<Value>(path, FILE) {
-        Some(Ok(config)) if config.get("architecture").is_some() => of(&config),
+        Some(Ok(config)) if config.get("architecture").is_some() => from_config(&config),
         _ => ExporterMetadata::default(),
     }
 }
 
-fn of(config: &Value) -> ExporterMetadata {
+fn from_config(config: &Value) -> ExporterMetadata {
     // Earlier versions have no separate section.
     let trained = config.get("pretrained_cfg").unwrap_or(config);
     let names = names(config).or_else(|| names(trained));
@@ -125,7 +125,7 @@ mod tests {
             all
         };
         for config in [config(), earlier] {
-            let hints = of(&config);
+            let hints = from_config(&config);
             assert_eq!(hints.names[0].value, ["tench, Tinca tinca", "goldfish"]);
             assert_eq!(hints.size.unwrap().value.to_string(), "48 × 64");
             let preprocessing = hints.preprocessing.unwrap().value;
@@ -144,7 +144,7 @@ mod tests {
             ("border", Fit::Crop),
         ] {
             config["pretrained_cfg"]["crop_mode"] = json!(mode);
-            let hints = of(&config);
+            let hints = from_config(&config);
             let preprocessing = hints.preprocessing.unwrap().value;
             assert_eq!(preprocessing.proportions(), fit);
             assert_eq!(hints.unmet.len(), usize::from(mode == "border"));
@@ -156,10 +156,10 @@ mod tests {
         let mut config = config();
         config["label_names"] = json!(["tench", "goldfish"]);
         config["label_descriptions"] = json!({"tench": "a fish", "goldfish": "a fish"});
-        assert_eq!(of(&config).names[0].value, ["tench", "goldfish"]);
+        assert_eq!(from_config(&config).names[0].value, ["tench", "goldfish"]);
         config["label_names"] = json!(["n1", "n2"]);
         config["label_descriptions"] = json!({"n1": "a fish"});
-        assert_eq!(of(&config).names[0].value, ["n1", "n2"]);
+        assert_eq!(from_config(&config).names[0].value, ["n1", "n2"]);
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         ] {
             let mut config = config();
             config["pretrained_cfg"][key] = value;
-            let hints = of(&config);
+            let hints = from_config(&config);
             assert!(
                 hints.size.is_none() || hints.preprocessing.is_none(),
                 "{key}"
@@ -186,7 +186,7 @@ mod tests {
             json!(null),
             json!({"architecture": 3}),
         ] {
-            assert!(of(&config).names.is_empty());
+            assert!(from_config(&config).names.is_empty());
         }
     }
 }

@@ -1,8 +1,8 @@
 mod class_scores;
-mod foreign;
 mod inputs;
 mod layers;
 mod passes;
+mod polyfill;
 mod score_outputs;
 
 use super::*;

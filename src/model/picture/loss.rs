@@ -27,7 +27,7 @@ type Decode<'a> = &'a dyn Fn(&[u8]) -> Option<DynamicImage>;
 
 /// The readable part of an incomplete file, as the end of a sentence; `None` if it is complete. `decoded` is the result
 /// of the decoder, which may include filled parts; `None` if it failed.
-pub fn of(
+pub fn describe(
     bytes: &[u8],
     format: ImageFormat,
     decoded: Option<&DynamicImage>,
@@ -59,7 +59,7 @@ struct Markers {
 }
 
 impl Markers {
-    fn of(bytes: &[u8]) -> Self {
+    fn new(bytes: &[u8]) -> Self {
         // A file that was preallocated before its data arrived.
         let last = bytes.iter().rposition(|&byte| !matches!(byte, 0 | 0xff));
         let filled = last.map_or(0, |last| last + 1);
@@ -102,7 +102,7 @@ fn is_marker(pair: &[u8]) -> bool {
 }
 
 fn jpeg(bytes: &[u8], decoded: Option<&DynamicImage>, decode: Decode<'_>) -> Option<String> {
-    let markers = Markers::of(bytes);
+    let markers = Markers::new(bytes);
     if markers.is_complete && !decoded.is_some_and(looks_made_up) {
         return None;
     }

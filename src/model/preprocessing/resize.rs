@@ -33,20 +33,20 @@ where
 
 /// The two pixels of a line around a sample, and the interpolation weight of the second.
 #[derive(Clone, Copy)]
-struct Place {
+struct Sample {
     before: u32,
     behind: u32,
     share: f32,
 }
 
 /// The positions of `samples` on a line of `pixels`. Pixel centres are at half-integers.
-fn places(pixels: u32, samples: u32, filter: Filter) -> Vec<Place> {
+fn places(pixels: u32, samples: u32, filter: Filter) -> Vec<Sample> {
     let scale = f64::from(pixels) / f64::from(samples);
     let last = pixels - 1;
     let place = |sample: u32| match filter {
         Filter::Nearest => {
             let pixel = ((f64::from(sample) + 0.5) * scale) as u32;
-            Place {
+            Sample {
                 before: pixel.min(last),
                 behind: pixel.min(last),
                 share: 0.0,
@@ -55,7 +55,7 @@ fn places(pixels: u32, samples: u32, filter: Filter) -> Vec<Place> {
         Filter::Bilinear | Filter::Bicubic => {
             let centre = ((f64::from(sample) + 0.5) * scale - 0.5).clamp(0.0, f64::from(last));
             let before = centre as u32;
-            Place {
+            Sample {
                 before,
                 behind: (before + 1).min(last),
                 share: centre.fract() as f32,

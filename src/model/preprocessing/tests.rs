@@ -150,7 +150,7 @@ fn keys_that_came_later_are_written_only_where_they_differ() {
     ))
     .unwrap();
     assert_eq!(
-        (other.proportions(), other.is_antialiased()),
+        (other.proportions(), other.antialias.0),
         (Fit::Squash, false)
     );
     let written = serde_json::to_string(&other).unwrap();

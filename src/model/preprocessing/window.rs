@@ -56,7 +56,7 @@ pub(super) struct Placement {
 
 impl Placement {
     /// `None` for a picture of exactly the input's size, which is not resized.
-    pub fn of(
+    pub fn new(
         preprocessing: &Preprocessing,
         (width, height): (u32, u32),
         size: InputSize,

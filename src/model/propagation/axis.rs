@@ -106,7 +106,7 @@ pub struct Axis(Rc<Vec<Piece>>);
 
 impl Axis {
     /// The axis of a single digit.
-    pub fn of(kind: DigitKind, extent: usize) -> Self {
+    pub fn new(kind: DigitKind, extent: usize) -> Self {
         Self::written(vec![Digit::only(kind, extent)])
     }
 
@@ -139,7 +139,7 @@ impl Axis {
         let length: usize = joined.iter().map(|piece| piece.length).sum();
         match joined.len() {
             1..=MAX_PIECES => Self(Rc::new(joined)),
-            _ => Self::of(DigitKind::Other, length),
+            _ => Self::new(DigitKind::Other, length),
         }
     }
 
@@ -282,7 +282,7 @@ impl Pieces {
             is_lost = taken.is_none();
             reshaped.push(match taken {
                 Some(taken) => self.written(taken),
-                None => Axis::of(DigitKind::Other, extent),
+                None => Axis::new(DigitKind::Other, extent),
             });
         }
         reshaped

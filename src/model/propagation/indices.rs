@@ -20,7 +20,7 @@ pub struct Cut {
 
 impl Cut {
     /// `None` if the slice is empty.
-    pub fn of(extent: usize, start: i64, end: i64, step: i64) -> Option<Self> {
+    pub fn new(extent: usize, start: i64, end: i64, step: i64) -> Option<Self> {
         let all = extent as i64;
         let (start, end) = (from_front(start, extent), from_front(end, extent));
         let (first, length) = match step {
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn slices_take_what_onnx_says() {
-        let taken = |start, end, step| Cut::of(7, start, end, step)?.indices();
+        let taken = |start, end, step| Cut::new(7, start, end, step)?.indices();
         let end = i64::MAX;
         for (slice, expected) in [
             ((0, end, 1), Some(vec![0, 1, 2, 3, 4, 5, 6])),
@@ -76,7 +76,7 @@ mod tests {
             let (start, end, step) = slice;
             assert_eq!(taken(start, end, step), expected, "{slice:?}");
         }
-        let covers = |start, end, step| Cut::of(7, start, end, step).unwrap().covers(7);
+        let covers = |start, end, step| Cut::new(7, start, end, step).unwrap().covers(7);
         assert!(covers(0, i64::MAX, 2) && covers(1, i64::MAX, 2));
         assert!(!covers(2, i64::MAX, 2) && !covers(0, 4, 2));
     }

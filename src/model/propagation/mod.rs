@@ -21,10 +21,10 @@ pub fn propagate_axes(graph: &Graph, shapes: &Types, input: &str) -> HashMap<Str
     let mut known = HashMap::new();
     if let Some([runs, channels, rows, columns]) = dims(shapes, input) {
         let axes = vec![
-            Axis::of(DigitKind::Batch, *runs),
-            Axis::of(DigitKind::Channels, *channels),
-            Axis::of(DigitKind::Rows(*rows), *rows),
-            Axis::of(DigitKind::Columns(*columns), *columns),
+            Axis::new(DigitKind::Batch, *runs),
+            Axis::new(DigitKind::Channels, *channels),
+            Axis::new(DigitKind::Rows(*rows), *rows),
+            Axis::new(DigitKind::Columns(*columns), *columns),
         ];
         known.insert(input.to_owned(), axes);
     }
@@ -64,8 +64,8 @@ fn unknown(dims: &[usize]) -> Vec<Axis> {
         .iter()
         .enumerate()
         .map(|(at, &extent)| match (at, extent) {
-            (0, 1) => Axis::of(DigitKind::Batch, 1),
-            _ => Axis::of(DigitKind::Other, extent),
+            (0, 1) => Axis::new(DigitKind::Batch, 1),
+            _ => Axis::new(DigitKind::Other, extent),
         });
     axes.collect()
 }

@@ -145,18 +145,18 @@ impl Context<'_> {
             };
             axes[at] = match (at, axis.line()) {
                 (0, _) => axis.clone(),
-                (1, _) => Axis::of(DigitKind::Channels, extent),
-                (_, Some(DigitKind::Rows(_))) => Axis::of(DigitKind::Rows(extent), extent),
-                (_, Some(DigitKind::Columns(_))) => Axis::of(DigitKind::Columns(extent), extent),
+                (1, _) => Axis::new(DigitKind::Channels, extent),
+                (_, Some(DigitKind::Rows(_))) => Axis::new(DigitKind::Rows(extent), extent),
+                (_, Some(DigitKind::Columns(_))) => Axis::new(DigitKind::Columns(extent), extent),
                 _ if extent == axis.extent() && (extent == 1 || is_narrow()) => axis.clone(),
                 // After an unknown operator: input and output are feature maps.
                 (2, _) if !is_placed && from.len() == 4 => {
-                    Axis::of(DigitKind::Rows(extent), extent)
+                    Axis::new(DigitKind::Rows(extent), extent)
                 }
                 (3, _) if !is_placed && from.len() == 4 => {
-                    Axis::of(DigitKind::Columns(extent), extent)
+                    Axis::new(DigitKind::Columns(extent), extent)
                 }
-                _ => Axis::of(DigitKind::Other, extent),
+                _ => Axis::new(DigitKind::Other, extent),
             };
         }
         Some(axes)
@@ -166,7 +166,7 @@ impl Context<'_> {
         let axes = self.first()?.into_iter().enumerate();
         let axes = axes.map(|(at, axis)| match at {
             0 | 1 => axis,
-            _ => Axis::of(DigitKind::Other, 1),
+            _ => Axis::new(DigitKind::Other, 1),
         });
         Some(axes.collect())
     }
@@ -183,7 +183,7 @@ impl Context<'_> {
         for (at, axis) in axes.into_iter().enumerate() {
             match (over.contains(&at), is_set("keepdims", 1)) {
                 (false, _) => kept.push(axis),
-                (true, true) => kept.push(Axis::of(DigitKind::Other, 1)),
+                (true, true) => kept.push(Axis::new(DigitKind::Other, 1)),
                 (true, false) => {}
             }
         }
@@ -212,7 +212,7 @@ impl Context<'_> {
         let mut new = resolve_indices(&new, self.dims.len())?;
         new.sort_unstable();
         for at in new {
-            (at <= axes.len()).then(|| axes.insert(at, Axis::of(DigitKind::Other, 1)))?;
+            (at <= axes.len()).then(|| axes.insert(at, Axis::new(DigitKind::Other, 1)))?;
         }
         Some(axes)
     }
@@ -235,12 +235,12 @@ impl Context<'_> {
             let dims = self.constant_dims(index)?;
             let part = known.as_ref().and_then(|axes| axes.get(along).cloned());
             parts.push(part.unwrap_or_else(|| {
-                Axis::of(DigitKind::Other, dims.get(along).copied().unwrap_or(0))
+                Axis::new(DigitKind::Other, dims.get(along).copied().unwrap_or(0))
             }));
             others.extend(known);
         }
         for axes in &mut others {
-            *axes.get_mut(along)? = Axis::of(DigitKind::Other, 1);
+            *axes.get_mut(along)? = Axis::new(DigitKind::Other, 1);
         }
         let mut axes = aligned(&others, self.dims);
         axes[along] = Axis::concat(&parts);
@@ -264,7 +264,7 @@ impl Context<'_> {
             if axis.extent() == extent {
                 axis.clone()
             } else {
-                Axis::of(DigitKind::Other, extent)
+                Axis::new(DigitKind::Other, extent)
             }
         };
         let count = self.constant_dims(1)?.iter().product::<usize>();
@@ -293,13 +293,13 @@ impl Context<'_> {
             .zip(over.into_iter().zip(steps));
         for ((start, end), (at, step)) in bounds {
             let extent = axes[at].extent();
-            let cut = Cut::of(extent, start, end, step)?;
+            let cut = Cut::new(extent, start, end, step)?;
             axes[at] = match (step, axes[at].line()) {
                 (1, _) => axes[at].slice(cut.first, cut.first + cut.count),
                 // Every second row is a row of a coarser grid.
                 (2.., Some(of)) if cut.covers(extent) => match of {
-                    DigitKind::Rows(_) => Axis::of(DigitKind::Rows(cut.count), cut.count),
-                    _ => Axis::of(DigitKind::Columns(cut.count), cut.count),
+                    DigitKind::Rows(_) => Axis::new(DigitKind::Rows(cut.count), cut.count),
+                    _ => Axis::new(DigitKind::Columns(cut.count), cut.count),
                 },
                 _ => axes[at].pick(&cut.indices()?),
             };
@@ -321,7 +321,7 @@ impl Context<'_> {
             Some(axis) => vec![axis],
             None => indices
                 .iter()
-                .map(|&extent| Axis::of(DigitKind::Other, extent))
+                .map(|&extent| Axis::new(DigitKind::Other, extent))
                 .collect(),
         };
         axes.splice(along..=along, new);
@@ -339,7 +339,7 @@ impl Context<'_> {
             let less = |pad: i64| usize::try_from(pad.min(0).unsigned_abs()).ok();
             let more = |pad: i64| usize::try_from(pad.max(0)).ok();
             let is_small = |pad: &usize| self.dims.get(at).is_some_and(|dim| pad <= dim);
-            let margin = |pad: i64| Some(Axis::of(DigitKind::Other, more(pad).filter(is_small)?));
+            let margin = |pad: i64| Some(Axis::new(DigitKind::Other, more(pad).filter(is_small)?));
             let end = axes[at].extent().saturating_sub(less(behind)?);
             let inner = axes[at].slice(less(before)?, end);
             let (before, behind) = (margin(before)?, margin(behind)?);
@@ -364,7 +364,7 @@ impl Context<'_> {
         if rank < 2 || !is_matrix(0) || !is_matrix(1) {
             return None;
         }
-        let weights = |at: usize| Axis::of(DigitKind::Channels, self.dims[at]);
+        let weights = |at: usize| Axis::new(DigitKind::Channels, self.dims[at]);
         let row = left
             .as_ref()
             .and_then(|axes| axes.iter().nth_back(1).cloned());
@@ -386,7 +386,7 @@ impl Context<'_> {
             let axes = self.input(index)?;
             axes.get(if is_turned { 1 - kept } else { kept }).cloned()
         };
-        let weights = |at: usize| Some(Axis::of(DigitKind::Channels, *self.dims.get(at)?));
+        let weights = |at: usize| Some(Axis::new(DigitKind::Channels, *self.dims.get(at)?));
         let row = of(0, "transA", 0).or_else(|| weights(0))?;
         let column = of(1, "transB", 1).or_else(|| weights(1))?;
         Some(vec![row, column])
@@ -406,7 +406,7 @@ impl Context<'_> {
             let of = |(term, axes): &(&str, Vec<Axis>)| axes.get(term.find(letter)?).cloned();
             let found: Vec<Axis> = named.iter().filter_map(of).collect();
             if found.is_empty() {
-                Axis::of(DigitKind::Channels, extent)
+                Axis::new(DigitKind::Channels, extent)
             } else {
                 agreed(&found, extent)
             }
@@ -434,11 +434,11 @@ fn agreed(axes: &[Axis], extent: usize) -> Axis {
         match best {
             Some(other) if rank(other) > rank(axis) => {}
             Some(other) if rank(other) == rank(axis) && other != axis && axis.has_places() => {
-                return Axis::of(DigitKind::Other, extent);
+                return Axis::new(DigitKind::Other, extent);
             }
             _ => best = Some(axis),
         }
     }
     best.cloned()
-        .unwrap_or_else(|| Axis::of(DigitKind::Other, extent))
+        .unwrap_or_else(|| Axis::new(DigitKind::Other, extent))
 }

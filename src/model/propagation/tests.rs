@@ -6,10 +6,10 @@ const COLUMNS: DigitKind = DigitKind::Columns(4);
 /// (N, rows, columns, channels).
 fn planes() -> Vec<Axis> {
     vec![
-        Axis::of(DigitKind::Batch, 1),
-        Axis::of(ROWS, 6),
-        Axis::of(COLUMNS, 4),
-        Axis::of(DigitKind::Channels, 8),
+        Axis::new(DigitKind::Batch, 1),
+        Axis::new(ROWS, 6),
+        Axis::new(COLUMNS, 4),
+        Axis::new(DigitKind::Channels, 8),
     ]
 }
 
@@ -18,7 +18,7 @@ fn turned(axes: &[Axis], order: &[usize]) -> Vec<Axis> {
 }
 
 #[test]
-fn windows_are_taken_apart_and_put_together_again() {
+fn windows_are_partitioned_and_merged_again() {
     let mut pieces = Pieces::default();
     let rolled = Axis::concat(&[planes()[1].slice(2, 6), planes()[1].slice(0, 2)]);
     for rows in [planes()[1].clone(), rolled] {
@@ -35,8 +35,8 @@ fn windows_are_taken_apart_and_put_together_again() {
 
 #[test]
 fn pieces_that_belong_together_are_one() {
-    let row = Axis::of(ROWS, 6);
-    let extra = Axis::of(DigitKind::Other, 3);
+    let row = Axis::new(ROWS, 6);
+    let extra = Axis::new(DigitKind::Other, 3);
     let both = Axis::concat(&[extra.clone(), row.clone(), extra.clone()]);
     assert_eq!((both.extent(), both.pieces().len()), (12, 3));
     assert_eq!(both.slice(3, 9), row);
@@ -45,24 +45,24 @@ fn pieces_that_belong_together_are_one() {
     assert_eq!(Axis::concat(&[row.slice(0, 2), row.slice(2, 6)]), row);
     assert_eq!(row.pick(&[0, 1, 2, 3, 4, 5]), row);
     assert_ne!(row.pick(&[5, 4, 3, 2, 1, 0]), row);
-    let channels = Axis::of(DigitKind::Channels, 8);
-    assert_eq!(channels.slice(2, 6), Axis::of(DigitKind::Channels, 4));
+    let channels = Axis::new(DigitKind::Channels, 8);
+    assert_eq!(channels.slice(2, 6), Axis::new(DigitKind::Channels, 4));
 }
 
 #[test]
 fn an_axis_of_more_pieces_than_are_followed_counts_nothing() {
-    let row = Axis::of(DigitKind::Rows(1000), 1000);
+    let row = Axis::new(DigitKind::Rows(1000), 1000);
     let reversed: Vec<usize> = (0..1000).rev().collect();
-    assert_eq!(row.pick(&reversed), Axis::of(DigitKind::Other, 1000));
+    assert_eq!(row.pick(&reversed), Axis::new(DigitKind::Other, 1000));
 }
 
 #[test]
 fn the_pictures_stay_an_axis_of_their_own() {
     let mut pieces = Pieces::default();
     let sequence = vec![
-        Axis::of(ROWS, 6),
-        Axis::of(DigitKind::Batch, 1),
-        Axis::of(DigitKind::Channels, 8),
+        Axis::new(ROWS, 6),
+        Axis::new(DigitKind::Batch, 1),
+        Axis::new(DigitKind::Channels, 8),
     ];
     let flat = pieces.reshape(&sequence, &[6, 8]);
     assert_eq!(pieces.reshape(&flat, &[6, 1, 8]), sequence);
@@ -79,14 +79,14 @@ fn the_higher_digits_alone_are_a_coarser_grid() {
     assert_eq!(apart[2].line(), None);
     let mut mixed = turned(&apart, &[0, 1, 3, 5]);
     coarsen(&mut mixed);
-    assert_eq!(mixed[1], Axis::of(DigitKind::Rows(3), 3));
-    assert_eq!(mixed[2], Axis::of(DigitKind::Columns(2), 2));
+    assert_eq!(mixed[1], Axis::new(DigitKind::Rows(3), 3));
+    assert_eq!(mixed[2], Axis::new(DigitKind::Columns(2), 2));
 }
 
 #[test]
 fn what_does_not_fit_is_not_followed() {
     let mut pieces = Pieces::default();
     let made = pieces.reshape(&planes(), &[1, 8, 6, 4]);
-    assert_eq!(made[0], Axis::of(DigitKind::Batch, 1));
+    assert_eq!(made[0], Axis::new(DigitKind::Batch, 1));
     assert!(made[1..].iter().all(|axis| axis.line().is_none()));
 }

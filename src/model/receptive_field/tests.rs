@@ -143,7 +143,7 @@ fn pools_dilations_and_upsampling_count() {
 }
 
 #[test]
-fn gates_over_the_whole_picture_and_what_is_unknown_see_all_of_it() {
+fn gates_over_the_picture_and_unknown_operators_see_all_of_it() {
     let mut net = Net::new(32);
     let conv = net.conv("x", 3, 1);
     let pooled = net.emit("GlobalAveragePool", &[&conv], &[], &[1, 4, 1, 1]);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::onnx::proto::ModelProto;
-use crate::text::printable;
+use crate::text::quoted;
 
 mod efficientnet_lite;
 mod pickle;
@@ -43,6 +43,7 @@ impl Builder {
 
 /// Why published weights could not be converted. The caller names the file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     #[error("this is not a PyTorch checkpoint in the legacy (non-zip) format")]
     NotACheckpoint,
@@ -56,7 +57,7 @@ pub enum Error {
     Malformed { at: usize, why: &'static str },
     #[error(
         "the checkpoint refers to {} at byte {at}, which is not allowed: it may hold code, do not trust it",
-        printable(name)
+        quoted(name)
     )]
     ForbiddenGlobal { at: usize, name: String },
     #[error(
@@ -65,25 +66,22 @@ pub enum Error {
     UnknownOpcode { at: usize, opcode: u8 },
     #[error("the checkpoint has too many objects (byte {at})")]
     TooLarge { at: usize },
-    #[error("the checkpoint's {} is not a tensor of a known kind", printable(name))]
+    #[error("the checkpoint's {} is not a tensor of a known kind", quoted(name))]
     NotATensor { name: String },
-    #[error("the checkpoint has the tensor {} twice", printable(name))]
+    #[error("the checkpoint has the tensor {} twice", quoted(name))]
     DuplicateTensor { name: String },
     #[error(
         "the checkpoint's tensor {} has more elements than the file can hold",
-        printable(name)
+        quoted(name)
     )]
     HugeTensor { name: String },
-    #[error(
-        "the checkpoint's tensor {} reaches outside its storage",
-        printable(name)
-    )]
+    #[error("the checkpoint's tensor {} reaches outside its storage", quoted(name))]
     OutsideStorage { name: String },
-    #[error("the checkpoint lacks the tensor {}", printable(name))]
+    #[error("the checkpoint lacks the tensor {}", quoted(name))]
     MissingTensor { name: String },
     #[error(
         "the checkpoint's tensor {} has the shape {found:?}, not {expected:?}",
-        printable(name)
+        quoted(name)
     )]
     WrongShape {
         name: String,
@@ -92,7 +90,7 @@ pub enum Error {
     },
     #[error(
         "the checkpoint's tensor {} belongs to no layer of the architecture",
-        printable(name)
+        quoted(name)
     )]
     UnusedTensor { name: String },
     #[error(transparent)]

@@ -31,7 +31,7 @@ const RANDOM: &[&str] = &[
 
 /// What folding removes.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts {
+pub struct FoldOptions {
     /// Constant values.
     pub constants: bool,
     /// Branches and loops whose condition or trip count is constant.
@@ -40,7 +40,7 @@ pub struct Parts {
     pub sequences: bool,
 }
 
-impl Parts {
+impl FoldOptions {
     /// Everything.
     pub const ALL: Self = Self {
         constants: true,
@@ -101,7 +101,7 @@ pub fn fold<E: Evaluator + ?Sized>(
     graph: &Graph,
     choices: &[&Dims],
 ) -> Result<Graph, E::Error> {
-    fold_parts(evaluator, graph, choices, Parts::ALL)
+    fold_parts(evaluator, graph, choices, FoldOptions::ALL)
 }
 
 /// As [`fold`], limited to some parts.
@@ -112,7 +112,7 @@ pub fn fold_parts<E: Evaluator + ?Sized>(
     evaluator: &E,
     graph: &Graph,
     choices: &[&Dims],
-    parts: Parts,
+    parts: FoldOptions,
 ) -> Result<Graph, E::Error> {
     let start = parts.resolve_control_flow(graph.clone())?;
     let (mut graph, mut shapes) = parts.fold_constants(evaluator, start, choices)?;

@@ -6,7 +6,7 @@ use crate::onnx::node::{canonical_domain, is_default_domain};
 use crate::onnx::passes::upgrade_opset;
 use crate::onnx::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto};
 use crate::onnx::{Error, NameScope};
-use crate::text::printable;
+use crate::text::quoted;
 use prost::Message;
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ pub fn inline(mut model: ModelProto) -> Result<ModelProto, Error> {
     let functions = std::mem::take(&mut model.functions);
     let mut graph = model.graph.take().unwrap_or_default();
     let mut inliner = Inliner {
-        functions: functions.iter().map(Function::of).collect(),
+        functions: functions.iter().map(Function::from_proto).collect(),
         scope: NameScope::from_proto(&graph),
         cost: 0,
         bytes: 0,
@@ -67,7 +67,7 @@ struct Function<'a> {
 }
 
 impl<'a> Function<'a> {
-    fn of(proto: &'a FunctionProto) -> (Key<'a>, Self) {
+    fn from_proto(proto: &'a FunctionProto) -> (Key<'a>, Self) {
         let import = proto
             .opset_import
             .iter()
@@ -132,7 +132,7 @@ impl Inliner<'_> {
             bytes,
         } = &self.functions[&key(&call.domain, &call.op_type, &call.overload)];
         let unsupported = |why: &str| {
-            let (call, function) = (call.display_name(), printable(&call.op_type));
+            let (call, function) = (call.display_name(), quoted(&call.op_type));
             Error::Unsupported(format!("node {call}: function {function} {why}"))
         };
         if depth >= MAX_DEPTH {

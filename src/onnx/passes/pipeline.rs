@@ -1,7 +1,7 @@
 //! The pipeline from a model to a differentiable graph: [`normalize`], then [`specialize`] once the dimensions of the
 //! inputs are known.
 
-use super::constant_folding::{self, Parts};
+use super::constant_folding::{self, FoldOptions};
 use super::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
 use crate::onnx::evaluator::{Dims, Evaluator};
 use crate::onnx::proto::ModelProto;
@@ -130,7 +130,7 @@ impl<'a> Passes<'a> {
         graph: Graph,
         choices: &[&Dims],
     ) -> Result<Graph, E::Error> {
-        let parts = Parts {
+        let parts = FoldOptions {
             constants: self.has(Pass::Constants),
             control: self.has(Pass::Control),
             sequences: self.has(Pass::Sequences),

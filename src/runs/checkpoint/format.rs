@@ -50,7 +50,7 @@ impl Header {
 }
 
 /// The beginning of a checkpoint.
-pub struct Start {
+pub struct Preamble {
     pub header: Header,
     /// The header as it was read, for the hash.
     text: Vec<u8>,
@@ -104,7 +104,7 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
 }
 
 /// Reads the beginning of a checkpoint.
-pub fn read_start(file: &mut File) -> Result<Start, String> {
+pub fn read_start(file: &mut File) -> Result<Preamble, String> {
     let mut start = [0; MAGIC.len() + 4];
     file.read_exact(&mut start).map_err(|_| "it is truncated")?;
     let (magic, length) = start.split_at(MAGIC.len());
@@ -125,15 +125,15 @@ pub fn read_start(file: &mut File) -> Result<Start, String> {
         && header.companions.len() <= MAX_TOGETHER
         && header.frames.0 <= MAX_FRAMES;
     if fits {
-        Ok(Start { header, text })
+        Ok(Preamble { header, text })
     } else {
         Err("its numbers of runs are inconsistent".into())
     }
 }
 
 /// Reads the rest, and checks the hash of all.
-pub fn read_rest(start: Start, file: &mut File) -> Result<Checkpoint, String> {
-    let Start { header, text } = start;
+pub fn read_rest(start: Preamble, file: &mut File) -> Result<Checkpoint, String> {
+    let Preamble { header, text } = start;
     let whole = sizes(&header).ok_or("its sizes are absurdly large")?;
     let length = file
         .metadata()

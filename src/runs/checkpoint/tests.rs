@@ -1,5 +1,6 @@
 use super::*;
 use crate::ascent::{AscentProgress, Kind, Objective, RunProgress, Settings, Unit};
+use crate::home::testing::temporary_home;
 use ndarray::Array4;
 
 fn spec(class: usize) -> Spec {
@@ -56,15 +57,9 @@ fn checkpoint(classes: &[usize]) -> Checkpoint {
     }
 }
 
-fn home() -> (tempfile::TempDir, Home) {
-    let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path());
-    (folder, home)
-}
-
 #[test]
 fn what_is_written_comes_back_bit_for_bit() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     for mut kept in [checkpoint(&[1]), checkpoint(&[1, 2, 3])] {
         write(&home, &kept).unwrap();
         assert_eq!(find(&home, &kept.specs, "cpu").as_ref(), Some(&kept));
@@ -77,7 +72,7 @@ fn what_is_written_comes_back_bit_for_bit() {
 
 #[test]
 fn a_checkpoint_is_found_for_its_batch_and_device_and_for_most_of_the_batch() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let kept = checkpoint(&[1, 2, 3]);
     write(&home, &kept).unwrap();
     let found = |classes: &[usize], provider| {
@@ -94,7 +89,7 @@ fn a_checkpoint_is_found_for_its_batch_and_device_and_for_most_of_the_batch() {
 
 #[test]
 fn truncated_and_damaged_files_are_ignored() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let kept = checkpoint(&[1, 2]);
     write(&home, &kept).unwrap();
     let path = path(&home, &kept.specs, "cpu");
@@ -113,7 +108,7 @@ fn truncated_and_damaged_files_are_ignored() {
 
 #[test]
 fn sizes_beyond_all_measure_take_no_memory() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let kept = checkpoint(&[1, 2]);
     write(&home, &kept).unwrap();
     let path = path(&home, &kept.specs, "cpu");
@@ -148,7 +143,7 @@ fn a_checkpoint_without_versions_can_be_read() {
     older[start..start + 4].copy_from_slice(&shorter.to_le_bytes());
     let hash = blake3::hash(&older);
     older.extend(hash.as_bytes());
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     write(&home, &kept).unwrap();
     fs::write(path(&home, &kept.specs, "cpu"), older).unwrap();
     let found = find(&home, &kept.specs, "cpu").unwrap();
@@ -158,7 +153,7 @@ fn a_checkpoint_without_versions_can_be_read() {
 
 #[test]
 fn checkpoints_of_cancelled_runs_are_removed_an_hour_later_and_those_of_queued_ones_stay() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let age = |classes: &[usize], age: Duration| {
         let specs: Vec<Spec> = classes.iter().map(|&class| spec(class)).collect();
         let path = path(&home, &specs, "cpu");

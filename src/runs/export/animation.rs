@@ -1,12 +1,12 @@
-//! How a picture grew, frame by frame: as APNG, which keeps every colour, and as GIF, which everything shows.
+//! Animations of an ascent: as APNG, which keeps every colour, and as GIF, which every viewer shows.
 
 use crate::runs::Error;
 use image::RgbImage;
 
-/// Milliseconds that a frame is shown, unless one asks for something else.
+/// Milliseconds that a frame is shown by default.
 pub const DELAY: u16 = 80;
 
-/// How much longer the last frame is shown: it is the picture that all others lead to.
+/// How much longer the last frame is shown: it is the finished picture.
 const REST: u16 = 20;
 
 /// How thoroughly a GIF's colours are chosen, from 1 (best) to 30; beyond 5, smooth colours show bands.
@@ -35,8 +35,8 @@ fn common_size(frames: &[RgbImage]) -> Result<(u32, u32), Error> {
     }
 }
 
-/// An APNG that runs for ever; each frame is shown for `delay` milliseconds, the last one longer. A viewer that knows
-/// no APNG shows the first frame.
+/// An APNG that loops forever; each frame is shown for `delay` milliseconds, the last one longer. A viewer
+/// without APNG shows the first frame.
 ///
 /// # Errors
 /// [`Error::Export`] if there is no frame or they differ in size.
@@ -59,7 +59,7 @@ pub fn encode_apng(frames: &[RgbImage], delay: u16) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// A GIF that runs for ever; each frame is shown for `delay` milliseconds (a GIF counts in hundredths of a second), the
+/// A GIF that loops forever; each frame is shown for `delay` milliseconds (a GIF counts in hundredths of a second), the
 /// last one longer. Every frame has the 256 colours that suit it best.
 ///
 /// # Errors

@@ -140,10 +140,10 @@ fn write(sheet: &mut RgbImage, record: &Record, (x, y): (u32, u32), width: u32) 
         None => format!("score {score}"),
         Some(probability) => format!("p {} \u{b7} score {score}", format::percent(probability)),
     };
-    let model = crate::text::shown(&spec.model);
+    let model = crate::text::safe(&spec.model);
     let model = model.rsplit('/').next().unwrap_or_default();
     let lines = [
-        (Face::Title, crate::text::shown(&spec.target), BRIGHT),
+        (Face::Title, crate::text::safe(&spec.target), BRIGHT),
         (Face::Small, result, DIM),
         (
             Face::Small,

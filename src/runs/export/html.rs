@@ -57,7 +57,7 @@ pub fn document(runs: &[ExportedRun]) -> Result<String, Error> {
 fn models(runs: &[ExportedRun]) -> Vec<String> {
     let mut models: Vec<String> = Vec::new();
     for run in runs {
-        let name = crate::text::shown(format::model(&run.record.spec.model));
+        let name = crate::text::safe(format::model(&run.record.spec.model));
         if !models.contains(&name) {
             models.push(name);
         }
@@ -89,7 +89,7 @@ fn article(run: &ExportedRun) -> String {
     let record = &run.record;
     let (width, height) = run.picture.dimensions();
     let picture = STANDARD.encode(picture_file::encode(&run.picture, &record.spec));
-    let target = escaped(&crate::text::shown(&record.spec.target));
+    let target = escaped(&crate::text::safe(&record.spec.target));
     let score = format::score(record.score);
     let probability = record.probability.map(format::percent).unwrap_or_default();
     format!(

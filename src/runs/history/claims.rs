@@ -62,7 +62,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
             .open(path)?;
         match file.try_lock() {
             Ok(()) if is_at(&file, path) => return Ok(Some(file)),
-            // The former owner has removed it: the lock of a file without a name keeps nobody away.
+            // The former owner has removed it: a lock on a deleted file excludes no process.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(problem)) => {
@@ -111,7 +111,7 @@ pub(super) fn sweep(history: &Path) -> io::Result<()> {
             continue;
         };
         if file.try_lock().is_ok() && is_at(&file, &path) {
-            // If it stays, so be it: it keeps nobody away.
+            // If it cannot be removed, it still excludes no process.
             let _ = fs::remove_file(&path);
         }
     }
@@ -121,33 +121,33 @@ pub(super) fn sweep(history: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, record};
+    use crate::runs::history::testing::{Fixture, record};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const ID: &str = "0123456789abcdef";
 
     #[test]
     fn a_claimed_run_cannot_be_claimed_until_it_is_released() {
-        let desk = Desk::new();
-        let claim = Claim::take(&desk.home, ID).unwrap();
-        assert!(Claim::take(&desk.home, ID).is_none());
-        assert!(Claim::take(&desk.home, "0123456789abcde0").is_some());
+        let fixture = Fixture::new();
+        let claim = Claim::take(&fixture.home, ID).unwrap();
+        assert!(Claim::take(&fixture.home, ID).is_none());
+        assert!(Claim::take(&fixture.home, "0123456789abcde0").is_some());
         drop(claim);
-        assert!(Claim::take(&desk.home, ID).is_some());
-        assert!(Claim::take(&desk.home, "../../etc/passwd").is_none());
-        let left = paths::names(&desk.home.history().join(CLAIMS)).unwrap();
+        assert!(Claim::take(&fixture.home, ID).is_some());
+        assert!(Claim::take(&fixture.home, "../../etc/passwd").is_none());
+        let left = paths::names(&fixture.home.history().join(CLAIMS)).unwrap();
         assert_eq!(left, [] as [String; 0]);
     }
 
     #[test]
     fn no_two_hold_a_claim_at_once() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         let (holders, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..500 {
-                        let Some(claim) = Claim::take(&desk.home, ID) else {
+                        let Some(claim) = Claim::take(&fixture.home, ID) else {
                             continue;
                         };
                         assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
@@ -164,24 +164,24 @@ mod tests {
 
     #[test]
     fn claims_of_killed_processes_are_swept_and_held_ones_stay() {
-        let desk = Desk::new();
-        desk.save(&record(1));
-        let claim = Claim::take(&desk.home, ID).unwrap();
-        let folder = desk.home.history().join(CLAIMS);
+        let fixture = Fixture::new();
+        fixture.save(&record(1));
+        let claim = Claim::take(&fixture.home, ID).unwrap();
+        let folder = fixture.home.history().join(CLAIMS);
         fs::write(folder.join("00000000000000ff"), "").unwrap();
-        let verified = crate::runs::history::verify(&desk.home, &|_, _| ()).unwrap();
+        let verified = crate::runs::history::verify(&fixture.home, &|_, _| ()).unwrap();
         assert_eq!((verified.intact, verified.unknown.len()), (1, 0));
         assert_eq!(paths::names(&folder).unwrap(), [ID]);
-        assert!(Claim::take(&desk.home, ID).is_none());
+        assert!(Claim::take(&fixture.home, ID).is_none());
         drop(claim);
     }
 
     #[test]
     fn where_nothing_can_be_written_nothing_is_kept_away() {
-        let desk = Desk::new();
-        fs::create_dir_all(desk.home.history()).unwrap();
-        fs::write(desk.home.history().join(CLAIMS), "a file in the way").unwrap();
-        let first = Claim::take(&desk.home, ID);
-        assert!(first.is_some() && Claim::take(&desk.home, ID).is_some());
+        let fixture = Fixture::new();
+        fs::create_dir_all(fixture.home.history()).unwrap();
+        fs::write(fixture.home.history().join(CLAIMS), "a file in the way").unwrap();
+        let first = Claim::take(&fixture.home, ID);
+        assert!(first.is_some() && Claim::take(&fixture.home, ID).is_some());
     }
 }

@@ -5,7 +5,7 @@ use crate::ascent::{Kind, Objective, Unit};
 use crate::runs::judging::{self, MAX_SHOWN_VERDICTS, Verdict};
 use crate::runs::spec::{self, BranchPoint, Changes};
 use crate::setting_value::SettingValue;
-use crate::text::shown;
+use crate::text::safe;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -54,9 +54,9 @@ impl HistoryEntry {
         let spec = &record.spec;
         Self {
             id: record.id.clone(),
-            model: shown(&spec.model),
-            model_hash: shown(&spec.model_hash),
-            target: shown(&spec.target),
+            model: safe(&spec.model),
+            model_hash: safe(&spec.model_hash),
+            target: safe(&spec.target),
             objective: spec.objective.clone(),
             unit: spec.unit,
             seed: spec.seed,
@@ -68,7 +68,7 @@ impl HistoryEntry {
             verdicts: cleaned(record.verdicts.clone()),
             steps: record.scores.len(),
             seconds: record.seconds,
-            provider: shown(&record.provider),
+            provider: safe(&record.provider),
             time: record.time,
             ended: record.ended,
             favourite,
@@ -83,9 +83,9 @@ impl HistoryEntry {
         let settings = settings.map(|(key, value)| (key.as_ref(), value));
         (brief.id == id).then(|| Self {
             id: id.into(),
-            model: shown(&spec.model),
-            model_hash: shown(&spec.model_hash),
-            target: shown(&spec.target),
+            model: safe(&spec.model),
+            model_hash: safe(&spec.model_hash),
+            target: safe(&spec.target),
             objective: spec.objective,
             unit: spec.unit,
             seed: spec.seed,
@@ -97,7 +97,7 @@ impl HistoryEntry {
             verdicts: cleaned(brief.verdicts),
             steps: brief.scores.0,
             seconds: brief.seconds,
-            provider: shown(&brief.provider),
+            provider: safe(&brief.provider),
             time: brief.time,
             ended: brief.ended,
             favourite,
@@ -183,7 +183,7 @@ impl<'de> Deserialize<'de> for Last {
         }
         let last = Vec::<Point>::deserialize(deserializer)?.pop();
         Ok(Self(last.map(|Point { id, step }| BranchPoint {
-            id: shown(&id),
+            id: safe(&id),
             step,
         })))
     }

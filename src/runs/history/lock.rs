@@ -32,7 +32,7 @@ impl Lock {
                     std::thread::sleep(Duration::from_millis(2));
                 }
                 Err(TryLockError::WouldBlock) => return Err(Error::Busy(path)),
-                // Some network folders have no locks. Each rename is still whole there; only two programs that change
+                // Some network folders have no locks. Each rename is still atomic there; only two programs that change
                 // the same run in the same instant can get into each other's way, and one of them then says so.
                 Err(TryLockError::Error(problem)) if problem.kind() == ErrorKind::Unsupported => {
                     return Ok(Self(file));

@@ -40,7 +40,7 @@ pub use claims::Claim;
 pub use entry::HistoryEntry;
 pub use naming::Naming;
 pub use paths::{frames_path, image_in, image_path, record_path, resolve};
-pub use query::{Filter, Order, SortKey};
+pub use query::{Filter, SortKey, SortOrder};
 pub use record::{EndReason, REACHED, Record};
 pub use scan::{ScanSummary, scan};
 pub use store::{add_verdicts, entry, find, find_by_any, read, save, set_favourite, write_pair};

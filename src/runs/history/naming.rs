@@ -5,7 +5,7 @@ use crate::ascent::{Kind, Objective, Unit};
 use crate::home::Home;
 use crate::model::{Classes, ModelSource};
 use crate::runs::Record;
-use crate::runs::target::readable;
+use crate::runs::target::safe_title;
 use std::collections::HashMap;
 
 /// The class names of the cards in force, read once for each model.
@@ -44,7 +44,7 @@ impl<'a> Naming<'a> {
             self.known.insert(model.into(), classes);
         }
         let name = self.known.get(model)?.as_ref()?.name(unit.index)?;
-        let name = readable(name);
+        let name = safe_title(name);
         (!name.is_empty()).then(|| match objective.kind {
             Kind::NotClass => format!("not {name}"),
             _ => name,

@@ -235,7 +235,7 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::history::testing::{Fixture, picture, record};
 
     #[test]
     fn only_sixteen_hexadecimal_digits_become_a_path() {
@@ -257,11 +257,11 @@ mod tests {
 
     #[test]
     fn a_prefix_is_enough_while_it_fits_one_run() {
-        let desk = Desk::new();
-        let ids: Vec<String> = (0..40).map(|seed| desk.save(&record(seed))).collect();
-        assert_eq!(resolve(&desk.home, &ids[3]).unwrap(), ids[3]);
+        let fixture = Fixture::new();
+        let ids: Vec<String> = (0..40).map(|seed| fixture.save(&record(seed))).collect();
+        assert_eq!(resolve(&fixture.home, &ids[3]).unwrap(), ids[3]);
         assert_eq!(
-            resolve(&desk.home, &ids[3][..12].to_uppercase()).unwrap(),
+            resolve(&fixture.home, &ids[3][..12].to_uppercase()).unwrap(),
             ids[3]
         );
         // Forty runs share sixteen first digits.
@@ -270,40 +270,40 @@ mod tests {
             ids.iter().filter(like).count() > 1
         });
         let prefix = &twice.unwrap()[..1];
-        let problem = resolve(&desk.home, prefix).unwrap_err();
+        let problem = resolve(&fixture.home, prefix).unwrap_err();
         assert!(
             problem.to_string().contains(twice.unwrap().as_str()),
             "{problem}"
         );
         assert!(matches!(
-            resolve(&desk.home, "ffffffffffff"),
+            resolve(&fixture.home, "ffffffffffff"),
             Err(Error::NoRun(_))
         ));
         assert!(matches!(
-            resolve(&desk.home, "../x"),
+            resolve(&fixture.home, "../x"),
             Err(Error::NotAnId(_))
         ));
     }
 
     #[test]
     fn a_run_that_a_killed_process_was_replacing_is_restored() {
-        let desk = Desk::new();
-        let id = desk.save(&record(1));
-        let folder = desk.home.history().join(&id);
-        fs::rename(&folder, aside(&desk.home.history(), &id)).unwrap();
-        assert_eq!(existing(&desk.home, &id).unwrap(), folder);
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(1));
+        let folder = fixture.home.history().join(&id);
+        fs::rename(&folder, aside(&fixture.home.history(), &id)).unwrap();
+        assert_eq!(existing(&fixture.home, &id).unwrap(), folder);
         assert!(folder.join(IMAGE).is_file());
         // Once the new folder is there, what waits aside is only to be deleted.
-        fs::create_dir(aside(&desk.home.history(), &id)).unwrap();
-        crate::runs::history::save(&desk.home, &record(1), &picture(), &[]).unwrap();
-        assert!(!aside(&desk.home.history(), &id).exists());
+        fs::create_dir(aside(&fixture.home.history(), &id)).unwrap();
+        crate::runs::history::save(&fixture.home, &record(1), &picture(), &[]).unwrap();
+        assert!(!aside(&fixture.home.history(), &id).exists());
     }
 
     #[test]
     fn a_replacement_that_fails_leaves_the_run_as_it_was() {
-        let desk = Desk::new();
-        let id = desk.save(&record(1));
-        let history = desk.home.history();
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(1));
+        let history = fixture.home.history();
         assert!(replace(&history, &id, &history.join("none")).is_err());
         assert!(history.join(&id).join(RECORD).is_file());
         assert!(!aside(&history, &id).exists());

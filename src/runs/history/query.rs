@@ -96,7 +96,7 @@ impl FromStr for SortKey {
 
 /// An order of runs. As it is, what one looks for comes first: the newest, the best, or A before Z.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Order {
+pub struct SortOrder {
     pub key: SortKey,
     pub reversed: bool,
 }
@@ -124,7 +124,7 @@ fn look_up<T: Copy>(table: &[(T, &str)], what: &'static str, name: &str) -> Resu
 }
 
 /// The indices of the entries that pass `filter`, in `order`.
-pub fn select(entries: &[HistoryEntry], filter: &Filter, order: Order) -> Vec<usize> {
+pub fn select(entries: &[HistoryEntry], filter: &Filter, order: SortOrder) -> Vec<usize> {
     let model = filter.model.as_deref().map(str::to_lowercase);
     let passing = (0..entries.len()).filter(|&index| {
         let entry = &entries[index];
@@ -164,7 +164,7 @@ fn is_of(entry: &HistoryEntry, model: &str) -> bool {
     entry.model.to_lowercase().contains(model) || entry.model_hash.starts_with(model)
 }
 
-/// Whether what other models say of a run lies between these bounds.
+/// Whether the verdicts of other models on a run are within these bounds.
 fn is_judged(entry: &HistoryEntry, [least, most]: [Option<f32>; 2]) -> bool {
     if least.or(most).is_none() {
         return true;
@@ -219,7 +219,7 @@ mod tests {
         runs.collect()
     }
 
-    fn targets(entries: &[HistoryEntry], filter: &Filter, order: Order) -> Vec<String> {
+    fn targets(entries: &[HistoryEntry], filter: &Filter, order: SortOrder) -> Vec<String> {
         let found = select(entries, filter, order);
         found.iter().map(|&at| entries[at].target.clone()).collect()
     }
@@ -232,9 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_target_wins_over_a_likeness() {
+    fn a_part_of_a_target_wins_over_a_similar_one() {
         let all = entries(&["Tiger Shark", "hammerhead", "shower cap rack"]);
-        let newest = Order::default();
+        let newest = SortOrder::default();
         assert_eq!(targets(&all, &text("shark"), newest), ["Tiger Shark"]);
         assert_eq!(targets(&all, &text("hmrhd"), newest), ["hammerhead"]);
         assert_eq!(targets(&all, &text(""), newest).len(), 3);
@@ -282,7 +282,7 @@ mod tests {
             (judge([Some(0.0), Some(1.0)]), vec!["b", "a"]),
             (none, vec![]),
         ] {
-            assert_eq!(targets(&all, &filter, Order::default()), expected);
+            assert_eq!(targets(&all, &filter, SortOrder::default()), expected);
         }
     }
 
@@ -303,13 +303,13 @@ mod tests {
             (SortKey::Judge, ["b", "c", "A"]),
             (SortKey::Model, ["c", "A", "b"]),
         ] {
-            let order = Order {
+            let order = SortOrder {
                 key,
                 reversed: false,
             };
             let forward = targets(&all, &Filter::default(), order);
             assert_eq!(forward, expected, "{key}");
-            let order = Order {
+            let order = SortOrder {
                 key,
                 reversed: true,
             };

@@ -3,7 +3,7 @@
 use crate::runs::Spec;
 use crate::runs::format::percent;
 use crate::runs::judging::Verdict;
-use crate::text::shown;
+use crate::text::safe;
 use serde::{Deserialize, Serialize};
 
 /// Why a run ended.
@@ -71,7 +71,7 @@ impl Record {
         let probability = self.probability.filter(|_| self.reached == Some(false))?;
         Some(format!(
             "{} was not reached: its probability is {}; another --seed, --set stochastic_depth=0 or more --steps may help",
-            shown(&self.spec.target),
+            safe(&self.spec.target),
             percent(probability)
         ))
     }

@@ -31,7 +31,7 @@ pub struct ScanSummary {
     pub damaged: usize,
 }
 
-/// Hands over all runs in chunks: those saved last first, in a chunk and from chunk to chunk. Damaged ones are counted.
+/// Passes on all runs in chunks: those saved last first, in a chunk and from chunk to chunk. Damaged ones are counted.
 /// Cleans up what killed programs left behind.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub fn scan(home: &Home, take: &mut dyn FnMut(Vec<HistoryEntry>)) -> Result<Scan
     Ok(scanned)
 }
 
-/// When a run's record was written; what has none comes last.
+/// When a run's record was written; folders without one come last.
 fn saved(folder: &Path) -> SystemTime {
     let modified = fs::metadata(folder.join(RECORD)).and_then(|data| data.modified());
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
@@ -142,7 +142,7 @@ fn abandoned(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, record};
+    use crate::runs::history::testing::{Fixture, record};
 
     fn all(home: &Home) -> (Vec<Vec<HistoryEntry>>, ScanSummary) {
         let mut chunks = Vec::new();
@@ -159,14 +159,14 @@ mod tests {
 
     #[test]
     fn all_runs_come_in_chunks_and_the_newest_first() {
-        let desk = Desk::new();
-        assert_eq!(all(&desk.home), (vec![], ScanSummary::default()));
+        let fixture = Fixture::new();
+        assert_eq!(all(&fixture.home), (vec![], ScanSummary::default()));
         let count = FIRST as u64 + 10;
         for seed in 0..count {
-            let id = desk.save(&record(seed));
-            age(&desk.home.history().join(id).join(RECORD), 10_000 - seed);
+            let id = fixture.save(&record(seed));
+            age(&fixture.home.history().join(id).join(RECORD), 10_000 - seed);
         }
-        let (chunks, scanned) = all(&desk.home);
+        let (chunks, scanned) = all(&fixture.home);
         let seeds: Vec<u64> = chunks.iter().flatten().map(|entry| entry.seed).collect();
         assert_eq!(seeds, (0..count).rev().collect::<Vec<_>>());
         assert_eq!((chunks.len(), chunks[0].len()), (2, FIRST));
@@ -179,18 +179,18 @@ mod tests {
 
     #[test]
     fn damaged_runs_are_counted_and_foreign_names_ignored() {
-        let desk = Desk::new();
-        let history = desk.home.history();
+        let fixture = Fixture::new();
+        let history = fixture.home.history();
         let (one, two, three) = (
-            desk.save(&record(1)),
-            desk.save(&record(2)),
-            desk.save(&record(3)),
+            fixture.save(&record(1)),
+            fixture.save(&record(2)),
+            fixture.save(&record(3)),
         );
         fs::write(history.join(&one).join(RECORD), "{\"id\": ").unwrap();
         fs::remove_file(history.join(&two).join(RECORD)).unwrap();
         fs::create_dir(history.join("holiday pictures")).unwrap();
         fs::write(history.join("0123456789abcdef"), "a file").unwrap();
-        let (chunks, scanned) = all(&desk.home);
+        let (chunks, scanned) = all(&fixture.home);
         assert_eq!(chunks.concat()[0].id, three);
         let expected = ScanSummary {
             runs: 1,
@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn what_killed_programs_left_is_cleaned_up_when_it_is_old() {
-        let desk = Desk::new();
-        let history = desk.home.history();
-        let id = desk.save(&record(1));
+        let fixture = Fixture::new();
+        let history = fixture.home.history();
+        let id = fixture.save(&record(1));
         fs::rename(history.join(&id), paths::aside(&history, &id)).unwrap();
         let (old, young) = (history.join(".making-old"), history.join(".making-young"));
         for folder in [&old, &young] {
@@ -212,7 +212,7 @@ mod tests {
             fs::write(folder.join("image.png"), "half").unwrap();
         }
         age(&old, ABANDONED.as_secs() + 5);
-        let (chunks, _) = all(&desk.home);
+        let (chunks, _) = all(&fixture.home);
         assert_eq!(chunks.concat()[0].id, id);
         assert!(!old.exists() && young.exists());
     }

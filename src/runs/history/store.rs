@@ -110,7 +110,7 @@ pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
             path: paths::folder(home, id)?.join(RECORD),
             why: format!(
                 "it is the record of another run, {}",
-                crate::text::printable(&record.id)
+                crate::text::quoted(&record.id)
             ),
         })
     }
@@ -198,7 +198,7 @@ pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::history::testing::{Fixture, picture, record};
     use crate::runs::judging::testing::verdict;
 
     fn stopped(score: f32) -> Record {
@@ -211,10 +211,10 @@ mod tests {
 
     #[test]
     fn a_finished_run_answers_for_its_spec_and_a_stopped_one_does_not() {
-        let desk = Desk::new();
-        let (home, stopped) = (&desk.home, stopped(1.0));
+        let fixture = Fixture::new();
+        let (home, stopped) = (&fixture.home, stopped(1.0));
         assert!(find(home, &stopped.spec, "cpu").is_none());
-        desk.save(&stopped);
+        fixture.save(&stopped);
         assert!(find(home, &stopped.spec, "cpu").is_none());
         assert_eq!(read(home, &stopped.id).unwrap(), stopped);
         let finished = record(1);
@@ -230,52 +230,52 @@ mod tests {
 
     #[test]
     fn a_stopped_run_does_not_replace_a_finished_one() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         let finished = record(1);
-        desk.save(&finished);
-        desk.save(&stopped(9.0));
-        assert_eq!(read(&desk.home, &finished.id).unwrap(), finished);
+        fixture.save(&finished);
+        fixture.save(&stopped(9.0));
+        assert_eq!(read(&fixture.home, &finished.id).unwrap(), finished);
     }
 
     #[test]
     fn a_favourite_that_is_computed_again_stays_one() {
-        let desk = Desk::new();
-        let id = desk.save(&record(1));
-        set_favourite(&desk.home, &id, false).unwrap();
-        assert!(!entry(&desk.home, &id).unwrap().favourite);
-        set_favourite(&desk.home, &id, true).unwrap();
-        desk.save(&record(1));
-        assert!(entry(&desk.home, &id).unwrap().favourite);
-        set_favourite(&desk.home, &id, false).unwrap();
-        assert!(!entry(&desk.home, &id).unwrap().favourite);
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(1));
+        set_favourite(&fixture.home, &id, false).unwrap();
+        assert!(!entry(&fixture.home, &id).unwrap().favourite);
+        set_favourite(&fixture.home, &id, true).unwrap();
+        fixture.save(&record(1));
+        assert!(entry(&fixture.home, &id).unwrap().favourite);
+        set_favourite(&fixture.home, &id, false).unwrap();
+        assert!(!entry(&fixture.home, &id).unwrap().favourite);
         assert!(matches!(
-            set_favourite(&desk.home, "00000000000000ff", true),
+            set_favourite(&fixture.home, "00000000000000ff", true),
             Err(Error::NoRun(_))
         ));
     }
 
     #[test]
     fn verdicts_are_added_to_a_run_and_replace_those_of_the_same_judge() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         let first = record(1);
-        let id = desk.save(&first);
-        set_favourite(&desk.home, &id, true).unwrap();
+        let id = fixture.save(&first);
+        set_favourite(&fixture.home, &id, true).unwrap();
         let (one, two) = (verdict("a", Some(0.25)), verdict("b", None));
-        add_verdicts(&desk.home, &id, &[one, two.clone()]).unwrap();
+        add_verdicts(&fixture.home, &id, &[one, two.clone()]).unwrap();
         let again = verdict("a", Some(0.75));
-        add_verdicts(&desk.home, &id, std::slice::from_ref(&again)).unwrap();
-        let found = read(&desk.home, &id).unwrap();
+        add_verdicts(&fixture.home, &id, std::slice::from_ref(&again)).unwrap();
+        let found = read(&fixture.home, &id).unwrap();
         assert_eq!(found.verdicts, [two, again]);
         assert_eq!((&found.id, &found.spec), (&first.id, &first.spec));
-        let entry = entry(&desk.home, &id).unwrap();
+        let entry = entry(&fixture.home, &id).unwrap();
         assert!(entry.favourite && entry.judged() == Some(0.75));
         assert!(
-            crate::runs::history::verify(&desk.home, &|_, _| {})
+            crate::runs::history::verify(&fixture.home, &|_, _| {})
                 .unwrap()
                 .damaged
                 .is_empty()
         );
-        let gone = add_verdicts(&desk.home, "00000000000000ff", &[]);
+        let gone = add_verdicts(&fixture.home, "00000000000000ff", &[]);
         assert!(matches!(gone, Err(Error::NoRun(_))));
     }
 
@@ -289,38 +289,41 @@ mod tests {
 
     #[test]
     fn nothing_is_left_behind_and_others_may_read_it() {
-        let desk = Desk::new();
-        let id = desk.save(&record(1));
-        desk.save(&record(1));
-        let mut names = paths::names(&desk.home.history()).unwrap();
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(1));
+        fixture.save(&record(1));
+        let mut names = paths::names(&fixture.home.history()).unwrap();
         names.sort();
         assert_eq!(names, [".lock", &id]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let folder = fs::metadata(desk.home.history().join(&id)).unwrap();
+            let folder = fs::metadata(fixture.home.history().join(&id)).unwrap();
             assert_eq!(folder.permissions().mode() & 0o055, 0o055);
         }
     }
 
     #[test]
     fn the_record_of_another_run_is_an_error() {
-        let desk = Desk::new();
-        let (one, two) = (desk.save(&record(1)), desk.save(&record(2)));
-        let path = |id: &str| desk.home.history().join(id).join(RECORD);
+        let fixture = Fixture::new();
+        let (one, two) = (fixture.save(&record(1)), fixture.save(&record(2)));
+        let path = |id: &str| fixture.home.history().join(id).join(RECORD);
         fs::copy(path(&one), path(&two)).unwrap();
-        let problem = read(&desk.home, &two).unwrap_err().to_string();
+        let problem = read(&fixture.home, &two).unwrap_err().to_string();
         assert!(problem.contains("another run"), "{problem}");
         fs::write(path(&two), "{").unwrap();
-        assert!(matches!(read(&desk.home, &two), Err(Error::Damaged { .. })));
+        assert!(matches!(
+            read(&fixture.home, &two),
+            Err(Error::Damaged { .. })
+        ));
     }
 
     #[test]
     fn two_that_save_the_same_run_at_once_both_succeed() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         std::thread::scope(|scope| {
             for provider in ["cpu", "cuda:0", "cuda:1"] {
-                let home = &desk.home;
+                let home = &fixture.home;
                 scope.spawn(move || {
                     let record = Record {
                         provider: provider.into(),
@@ -333,6 +336,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!(paths::names(&desk.home.history()).unwrap().len(), 2);
+        assert_eq!(paths::names(&fixture.home.history()).unwrap().len(), 2);
     }
 }

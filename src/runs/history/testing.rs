@@ -2,23 +2,22 @@
 
 use super::{EndReason, Record, save};
 use crate::ascent::{Kind, Objective, Settings, Unit};
-use crate::home::Home;
+use crate::home::{Home, testing::temporary_home};
 use crate::runs::Spec;
 use image::{Rgb, RgbImage};
 
-pub(crate) struct Desk {
+pub(crate) struct Fixture {
     pub folder: tempfile::TempDir,
     pub home: Home,
 }
 
-impl Desk {
+impl Fixture {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
+        let (folder, home) = temporary_home();
         Self { folder, home }
     }
 
-    /// Saves a run with a small picture, and tells its id.
+    /// Saves a run with a small picture, and returns its id.
     pub fn save(&self, record: &Record) -> String {
         save(&self.home, record, &picture(), &[]).unwrap();
         record.id.clone()
@@ -36,13 +35,9 @@ pub(crate) fn record(seed: u64) -> Record {
         kind: Kind::Class,
         value: "logits".into(),
     };
-    let unit = Unit {
-        index: 130,
-        position: (0, 0),
-    };
     let spec = Spec::new(
         ("m", "h"),
-        ("flamingo", objective, unit),
+        ("flamingo", objective, Unit::new(130)),
         seed,
         Settings::default(),
     );

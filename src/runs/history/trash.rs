@@ -186,15 +186,15 @@ fn drop_empty(batch: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, record};
+    use crate::runs::history::testing::{Fixture, record};
     use crate::runs::history::{entry, read, set_favourite};
 
     #[test]
     fn removed_runs_come_back_in_the_reverse_order() {
-        let desk = Desk::new();
-        let home = &desk.home;
+        let fixture = Fixture::new();
+        let home = &fixture.home;
         assert!(matches!(undo(home), Err(Error::NothingRemoved)));
-        let ids: Vec<String> = (0..4).map(|seed| desk.save(&record(seed))).collect();
+        let ids: Vec<String> = (0..4).map(|seed| fixture.save(&record(seed))).collect();
         set_favourite(home, &ids[1], true).unwrap();
         remove(home, &ids[..1]).unwrap();
         remove(home, &ids[1..3]).unwrap();
@@ -212,48 +212,48 @@ mod tests {
 
     #[test]
     fn one_of_several_can_be_restored_by_its_id() {
-        let desk = Desk::new();
-        let ids: Vec<String> = (0..2).map(|seed| desk.save(&record(seed))).collect();
-        remove(&desk.home, &ids).unwrap();
-        restore(&desk.home, &ids[1]).unwrap();
-        assert_eq!(read(&desk.home, &ids[1]).unwrap(), record(1));
-        let again = restore(&desk.home, &ids[1]);
+        let fixture = Fixture::new();
+        let ids: Vec<String> = (0..2).map(|seed| fixture.save(&record(seed))).collect();
+        remove(&fixture.home, &ids).unwrap();
+        restore(&fixture.home, &ids[1]).unwrap();
+        assert_eq!(read(&fixture.home, &ids[1]).unwrap(), record(1));
+        let again = restore(&fixture.home, &ids[1]);
         assert!(matches!(again, Err(Error::NoRun(_))));
-        assert_eq!(removed(&desk.home).unwrap(), ids[..1]);
+        assert_eq!(removed(&fixture.home).unwrap(), ids[..1]);
     }
 
     #[test]
     fn a_run_that_was_made_again_is_not_overwritten() {
-        let desk = Desk::new();
-        let ids: Vec<String> = (0..2).map(|seed| desk.save(&record(seed))).collect();
-        remove(&desk.home, &ids[..1]).unwrap();
-        desk.save(&record(0));
-        assert!(matches!(undo(&desk.home), Err(Error::MadeAgain(_))));
+        let fixture = Fixture::new();
+        let ids: Vec<String> = (0..2).map(|seed| fixture.save(&record(seed))).collect();
+        remove(&fixture.home, &ids[..1]).unwrap();
+        fixture.save(&record(0));
+        assert!(matches!(undo(&fixture.home), Err(Error::MadeAgain(_))));
         assert!(matches!(
-            restore(&desk.home, &ids[0]),
+            restore(&fixture.home, &ids[0]),
             Err(Error::MadeAgain(_))
         ));
-        assert!(read(&desk.home, &ids[0]).is_ok());
+        assert!(read(&fixture.home, &ids[0]).is_ok());
     }
 
     #[test]
     fn if_one_does_not_exist_none_is_removed() {
-        let desk = Desk::new();
-        let id = desk.save(&record(0));
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(0));
         let ids = [id.as_str(), "00000000000000ff"];
-        assert!(matches!(remove(&desk.home, &ids), Err(Error::NoRun(_))));
-        assert!(read(&desk.home, &id).is_ok());
+        assert!(matches!(remove(&fixture.home, &ids), Err(Error::NoRun(_))));
+        assert!(read(&fixture.home, &id).is_ok());
     }
 
     #[test]
     fn purged_runs_are_deleted_and_their_ids_are_free() {
-        let desk = Desk::new();
-        assert_eq!(purge_removed(&desk.home).unwrap(), 0);
-        let ids: Vec<String> = (0..3).map(|seed| desk.save(&record(seed))).collect();
-        remove(&desk.home, &ids[..2]).unwrap();
-        assert_eq!(purge_removed(&desk.home).unwrap(), 2);
-        assert!(matches!(undo(&desk.home), Err(Error::NothingRemoved)));
-        let mut names = paths::names(&desk.home.history()).unwrap();
+        let fixture = Fixture::new();
+        assert_eq!(purge_removed(&fixture.home).unwrap(), 0);
+        let ids: Vec<String> = (0..3).map(|seed| fixture.save(&record(seed))).collect();
+        remove(&fixture.home, &ids[..2]).unwrap();
+        assert_eq!(purge_removed(&fixture.home).unwrap(), 2);
+        assert!(matches!(undo(&fixture.home), Err(Error::NothingRemoved)));
+        let mut names = paths::names(&fixture.home.history()).unwrap();
         names.sort();
         assert_eq!(names, [".lock", &ids[2]]);
     }

@@ -65,14 +65,14 @@ pub fn verify(home: &Home, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<V
     Ok(verified)
 }
 
-type Found = Result<Vec<String>, Error>;
+type CheckResult = Result<Vec<String>, Error>;
 
 /// Checks all runs on several threads; the results are in the order of the ids.
 fn check_all(
     home: &Home,
     ids: &[String],
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Vec<(String, Found)> {
+) -> Vec<(String, CheckResult)> {
     let done = AtomicUsize::new(0);
     let one = |id: &String| {
         let found = paths::reading(home, id, |folder| check(folder, id));
@@ -95,7 +95,7 @@ fn check_all(
 }
 
 /// Reads all files of a run; returns unknown names in its folder.
-fn check(folder: &Path, id: &str) -> Found {
+fn check(folder: &Path, id: &str) -> CheckResult {
     let record = folder.join(RECORD);
     let run = store::read_record(&record)?;
     let damaged = |path: &Path, why: &str| Error::Damaged {
@@ -122,39 +122,39 @@ fn check(folder: &Path, id: &str) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::history::testing::{Fixture, picture, record};
     use crate::runs::history::{remove, save};
     use std::fs;
 
-    fn verified(desk: &Desk) -> Verified {
-        verify(&desk.home, &|done, all| assert!(done <= all)).unwrap()
+    fn verified(fixture: &Fixture) -> Verified {
+        verify(&fixture.home, &|done, all| assert!(done <= all)).unwrap()
     }
 
     #[test]
     fn an_undamaged_history_is_intact() {
-        let desk = Desk::new();
-        assert_eq!(verified(&desk), Verified::default());
-        let ids: Vec<String> = (0..9).map(|seed| desk.save(&record(seed))).collect();
+        let fixture = Fixture::new();
+        assert_eq!(verified(&fixture), Verified::default());
+        let ids: Vec<String> = (0..9).map(|seed| fixture.save(&record(seed))).collect();
         let frames = [picture(), picture()];
-        save(&desk.home, &record(10), &picture(), &frames).unwrap();
-        remove(&desk.home, &ids[..2]).unwrap();
+        save(&fixture.home, &record(10), &picture(), &frames).unwrap();
+        remove(&fixture.home, &ids[..2]).unwrap();
         let expected = Verified {
             intact: 8,
             removed: 2,
             ..Verified::default()
         };
-        assert_eq!(verified(&desk), expected);
+        assert_eq!(verified(&fixture), expected);
     }
 
     #[test]
     fn every_kind_of_damage_is_reported() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         let mut expected = Vec::new();
         let mut run = |seed: u64, harm: &dyn Fn(&Path), word: &'static str| {
             let record = record(seed);
             let frames = [picture(), picture()];
-            save(&desk.home, &record, &picture(), &frames).unwrap();
-            harm(&desk.home.history().join(&record.id));
+            save(&fixture.home, &record, &picture(), &frames).unwrap();
+            harm(&fixture.home.history().join(&record.id));
             expected.push((record.id, word));
         };
         let cut = |path: &Path| {
@@ -185,7 +185,7 @@ mod tests {
             &|run| picture().save(run.join(IMAGE)).unwrap(),
             "carries no settings",
         );
-        let found = verified(&desk).damaged;
+        let found = verified(&fixture).damaged;
         assert_eq!(found.len(), expected.len());
         for (id, word) in expected {
             let (_, why) = found.iter().find(|(damaged, _)| *damaged == id).unwrap();
@@ -195,13 +195,13 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_named_and_left_alone() {
-        let desk = Desk::new();
-        let id = desk.save(&record(1));
-        let history = desk.home.history();
+        let fixture = Fixture::new();
+        let id = fixture.save(&record(1));
+        let history = fixture.home.history();
         fs::write(history.join("notes.txt"), "").unwrap();
         fs::write(history.join(&id).join("mine.txt"), "").unwrap();
         fs::create_dir(history.join(".making-now")).unwrap();
-        let found = verified(&desk);
+        let found = verified(&fixture);
         assert_eq!((found.intact, found.unfinished), (1, 1));
         assert_eq!(
             found.unknown,

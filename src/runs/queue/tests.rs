@@ -1,6 +1,6 @@
 use super::*;
 use crate::ascent::{Kind, Objective, Settings, Unit};
-use crate::home::Home;
+use crate::home::testing::temporary_home;
 use crate::setting_value::SettingValue;
 use std::fs;
 
@@ -135,15 +135,9 @@ fn only_runs_that_find_no_room_are_surplus() {
     assert_eq!(queue.jobs().len(), MAX_JOBS);
 }
 
-fn home() -> (tempfile::TempDir, Home) {
-    let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path());
-    (folder, home)
-}
-
 #[test]
 fn a_queue_outlives_its_process_and_its_batch_stays_together() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let mut queue = queue(&[(0, 9), (1, 9), (2, 9), (3, 9)]);
     queue.failed(3, "no\u{1b}[2J memory".into());
     queue.started(&[0, 1]);
@@ -180,7 +174,7 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
 
 #[test]
 fn a_file_with_too_many_jobs_is_an_error_and_is_kept() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let file = QueueFile::open(&home).unwrap();
     let mut long = Queue::default();
     for class in 0..MAX_JOBS {
@@ -231,7 +225,7 @@ fn a_file_with_too_many_jobs_is_an_error_and_is_kept() {
 
 #[test]
 fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let mut queue = queue(&[(0, 9), (1, 9), (2, 8)]);
     queue.started(&[0, 1]);
     queue.pause(|_| Some(5));
@@ -256,7 +250,7 @@ fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
 
 #[test]
 fn an_empty_queue_leaves_no_trace() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let file = QueueFile::open(&home).unwrap();
     file.save(&queue(&[(0, 9)])).unwrap();
     file.save(&Queue::default()).unwrap();
@@ -266,7 +260,7 @@ fn an_empty_queue_leaves_no_trace() {
 
 #[test]
 fn a_file_that_is_no_queue_is_an_error_and_the_others_are_read() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let good = QueueFile::open(&home).unwrap();
     good.save(&queue(&[(0, 9)])).unwrap();
     drop(good);
@@ -299,7 +293,7 @@ fn a_file_that_is_no_queue_is_an_error_and_the_others_are_read() {
 
 #[test]
 fn a_long_queue_is_saved_and_read_fast_enough_to_do_it_at_every_change() {
-    let (_folder, home) = home();
+    let (_folder, home) = temporary_home();
     let mut queue = Queue::default();
     for class in 0..2000 {
         queue.push(spec(class, 9)).unwrap();

@@ -185,7 +185,8 @@ impl Observer for Steps<'_> {
         if let Err(problem) = kept
             && !std::mem::replace(&mut self.was_warned, true)
         {
-            let text = format!("{problem}: if this process is killed, the run starts anew");
+            let text =
+                format!("{problem}: if this process is killed, the run starts from the beginning");
             self.thread.mailbox.post(WorkerEvent::Notice(text));
         }
         Ok(())

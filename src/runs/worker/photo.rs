@@ -73,12 +73,12 @@ impl MapAt {
 pub struct Answer {
     pub question: Question,
     /// The error is one line.
-    pub found: Result<Found, String>,
+    pub found: Result<AnswerContent, String>,
 }
 
 /// The content of an answer.
 #[derive(Debug, Clone)]
-pub enum Found {
+pub enum AnswerContent {
     Photo(Arc<Photo>),
     Channels(Vec<Channel>),
     /// The class activation map over the entire photo, of the size of [`Photo::picture`].

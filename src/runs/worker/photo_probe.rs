@@ -1,7 +1,7 @@
 //! Answers questions about photos with an open model, between two steps of whatever runs.
 
 use super::load_model::LoadedModel;
-use super::photo::{About, Channel, Found, MapAt, Photo, Question};
+use super::photo::{About, AnswerContent, Channel, MapAt, Photo, Question};
 use super::photo_interrupt::PhotoInterrupt;
 use crate::ascent::evaluate::{Classifier, Site, largest};
 use crate::ascent::layer_probe::{ChannelMap, ChannelMaps};
@@ -93,13 +93,15 @@ impl Photos {
         &mut self,
         loaded: &Arc<LoadedModel>,
         question: &Question,
-    ) -> Result<Found, String> {
+    ) -> Result<AnswerContent, String> {
         let network = &loaded.network;
         let interrupt = Arc::clone(&self.interrupt);
         let site = Site::from((loaded.device(), &interrupt.stop));
         let path = question.photo.as_path();
         match &question.about {
-            About::Photo | About::Listed => self.photo(loaded, path, site).map(Found::Photo),
+            About::Photo | About::Listed => {
+                self.photo(loaded, path, site).map(AnswerContent::Photo)
+            }
             About::Channels { layer, rank, count } => {
                 let prepared = self.prepared(network, path)?;
                 let maps = ChannelMaps::open(network, layer, (*rank, *count), site)
@@ -107,10 +109,10 @@ impl Photos {
                     .map_err(|problem| problem.to_string())?;
                 let seen = shrunk(&prepared.seen, MAX_MAP_SIDE);
                 let channels = maps.into_iter().map(|found| channel(&seen, found));
-                Ok(Found::Channels(channels.collect()))
+                Ok(AnswerContent::Channels(channels.collect()))
             }
             About::Class { class, at } => {
-                class_map(network, path, (*class, at), site).map(Found::Class)
+                class_map(network, path, (*class, at), site).map(AnswerContent::Class)
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Why runs that have a checkpoint start anew, in a notice for the user.
+//! Why runs that have a checkpoint start from the beginning, in a notice for the user.
 
 use crate::runs::queue::Job;
-use crate::text::{counted, shown};
+use crate::text::{counted, safe};
 
 /// What is wrong with a checkpoint.
 pub enum Restart<'a> {
@@ -17,11 +17,11 @@ impl Restart<'_> {
     /// The notice, for these runs.
     pub fn notice(&self, jobs: &[Job]) -> String {
         let runs = match jobs {
-            [job] => shown(&job.spec.target),
+            [job] => safe(&job.spec.target),
             jobs => counted(jobs.len(), "run"),
         };
         format!(
-            "{runs}: starting anew, because the checkpoint {}",
+            "{runs}: starting from the beginning, because the checkpoint {}",
             self.why()
         )
     }
@@ -33,7 +33,7 @@ impl Restart<'_> {
             }
             Self::OtherVersions([version, runtime]) => format!(
                 "was written by {}",
-                shown(&format!("Ziggurat {version} with ONNX Runtime {runtime}"))
+                safe(&format!("Ziggurat {version} with ONNX Runtime {runtime}"))
             ),
             Self::Unfit => "does not fit the model".into(),
             Self::Damaged => "is damaged".into(),

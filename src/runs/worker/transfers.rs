@@ -2,7 +2,7 @@
 //! it.
 
 use super::load_model::LoadedModel;
-use super::{Origin, WorkerEvent};
+use super::{TransferSource, WorkerEvent};
 use crate::home::Home;
 use crate::runs::target::TargetScope;
 use crate::runs::transfer::transferred;
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 /// Runs to look up in a model: a card's name or a path.
 struct Transfer {
     model: String,
-    runs: Vec<Origin>,
+    runs: Vec<TransferSource>,
 }
 
 /// What waits to be looked up. Models are opened one after another, so that not all of them are in memory together.
@@ -21,7 +21,7 @@ pub struct Transfers(VecDeque<Transfer>);
 
 impl Transfers {
     /// Adds runs to look up in a model, after those that wait already.
-    pub fn push(&mut self, model: String, runs: Vec<Origin>) {
+    pub fn push(&mut self, model: String, runs: Vec<TransferSource>) {
         self.0.push_back(Transfer { model, runs });
     }
 
@@ -56,7 +56,7 @@ impl Transfers {
 }
 
 /// The same runs in another model, and the problems of those that are impossible in it.
-fn look_up(home: &Home, runs: &[Origin], loaded: &LoadedModel) -> (Vec<Spec>, Vec<String>) {
+fn look_up(home: &Home, runs: &[TransferSource], loaded: &LoadedModel) -> (Vec<Spec>, Vec<String>) {
     let opened = &loaded.opened;
     let parts = TargetScope {
         // A layer of another model may be an internal tensor here.
@@ -67,8 +67,8 @@ fn look_up(home: &Home, runs: &[Origin], loaded: &LoadedModel) -> (Vec<Spec>, Ve
     let (mut specs, mut problems) = (Vec::new(), Vec::new());
     for run in runs {
         let spec = match run {
-            Origin::Spec(spec) => Ok((**spec).clone()),
-            Origin::Kept(id) => history::read(home, id)
+            TransferSource::Spec(spec) => Ok((**spec).clone()),
+            TransferSource::Stored(id) => history::read(home, id)
                 .map(|record| record.spec)
                 .map_err(|problem| problem.to_string()),
         };

@@ -3,7 +3,8 @@
 use ort::memory::Allocator;
 use ort::value::DynTensor;
 
-use crate::runtime::{Element, Tensor, device_copy};
+use crate::onnx::ElementType;
+use crate::runtime::{Tensor, device_copy, tensors};
 
 /// An input or output that is no state. Its tensors keep their places, whatever they hold.
 #[derive(Debug)]
@@ -20,15 +21,15 @@ impl Buffer {
     /// A buffer of zeros on the host, and one in `memory`, if the model reads or writes it there.
     pub fn new(
         name: &str,
-        element: &Element,
+        elem: ElementType,
         shape: &[usize],
         memory: Option<&Allocator>,
     ) -> ort::Result<Self> {
         Ok(Self {
             name: name.to_string(),
-            host: element.allocate(&Allocator::default(), shape)?,
+            host: tensors::allocate(elem, &Allocator::default(), shape)?,
             on_device: memory
-                .map(|memory| element.allocate(memory, shape))
+                .map(|memory| tensors::allocate(elem, memory, shape))
                 .transpose()?,
             is_constant: false,
         })

@@ -1,4 +1,4 @@
-//! The folders that may hold the library, and the files in them that are called like it.
+//! The folders that may hold the library, and the files in them that have its name.
 
 use super::LibraryOrigin;
 use crate::runtime::environments::{Environments, site_packages};
@@ -53,7 +53,7 @@ pub(super) fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for name in names {
         let path = folder.join(name);
-        // The real file's name contains the version; but a link to a device says more than the device.
+        // The real file's name contains the version; but a link to a device is a clearer name than that of the device.
         let real = fs::canonicalize(&path).ok().filter(|real| real.is_file());
         let file = real.unwrap_or(path);
         if !files.contains(&file) {
@@ -63,7 +63,7 @@ pub(super) fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether a file is called like the library. Its version stands after the suffix on Linux, and before it on macOS.
+/// Whether a file has the name of the library. Its version follows the suffix on Linux, and precedes it on macOS.
 fn is_library(name: &str) -> bool {
     use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
     let rest = name.strip_prefix(&format!("{DLL_PREFIX}onnxruntime"));

@@ -3,7 +3,7 @@
 use super::{IS_GNU_LINUX, LocatedLibrary, fetch_package, no_build};
 use crate::home::Home;
 use crate::runtime::nvidia::{self, builds, files};
-use crate::runtime::{Error, Package, Progress};
+use crate::runtime::{Error, Package, ProgressCallback};
 use std::path::PathBuf;
 
 /// The folders of the downloaded builds for GPUs, the one that suits this machine first.
@@ -69,7 +69,11 @@ impl GpuPlan {
     ///
     /// # Errors
     /// As [`Package::fetch`].
-    pub fn fetch(&self, home: &Home, progress: &Progress<'_>) -> Result<LocatedLibrary, Error> {
+    pub fn fetch(
+        &self,
+        home: &Home,
+        progress: &ProgressCallback<'_>,
+    ) -> Result<LocatedLibrary, Error> {
         let ours = self.build.package;
         for package in self.packages.iter().filter(|package| **package != ours) {
             package.fetch(&package.folder(&home.runtime()), &files::keep, progress)?;

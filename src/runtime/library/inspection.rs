@@ -2,7 +2,7 @@
 //! relies on is checked here first.
 
 use super::MINIMUM_MINOR;
-use crate::runtime::messages::loader_says_of;
+use crate::runtime::messages::loader_message;
 use crate::runtime::shared_library;
 use libloading::Library;
 use std::ffi::{c_char, c_void};
@@ -30,7 +30,7 @@ pub(super) fn inspect(path: &Path) -> Result<String, String> {
     }
     // SAFETY: opening a library runs its initialisers. The file is complete, and it exports the
     // function of ONNX Runtime.
-    let library = unsafe { Library::new(path) }.map_err(|error| loader_says_of(path, &error))?;
+    let library = unsafe { Library::new(path) }.map_err(|error| loader_message(path, &error))?;
     let version = version(&library)?;
     // It is about to be used, and loading it twice would take twice as long.
     let _ = ManuallyDrop::new(library);

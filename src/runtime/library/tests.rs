@@ -143,7 +143,7 @@ fn of_a_wheel_the_libraries_and_the_licences_are_kept_side_by_side() {
 }
 
 #[test]
-fn when_nothing_is_found_or_fetched_both_are_told_in_one_line() {
+fn a_failed_search_and_a_failed_download_are_one_line() {
     let skipped = [(
         PathBuf::from("/usr/lib/libonnxruntime.so"),
         "it is version 1.19, and 1.24 or newer is needed".to_string(),

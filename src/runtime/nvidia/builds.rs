@@ -239,7 +239,7 @@ impl Cuda {
     }
 
     /// The CUDA of this major version, if its libraries are known.
-    pub fn of(major: u32) -> Option<&'static Self> {
+    pub fn with_major(major: u32) -> Option<&'static Self> {
         ALL_CUDA.iter().copied().find(|cuda| cuda.major == major)
     }
 

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use libloading::{Library, Symbol};
 
-use crate::runtime::messages::loader_says;
+use crate::runtime::messages::loader_reason;
 
 /// The driver of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ const MAX_GPUS: c_int = 1024;
 pub fn ask(names: &Names) -> Result<Driver, Trouble> {
     // SAFETY: opening a library runs its initialisers; these are the driver's own.
     let library = unsafe { Library::new(names.cuda) }
-        .map_err(|error| Trouble::NoLibrary(loader_says(&error)))?;
+        .map_err(|error| Trouble::NoLibrary(loader_reason(&error)))?;
     // CUDA's library must not be closed after it was initialised, whatever fails below.
     let library = std::mem::ManuallyDrop::new(library);
     let management = Management::open(names.management);
@@ -105,7 +105,7 @@ pub fn ask(names: &Names) -> Result<Driver, Trouble> {
 unsafe fn function<'l, F>(library: &'l Library, name: &CStr) -> Result<Symbol<'l, F>, Trouble> {
     // SAFETY: as the caller promises.
     unsafe { library.get(name.to_bytes_with_nul()) }
-        .map_err(|error| Trouble::NoLibrary(loader_says(&error)))
+        .map_err(|error| Trouble::NoLibrary(loader_reason(&error)))
 }
 
 fn check(status: Status) -> Result<(), Trouble> {
@@ -118,7 +118,7 @@ fn check(status: Status) -> Result<(), Trouble> {
 /// Text that a library wrote into a buffer.
 fn text(buffer: &[u8]) -> String {
     let text = CStr::from_bytes_until_nul(buffer).unwrap_or_default();
-    crate::text::printable(&text.to_string_lossy())
+    crate::text::quoted(&text.to_string_lossy())
         .trim_matches('"')
         .to_string()
 }

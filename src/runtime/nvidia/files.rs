@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::builds::{CUDNN, CURAND, Cuda};
 use crate::runtime::Package;
 use crate::runtime::environments::{Environments, site_packages};
-use crate::runtime::messages::loader_says_of;
+use crate::runtime::messages::loader_message;
 use crate::runtime::shared_library;
 
 /// The places that are searched, in this order.
@@ -31,7 +31,7 @@ pub struct Surroundings {
 
 /// The place where a library was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// In the environment that the program is installed in.
     Own,
     /// In the active virtual environment.
@@ -46,7 +46,7 @@ pub enum Place {
     System,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Own => "environment of this program",
@@ -67,7 +67,7 @@ pub struct Located {
     /// The pinned package that contains it, if there is one.
     pub package: Option<Package>,
     /// Where it was found and loaded from.
-    pub found: Option<(Place, PathBuf)>,
+    pub found: Option<(Location, PathBuf)>,
     /// Files of this name that cannot be used, each with the reason.
     pub passed_over: Vec<(PathBuf, String)>,
 }
@@ -91,7 +91,7 @@ impl Surroundings {
     }
 
     /// The folders to search for a library of `package`, in this order.
-    fn folders(&self, package: Option<Package>) -> Vec<(Place, PathBuf)> {
+    fn folders(&self, package: Option<Package>) -> Vec<(Location, PathBuf)> {
         let of_site = |site: &Path| {
             let mut folders: Vec<PathBuf> = entries(&site.join("nvidia"), |_| true);
             folders.iter_mut().for_each(|folder| folder.push("lib"));
@@ -105,7 +105,7 @@ impl Surroundings {
                 .flat_map(|site| of_site(site))
                 .collect::<Vec<_>>()
         };
-        let placed = |place: Place| move |folder: PathBuf| (place, folder);
+        let placed = |place: Location| move |folder: PathBuf| (place, folder);
         let Environments {
             own,
             virtual_env,
@@ -122,12 +122,12 @@ impl Surroundings {
         let python = self.sites.iter().flat_map(|site| of_site(site));
         // Other versions in the data folder belong to another build.
         let downloaded = package.map(|package| package.folder(&self.data));
-        own.map(placed(Place::Own))
-            .chain(virtual_env.map(placed(Place::VirtualEnv)))
-            .chain(conda.map(placed(Place::Conda)))
-            .chain(python.map(placed(Place::Python)))
-            .chain(downloaded.into_iter().map(placed(Place::Data)))
-            .chain(self.system.iter().cloned().map(placed(Place::System)))
+        own.map(placed(Location::Own))
+            .chain(virtual_env.map(placed(Location::VirtualEnv)))
+            .chain(conda.map(placed(Location::Conda)))
+            .chain(python.map(placed(Location::Python)))
+            .chain(downloaded.into_iter().map(placed(Location::Data)))
+            .chain(self.system.iter().cloned().map(placed(Location::System)))
             .collect()
     }
 
@@ -137,12 +137,12 @@ impl Surroundings {
         file: &str,
         package: Option<Package>,
         cuda: &Cuda,
-    ) -> Vec<(Place, PathBuf)> {
+    ) -> Vec<(Location, PathBuf)> {
         let has_one_name = [CUDNN, CURAND].contains(&file);
         self.folders(package)
             .into_iter()
             .filter(|(place, folder)| {
-                !has_one_name || *place == Place::Data || is_for(folder, cuda.major)
+                !has_one_name || *place == Location::Data || is_for(folder, cuda.major)
             })
             .map(|(place, folder)| (place, folder.join(file)))
             .filter(|(_, path)| path.is_file())
@@ -270,7 +270,7 @@ fn open(name: &Path) -> Result<PathBuf, String> {
     if name.is_absolute() {
         shared_library::check(name, None)?;
     }
-    ort::util::preload_dylib(name).map_err(|error| loader_says_of(name, &error))?;
+    ort::util::preload_dylib(name).map_err(|error| loader_message(name, &error))?;
     Ok(mapped(name).unwrap_or_else(|| name.into()))
 }
 
@@ -301,7 +301,7 @@ fn locate(
 ) -> Located {
     let mut passed_over = Vec::new();
     let mut candidates = around.candidates(file, package, cuda);
-    candidates.push((Place::System, file.into()));
+    candidates.push((Location::System, file.into()));
     let mut found = None;
     for (place, path) in candidates {
         match open(&path) {

@@ -60,7 +60,7 @@ pub fn driver() -> Result<&'static Driver, &'static str> {
     answer.as_ref().map_err(String::as_str)
 }
 
-/// As [`driver()`], queried anew: how much memory of each GPU is free changes.
+/// As [`driver()`], queried again: the free memory of each GPU changes.
 ///
 /// # Errors
 /// One line with the remedy.
@@ -161,7 +161,7 @@ pub fn refusal(driver: &Driver, built: Built, number: u32) -> Option<String> {
             Err(why) => return Some(why),
             Ok(build) => build,
         };
-        let oldest = Cuda::of(built.major).map_or(String::new(), |cuda| {
+        let oldest = Cuda::with_major(built.major).map_or(String::new(), |cuda| {
             format!(" (it needs {} or newer)", cuda.driver)
         });
         return Some(format!(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use libloading::Library;
 
-use crate::runtime::messages::loader_says;
+use crate::runtime::messages::loader_reason;
 
 type Status = c_int;
 type Stream = *mut c_void;
@@ -44,7 +44,7 @@ impl Runtime {
     /// # Errors
     /// The loader's reason.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let says = |error: libloading::Error| loader_says(&error);
+        let says = |error: libloading::Error| loader_reason(&error);
         // SAFETY: it was loaded before, so no initialiser runs; the functions have these types since CUDA 2.
         unsafe {
             let library = ManuallyDrop::new(Library::new(path).map_err(says)?);
@@ -61,7 +61,7 @@ impl Runtime {
     /// Copies to or from the memory of the GPU of this number; returns when the copies are complete.
     ///
     /// # Safety
-    /// Each copy's addresses must lead to as many bytes as it says, those of the GPU on that GPU.
+    /// The addresses of each copy must point to as many bytes as it has; device addresses must be on that GPU.
     ///
     /// # Errors
     /// CUDA's message.

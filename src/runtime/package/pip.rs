@@ -7,9 +7,9 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::{Package, Progress, Stage};
+use super::{Package, ProgressCallback, Stage};
 use crate::runtime::Error;
-use crate::runtime::messages::one_line;
+use crate::text::joined_lines;
 
 /// The interval between looks at the folder that pip fills.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -70,7 +70,7 @@ impl Pip {
         &self,
         package: &Package,
         part: &Path,
-        progress: &Progress<'_>,
+        progress: &ProgressCallback<'_>,
     ) -> Result<PathBuf, Error> {
         let (wheels, temporary) = (part.join("wheel"), part.join("pip"));
         for folder in [&wheels, &temporary] {
@@ -97,7 +97,7 @@ impl Pip {
             reason: error.to_string(),
         })?;
 
-        // Through a pipe and not a file: when the disk is full, a file could not tell.
+        // Through a pipe and not a file: when the disk is full, a file could not be written.
         let messages = child
             .stderr
             .take()
@@ -127,7 +127,7 @@ fn watch(
     child: &mut Child,
     package: &Package,
     folders: &[&Path],
-    progress: &Progress<'_>,
+    progress: &ProgressCallback<'_>,
 ) -> Result<ExitStatus, Error> {
     let text = format!("fetching {} {}", package.name, package.version);
     let mut most = 0;
@@ -200,7 +200,7 @@ fn explain(package: &Package, part: &Path, message: &str) -> Error {
         return Error::File {
             doing: "write to",
             path: part.parent().unwrap_or(part).to_path_buf(),
-            source: io::Error::new(io::ErrorKind::StorageFull, one_line(full)),
+            source: io::Error::new(io::ErrorKind::StorageFull, joined_lines(full)),
         };
     }
     let unreachable = ["connection broken by", "Max retries exceeded", "timed out"];
@@ -213,7 +213,7 @@ fn explain(package: &Package, part: &Path, message: &str) -> Error {
         let warning = lines()
             .rev()
             .find_map(|line| line.strip_prefix("WARNING: "));
-        warning.map_or("it knows no version of it".into(), one_line)
+        warning.map_or("it knows no version of it".into(), joined_lines)
     });
     if let Some(reason) = about_index.or(knows_none) {
         return Error::NoIndex { package, reason };
@@ -227,7 +227,7 @@ fn explain(package: &Package, part: &Path, message: &str) -> Error {
         .unwrap_or("nothing at all");
     Error::Pip {
         package,
-        reason: one_line(reason),
+        reason: joined_lines(reason),
     }
 }
 
@@ -240,7 +240,7 @@ fn innermost(line: &str) -> String {
         .rsplit_once("connection broken by ")
         .map_or(from, |(_, heart)| heart);
     let until = from.find("')").or(from.find("\")")).unwrap_or(from.len());
-    one_line(from[..until].trim_matches(['\'', '"']))
+    joined_lines(from[..until].trim_matches(['\'', '"']))
 }
 
 #[cfg(test)]
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_is_ignored_is_told_by_pips_warning() {
+    fn an_ignored_index_is_recognised_by_pips_warning() {
         let message = "WARNING: The repository located at a.b is not a trusted or secure host and is being ignored.\n\
             ERROR: Could not find a version that satisfies the requirement thing==1.0 (from versions: none)\n\
             ERROR: No matching distribution found for thing==1.0\n";
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_version_is_told_in_pips_words() {
+    fn a_missing_version_is_reported_in_pips_words() {
         let message = "ERROR: Could not find a version that satisfies the requirement thing==1.0 (from versions: 2.0)\n\
             ERROR: No matching distribution found for thing==1.0\n";
         assert!(explained(message).contains("pip says: Could not find a version that satisfies"));

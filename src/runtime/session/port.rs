@@ -1,26 +1,35 @@
 //! Inputs and outputs of a model.
 
-use crate::runtime::{Element, Error, Tensor};
+use crate::onnx::ElementType;
+use crate::runtime::{Error, PortType, Tensor};
 
 /// An input or output that a model declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     /// Its name.
     pub name: String,
-    /// The type of its elements.
-    pub element: Element,
+    /// Its type.
+    pub port_type: PortType,
     /// Its extent along each axis; `None` where the model leaves it open.
     pub dims: Vec<Option<u64>>,
 }
 
 impl Port {
-    pub(super) fn of(outlet: &ort::value::Outlet) -> Self {
+    pub(super) fn from_outlet(outlet: &ort::value::Outlet) -> Self {
         let shape = outlet.dtype().tensor_shape();
         let dims = shape.map(|shape| shape.iter().map(|&dim| u64::try_from(dim).ok()));
         Self {
             name: outlet.name().to_string(),
-            element: Element::of(outlet.dtype()),
+            port_type: PortType::from_ort(outlet.dtype()),
             dims: dims.map(Iterator::collect).unwrap_or_default(),
+        }
+    }
+
+    /// The type of its elements, if it is a tensor of a supported type.
+    pub fn elem(&self) -> Option<ElementType> {
+        match self.port_type {
+            PortType::Tensor(elem) => Some(elem),
+            PortType::Other(_) => None,
         }
     }
 
@@ -33,7 +42,7 @@ impl Port {
                 .zip(&self.dims)
                 .all(|(&extent, dim)| dim.is_none_or(|dim| dim == extent as u64));
         // An input without any dimension may be a scalar or one of undeclared rank: that is ONNX Runtime's to judge.
-        if tensor.element() == self.element && (fits || self.dims.is_empty()) {
+        if self.elem() == Some(tensor.elem()) && (fits || self.dims.is_empty()) {
             return Ok(());
         }
         Err(Error::Mismatch {
@@ -51,7 +60,7 @@ impl std::fmt::Display for Port {
         let dims: Vec<_> = dims
             .map(|dim| dim.map_or("?".into(), |dim| dim.to_string()))
             .collect();
-        write!(f, "{} [{}]", self.element, dims.join(", "))
+        write!(f, "{} [{}]", self.port_type, dims.join(", "))
     }
 }
 

@@ -243,7 +243,7 @@ fn a_run_is_stopped_from_another_thread_at_once() {
     let mut session = open(&busy(SIZE as i64, 20_000));
     let matrix = Tensor::from(Array2::<f32>::eye(SIZE));
     let inputs = [("v0", &matrix), ("w", &matrix)];
-    let stop = session.stop_handle();
+    let stop = session.stop.clone();
     let stopper = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(200));
         let asked = Instant::now();

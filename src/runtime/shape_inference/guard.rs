@@ -29,9 +29,9 @@ pub fn insert_guards(graph: &Graph, model: &mut GraphProto) {
     let places = graph.nodes().iter().enumerate().zip(needed);
     let places = places.filter_map(|((index, node), needed)| {
         let (is_watched, output) = (needed, node.output.first()?.as_str());
-        (is_watched || holds_graphs(node)).then_some((output, Place { index, is_watched }))
+        (is_watched || holds_graphs(node)).then_some((output, NodePosition { index, is_watched }))
     });
-    let places: HashMap<&str, Place> = places.collect();
+    let places: HashMap<&str, NodePosition> = places.collect();
     if places.is_empty() {
         return;
     }
@@ -54,7 +54,7 @@ pub fn insert_guards(graph: &Graph, model: &mut GraphProto) {
 
 /// The position of a node.
 #[derive(Clone, Copy)]
-struct Place {
+struct NodePosition {
     /// The index of the graph's node that it is, or is inside of.
     index: usize,
     /// Whether its output may be sliced.
@@ -74,9 +74,13 @@ struct Guards<'a> {
 
 impl Guards<'_> {
     /// Inserts guards behind the watched ones of `nodes`, and behind the nodes of their subgraphs.
-    fn insert(&mut self, nodes: &mut Vec<NodeProto>, place: &dyn Fn(&NodeProto) -> Option<Place>) {
+    fn insert(
+        &mut self,
+        nodes: &mut Vec<NodeProto>,
+        place: &dyn Fn(&NodeProto) -> Option<NodePosition>,
+    ) {
         for mut node in std::mem::take(nodes) {
-            let Some(Place { index, is_watched }) = place(&node) else {
+            let Some(NodePosition { index, is_watched }) = place(&node) else {
                 nodes.push(node);
                 continue;
             };
@@ -88,7 +92,9 @@ impl Guards<'_> {
                 self.within.push(constants_of(subgraph));
                 // Few models have windows there: all are guarded, sliced or not.
                 let is_watched = true;
-                self.insert(&mut subgraph.node, &|_| Some(Place { index, is_watched }));
+                self.insert(&mut subgraph.node, &|_| {
+                    Some(NodePosition { index, is_watched })
+                });
                 self.within.pop();
             }
             let axes = if is_watched {

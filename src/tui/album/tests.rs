@@ -31,16 +31,16 @@ fn every_order_lists_unknown_photos_last_and_keeps_the_cursor() {
     let mut album = album();
     assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
     for (order, expected) in [
-        (Order::Opened, ["/c.png", "/a.png", "/b.png"]),
-        (Order::Name, ["/a.png", "/b.png", "/c.png"]),
-        (Order::Class, ["/b.png", "/c.png", "/a.png"]),
-        (Order::Probability, ["/b.png", "/c.png", "/a.png"]),
+        (PhotoOrder::Opened, ["/c.png", "/a.png", "/b.png"]),
+        (PhotoOrder::Name, ["/a.png", "/b.png", "/c.png"]),
+        (PhotoOrder::Class, ["/b.png", "/c.png", "/a.png"]),
+        (PhotoOrder::Probability, ["/b.png", "/c.png", "/a.png"]),
     ] {
         assert_eq!((album.order(), listed(&album)), (order, expected.into()));
         assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
         album.cycle_order();
     }
-    assert_eq!(album.order(), Order::Opened);
+    assert_eq!(album.order(), PhotoOrder::Opened);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Contents of folders: models, path completions, photos.
 
-use crate::home::Home;
+use crate::home::{self, Home};
 use crate::model::{ModelSource, card, picture};
 use crate::tui::album::MAX_PHOTOS;
 use crate::tui::completion::{self, Name};
@@ -49,8 +49,12 @@ pub fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
 
 /// The names in the folder of a typed path that start like its last part. Names that cannot be typed are omitted.
 pub fn list_names(text: &str, relative_to: &Path) -> Result<Vec<Name>, String> {
-    let folder = relative_to.join(completion::folder(text));
-    let (_, part) = completion::split(text);
+    let (folder, part) = completion::split(text);
+    let folder = match folder {
+        "" => Path::new(".").into(),
+        folder => home::expand_tilde(folder, home::user_folder().as_deref()),
+    };
+    let folder = relative_to.join(folder);
     let entries =
         std::fs::read_dir(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
     let name = |entry: std::fs::DirEntry| {
@@ -85,9 +89,7 @@ pub fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
     let all = photos.len();
     if all == 0 {
         let path = path.display();
-        return Err(format!(
-            "{path}: no PNG, JPEG or WebP file lies in this folder"
-        ));
+        return Err(format!("{path}: this folder has no PNG, JPEG or WebP file"));
     }
     photos.sort();
     photos.truncate(MAX_PHOTOS);
@@ -134,6 +136,8 @@ mod tests {
         let mut names = list_names(&typed("c"), here).unwrap();
         let relative = list_names("./c", folder.path()).unwrap();
         assert_eq!(relative.len(), names.len());
+        let begin = |end: &str| list_names(end, folder.path()).unwrap();
+        assert_eq!(begin("d"), begin("./d"));
         names.sort_by(|a, b| a.text.cmp(&b.text));
         let name = |text: &str, is_folder| Name {
             text: text.into(),

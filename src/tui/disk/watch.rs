@@ -121,7 +121,7 @@ fn names(home: &Home) -> Option<HashSet<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::history::testing::{Desk, record};
+    use crate::runs::history::testing::{Fixture, record};
     use std::cell::RefCell;
 
     /// The changes since the last check: new runs and removed runs.
@@ -140,16 +140,16 @@ mod tests {
 
     #[test]
     fn runs_of_other_programs_come_and_go() {
-        let desk = Desk::new();
-        let (home, mut watched) = (&desk.home, Watched::default());
-        let first = desk.save(&record(0));
+        let fixture = Fixture::new();
+        let (home, mut watched) = (&fixture.home, Watched::default());
+        let first = fixture.save(&record(0));
         watched.scan(home, &|_| {});
         assert_eq!(look(&mut watched, home), Default::default());
-        let second = desk.save(&record(1));
+        let second = fixture.save(&record(1));
         std::fs::create_dir(home.history().join("holiday")).unwrap();
         assert_eq!(look(&mut watched, home), (vec![second.clone()], vec![]));
         // The same run repeated is not a new run.
-        desk.save(&record(1));
+        fixture.save(&record(1));
         assert_eq!(look(&mut watched, home), Default::default());
         history::remove(home, &[first.as_str()]).unwrap();
         assert_eq!(look(&mut watched, home), (vec![], vec![first.clone()]));
@@ -159,9 +159,9 @@ mod tests {
 
     #[test]
     fn a_folder_that_has_not_changed_is_not_read_again() {
-        let desk = Desk::new();
-        let (home, mut watched) = (&desk.home, Watched::default());
-        desk.save(&record(0));
+        let fixture = Fixture::new();
+        let (home, mut watched) = (&fixture.home, Watched::default());
+        fixture.save(&record(0));
         let age = |seconds| {
             let time = SystemTime::now() - Duration::from_secs(seconds);
             let folder = fs::File::open(home.history()).unwrap();
@@ -170,7 +170,7 @@ mod tests {
         age(60);
         watched.scan(home, &|_| {});
         // Reading the folder would reveal a run that appears without a change of the folder's time.
-        let id = desk.save(&record(1));
+        let id = fixture.save(&record(1));
         fs::File::open(home.history())
             .unwrap()
             .set_modified(watched.listed.unwrap())
@@ -182,11 +182,11 @@ mod tests {
 
     #[test]
     fn a_history_that_does_not_exist_yet_is_watched_too() {
-        let desk = Desk::new();
+        let fixture = Fixture::new();
         let mut watched = Watched::default();
-        watched.scan(&desk.home, &|_| {});
-        assert_eq!(look(&mut watched, &desk.home), Default::default());
-        let id = desk.save(&record(0));
-        assert_eq!(look(&mut watched, &desk.home).0, [id]);
+        watched.scan(&fixture.home, &|_| {});
+        assert_eq!(look(&mut watched, &fixture.home), Default::default());
+        let id = fixture.save(&record(0));
+        assert_eq!(look(&mut watched, &fixture.home).0, [id]);
     }
 }

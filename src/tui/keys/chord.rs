@@ -32,12 +32,13 @@ pub struct Keys(Vec<Chord>);
 
 /// An invalid key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     #[error("no key is given; write one such as `x`, `ctrl-x`, `space` or `g g`")]
     Empty,
     #[error(
         "{} is not a key; write one such as `x`, `G`, `ctrl-x`, `alt-enter`, `space`, `pageup` or `f1`",
-        crate::text::printable(.0)
+        crate::text::quoted(.0)
     )]
     Unknown(String),
     #[error("write the character that `shift` makes of `{0}` instead")]

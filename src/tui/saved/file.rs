@@ -1,7 +1,7 @@
 //! The file of saved view states, one for all models and all explorers of a user. A damaged file is renamed, and a new
 //! one is started. A file that cannot be read now may be intact: it stays.
 
-use super::{Saved, SavedModel};
+use super::{SavedModel, SavedState};
 use crate::files;
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ struct Content {
 
 /// The saved states, and a line about the file's problem, if it has one: then no state is read. A damaged file is
 /// renamed.
-pub fn load(home: &Home) -> (Saved, Option<String>) {
+pub fn load(home: &Home) -> (SavedState, Option<String>) {
     let path = home.explorer();
     if let Ok(saved) = read(&path) {
         return (saved, None);
@@ -37,7 +37,7 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
                 "{}: {problem}; where you were is not restored",
                 path.display()
             );
-            (Saved::default(), Some(text))
+            (SavedState::default(), Some(text))
         }
     }
 }
@@ -46,17 +46,17 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
 enum Unread {
     /// The system does not allow reading; the file may be intact.
     System(io::Error),
-    /// The content is invalid; one line says why.
+    /// The content is invalid; the reason is one line.
     Damaged(String),
 }
 
 /// # Errors
 /// If the file cannot be read; it is then left alone.
-fn read_or_set_aside(path: &Path) -> io::Result<(Saved, Option<String>)> {
+fn read_or_set_aside(path: &Path) -> io::Result<(SavedState, Option<String>)> {
     match read(path) {
         Ok(saved) => Ok((saved, None)),
         Err(Unread::System(problem)) => Err(problem),
-        Err(Unread::Damaged(why)) => Ok((Saved::default(), Some(set_aside(path, &why)))),
+        Err(Unread::Damaged(why)) => Ok((SavedState::default(), Some(set_aside(path, &why)))),
     }
 }
 
@@ -66,7 +66,7 @@ fn set_aside(path: &Path, why: &str) -> String {
     let shown = path.display();
     match fs::rename(path, &aside) {
         Ok(()) => format!(
-            "{shown}: {why}; kept as {}, and begun anew",
+            "{shown}: {why}; kept as {}, and a new one begun",
             aside.display()
         ),
         Err(problem) => format!("{shown}: {why}; it is ignored ({problem})"),
@@ -96,7 +96,7 @@ pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     Ok(problem)
 }
 
-fn written(saved: &Saved) -> Vec<u8> {
+fn written(saved: &SavedState) -> Vec<u8> {
     let content = Content {
         version: VERSION,
         models: saved.models.clone(),
@@ -104,9 +104,11 @@ fn written(saved: &Saved) -> Vec<u8> {
     serde_json::to_vec(&content).expect("names and numbers can always be written as JSON")
 }
 
-fn read(path: &Path) -> Result<Saved, Unread> {
+fn read(path: &Path) -> Result<SavedState, Unread> {
     let file = match files::open(path) {
-        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => {
+            return Ok(SavedState::default());
+        }
         Err(problem) => return Err(Unread::System(problem)),
         Ok(file) => file,
     };
@@ -124,7 +126,7 @@ fn read(path: &Path) -> Result<Saved, Unread> {
         let why = "another version of Ziggurat wrote it";
         return Err(Unread::Damaged(why.into()));
     }
-    let mut saved = Saved::default();
+    let mut saved = SavedState::default();
     for model in content.models {
         saved.put(model);
     }
@@ -134,18 +136,13 @@ fn read(path: &Path) -> Result<Saved, Unread> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::testing::temporary_home;
     use crate::tui::saved::tests::model;
-
-    fn home() -> (tempfile::TempDir, Home) {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        (folder, home)
-    }
 
     #[test]
     fn a_saved_model_is_read_again_and_other_models_stay() {
-        let (_folder, home) = home();
-        assert_eq!(load(&home), (Saved::default(), None));
+        let (_folder, home) = temporary_home();
+        assert_eq!(load(&home), (SavedState::default(), None));
         save(&home, &model("a")).unwrap();
         save(&home, &model("b")).unwrap();
         let (saved, problem) = load(&home);
@@ -161,11 +158,11 @@ mod tests {
         let other = br#"{"version": 2, "models": []}"#;
         let wrong = br#"{"version": 1, "models": [{"model": 3}]}"#;
         for damage in [&b"\xff{"[..], &long, &deep, other, wrong, b""] {
-            let (_folder, home) = home();
+            let (_folder, home) = temporary_home();
             fs::create_dir_all(home.explorer().parent().unwrap()).unwrap();
             fs::write(home.explorer(), damage).unwrap();
             let (saved, problem) = load(&home);
-            assert_eq!(saved, Saved::default());
+            assert_eq!(saved, SavedState::default());
             let problem = problem.unwrap();
             assert!(problem.contains("explorer.json") && !problem.contains('\n'));
             let aside = home.explorer().with_extension("damaged.json");
@@ -180,7 +177,7 @@ mod tests {
             assert_eq!(fs::read(&aside).unwrap(), damage);
             assert_eq!(load(&home).0.models.len(), 1);
         }
-        let (_folder, home) = home();
+        let (_folder, home) = temporary_home();
         fs::create_dir_all(home.explorer()).unwrap();
         assert!(load(&home).1.unwrap().contains("not a regular file"));
         assert!(save(&home, &model("a")).is_err());
@@ -188,7 +185,7 @@ mod tests {
 
     #[test]
     fn it_stays_small_whatever_names_a_model_has() {
-        let (_folder, home) = home();
+        let (_folder, home) = temporary_home();
         for hash in ["a", "b", "c"] {
             let mut large = model(hash);
             large.open = vec!["x".repeat(2000); 200];
@@ -201,7 +198,7 @@ mod tests {
 
     #[test]
     fn concurrent_saves_are_all_kept() {
-        let (_folder, home) = home();
+        let (_folder, home) = temporary_home();
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let home = &home;

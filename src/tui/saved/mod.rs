@@ -24,7 +24,7 @@ pub const MAX_SCOPES: usize = 300;
 
 /// The saved view states of all models, the latest used last.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Saved {
+pub struct SavedState {
     models: Vec<SavedModel>,
 }
 
@@ -70,7 +70,7 @@ pub enum SavedRow {
     Scope(String),
 }
 
-impl Saved {
+impl SavedState {
     /// The saved state of a model.
     pub fn of(&self, hash: &str) -> Option<&SavedModel> {
         self.models.iter().find(|model| model.model == hash)
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_models_used_last_are_kept() {
-        let mut saved = Saved::default();
+        let mut saved = SavedState::default();
         for number in 0..MAX_MODELS + 3 {
             saved.put(model(&number.to_string()));
         }

@@ -26,7 +26,7 @@ struct Wanted {
     screen: (u16, u16),
     scene: Vec<PlacedPicture>,
     /// Whether the pictures on the screen are lost.
-    anew: bool,
+    redraws_all: bool,
     /// Where text was written, and the slots of the pictures that stood there: what was not in every scene at the same
     /// place, or had something over it for a time.
     written_over: Vec<(u32, Area)>,
@@ -62,11 +62,11 @@ impl Pictures {
         &self,
         screen: (u16, u16),
         scene: Vec<PlacedPicture>,
-        anew: bool,
+        redraws_all: bool,
         write: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let mut wanted = self.shared.lock();
-        if anew || screen != wanted.screen || !places(&scene).eq(places(&wanted.scene)) {
+        if redraws_all || screen != wanted.screen || !places(&scene).eq(places(&wanted.scene)) {
             wanted.layout += 1;
         }
         let left: Vec<(u32, Area)> = wanted
@@ -77,7 +77,7 @@ impl Pictures {
         wanted.written_over.extend(left);
         wanted.screen = screen;
         wanted.scene = scene;
-        wanted.anew |= anew;
+        wanted.redraws_all |= redraws_all;
         wanted.version += 1;
         let written = write();
         drop(wanted);
@@ -152,7 +152,7 @@ fn draw(mut painter: Painter, shared: &Shared, failed: &impl Fn(WriteResult)) {
         }
         version = wanted.version;
         let (screen, scene, layout) = (wanted.screen, wanted.scene.clone(), wanted.layout);
-        if std::mem::take(&mut wanted.anew) {
+        if std::mem::take(&mut wanted.redraws_all) {
             painter.invalidate();
         }
         painter.written_over(&std::mem::take(&mut wanted.written_over));

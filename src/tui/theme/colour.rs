@@ -20,7 +20,7 @@ pub enum Colour {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{} is not a colour; write \"#rrggbb\", a number from 0 to 255, a name such as \"red\", \"bright-blue\" or \"default\", or one from [colours]",
-    crate::text::printable(.0)
+    crate::text::quoted(.0)
 )]
 pub struct NoColour(String);
 

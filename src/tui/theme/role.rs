@@ -5,7 +5,7 @@ use ratatui::style::Modifier;
 
 /// A role's row in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct RoleInfo {
     pub role: Role,
     /// Its name in theme files.
     pub name: &'static str,
@@ -22,7 +22,7 @@ macro_rules! roles {
         pub enum Role { $($(#[doc = $doc])* $variant,)* }
 
         /// Every role, in the order of the theme files.
-        pub const ROLES: &[Entry] = &[$(Entry {
+        pub const ROLES: &[RoleInfo] = &[$(RoleInfo {
             role: Role::$variant,
             name: $name,
             help: concat!($($doc),*).trim_ascii_start(),
@@ -96,7 +96,7 @@ roles! {
 
 impl Role {
     /// The role's row in the table.
-    pub fn entry(self) -> &'static Entry {
+    pub fn entry(self) -> &'static RoleInfo {
         // Table and enum are generated from the same list, in the same order.
         &ROLES[self as usize]
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::home::testing::temporary_home;
 use std::fs;
 
 const DEPTHS: [ColourDepth; 4] = [
@@ -46,8 +47,7 @@ fn ratio(theme: &Theme, fg: Role, bg: Role) -> f32 {
 
 /// A home with these files in its folder of themes.
 fn home(files: &[(&str, &str)]) -> (tempfile::TempDir, Home) {
-    let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path());
+    let (folder, home) = temporary_home();
     fs::create_dir_all(home.themes()).unwrap();
     for (name, text) in files {
         fs::write(home.themes().join(name), text).unwrap();

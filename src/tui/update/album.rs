@@ -1,8 +1,8 @@
 //! Updates of the list of photos.
 
 use super::notes::no_other;
-use crate::runs::worker::WorkerCommand as Work;
-use crate::runs::worker::photo::{About, Answer, Found};
+use crate::runs::worker::WorkerCommand;
+use crate::runs::worker::photo::{About, Answer, AnswerContent};
 use crate::tui::action::Effect;
 use crate::tui::album::Album;
 use crate::tui::app::App;
@@ -64,7 +64,7 @@ pub fn answer(app: &mut App, answer: &Answer) {
         app.photos.asked = None;
     }
     let found = match (&answer.question.about, &answer.found) {
-        (About::Photo | About::Listed, Ok(Found::Photo(photo))) => Ok(Arc::clone(photo)),
+        (About::Photo | About::Listed, Ok(AnswerContent::Photo(photo))) => Ok(Arc::clone(photo)),
         (About::Photo | About::Listed, Err(why)) => Err(why.clone()),
         _ => return,
     };
@@ -79,12 +79,12 @@ pub fn answer(app: &mut App, answer: &Answer) {
 /// Cancels the list's question.
 pub fn pause(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(question) = app.photos.asked.take() {
-        effects.push(Effect::Worker(Work::LeavePhoto(question.photo)));
+        effects.push(Effect::Worker(WorkerCommand::LeavePhoto(question.photo)));
     }
 }
 
 /// Requests predictions for the photos one by one while the list is shown, starting with the one under the cursor.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     let rows = album_lines(app.layout().body);
     app.photos.list.fit(rows, 1);
     let photo = app.popups.iter().find_map(|popup| match popup {
@@ -94,7 +94,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     if app.photos.shown != photo
         && let Some(left) = std::mem::replace(&mut app.photos.shown, photo.clone())
     {
-        effects.push(Effect::Worker(Work::LeavePhoto(left)));
+        effects.push(Effect::Worker(WorkerCommand::LeavePhoto(left)));
     }
     let is_listed = app
         .popups
@@ -113,7 +113,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     };
     if let Some(path) = app.photos.next() {
         let question = Album::question(path, &opened.model);
-        effects.push(Effect::Worker(Work::Photo(question.clone())));
+        effects.push(Effect::Worker(WorkerCommand::Photo(question.clone())));
         app.photos.asked = Some(question);
     }
 }

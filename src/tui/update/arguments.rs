@@ -7,7 +7,6 @@ use crate::runs::target::TargetScope;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::Command;
-use crate::tui::completion::home_relative;
 use crate::tui::forms::{Form, Verb};
 use crate::tui::messages::Level;
 use std::path::Path;
@@ -45,19 +44,15 @@ pub fn give(
             photos::typed(app, argument, effects)
         }
         Verb::Open => {
-            let model = if argument.starts_with("~/") {
-                home_relative(argument).display().to_string()
-            } else {
-                argument.to_string()
-            };
+            let model = app.environment.typed_path(argument).display().to_string();
             models::open(app, model, effects)
         }
         Verb::Export => {
-            let ids = exports::meant(app);
+            let ids = exports::selected_runs(app);
             if ids.is_empty() {
                 return Err("no finished run is selected or shown".into());
             }
-            exports::to_file(&ids, argument, effects)
+            exports::to_file(app, &ids, argument, effects)
         }
     }
 }

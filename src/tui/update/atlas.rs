@@ -3,9 +3,9 @@
 use super::{browser, submission};
 use crate::runs::Spec;
 use crate::runs::queue::MAX_JOBS;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
-use crate::tui::browser::{CellOrder, Place, Tab};
+use crate::tui::browser::{CellOrder, ListId, Tab};
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
@@ -117,19 +117,22 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     let text = match order {
         CellOrder::Number => "sorted by number",
         CellOrder::Score => "sorted by score, the highest first",
-        CellOrder::Likeness => "sorting by similarity …",
+        CellOrder::Similarity => "sorting by similarity …",
     };
     app.messages.say(Level::Note, text, app.now);
     if order != CellOrder::Number {
         // The sort is stable: items without a picture stay in numerical order at the end.
         rows.sort_by(|&a, &b| by_score(app, a, b));
     }
-    if order == CellOrder::Likeness {
+    if order == CellOrder::Similarity {
         let ids = rows
             .iter()
             .filter_map(|&item| Some((item, app.entry_of(item)?.id.clone())));
         let place = app.browser.place();
-        effects.push(Effect::OrderByLikeness(place, ids.collect()));
+        effects.push(Effect::Disk(DiskRequest::OrderBySimilarity(
+            place,
+            ids.collect(),
+        )));
     }
     let list = app.browser.list_mut();
     list.set_rows(rows);
@@ -148,8 +151,8 @@ fn by_score(app: &App, a: usize, b: usize) -> Ordering {
 }
 
 /// Applies the order of the items with a picture; the others follow.
-pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
-    if app.browser.order != CellOrder::Likeness || app.browser.place() != place {
+pub fn ordered(app: &mut App, place: ListId, order: &[usize]) {
+    if app.browser.order != CellOrder::Similarity || app.browser.place() != place {
         return;
     }
     let list = app.browser.list_mut();

@@ -1,18 +1,18 @@
-//! Progress and notifications outside of the screen.
+//! QueueProgress and notifications outside of the screen.
 
 use crate::runs::queue::JobState;
-use crate::terminal::Progress;
-use crate::tui::action::Effect;
+use crate::terminal::QueueProgress;
+use crate::tui::action::{Effect, ScreenRequest};
+use crate::tui::active_run;
 use crate::tui::app::App;
 use crate::tui::busy::Busy;
-use crate::tui::pace;
 use std::time::Duration;
 
 /// With the focus, the user is notified only of work that took longer than this.
 const LONG: Duration = Duration::from_secs(10);
 
 /// Reports progress if it changed, and the end of the queue if it took long or the terminal has no focus.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     // Quitting removes the progress and needs no notification.
     if app.quitting {
         return;
@@ -30,7 +30,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     let progress = progress(app);
     if progress != app.progress {
         app.progress = progress;
-        effects.push(Effect::Progress(progress));
+        effects.push(Effect::Screen(ScreenRequest::QueueProgress(progress)));
     }
 }
 
@@ -40,7 +40,7 @@ fn done(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let is_missed = !app.is_looked_at || app.now.saturating_sub(busy.since) >= LONG;
     if let Some(text) = busy.summary().filter(|_| is_missed) {
-        effects.push(Effect::Notify(text));
+        effects.push(Effect::Screen(ScreenRequest::Notify(text)));
     }
 }
 
@@ -60,14 +60,14 @@ fn share(app: &App) -> Option<f64> {
     let waits = |state: &JobState| matches!(state, JobState::Waiting | JobState::Running);
     let jobs = app.queue.jobs().iter();
     let queued = jobs.filter(|job| waits(&job.state)).count() as f64;
-    let under_way: f64 = app.running.iter().map(pace::share).sum();
+    let under_way: f64 = app.running.iter().map(active_run::share).sum();
     Some(((ended + under_way) / (ended + queued).max(1.0)).clamp(0.0, 1.0))
 }
 
 /// The progress as shown outside of the screen.
-fn progress(app: &App) -> Option<Progress> {
+fn progress(app: &App) -> Option<QueueProgress> {
     let share = share(app)?;
-    Some(Progress {
+    Some(QueueProgress {
         percent: (100.0 * share) as u8,
         paused: app.paused,
     })

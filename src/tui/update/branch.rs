@@ -3,13 +3,13 @@
 
 use super::notes;
 use crate::runs::spec::changed;
-use crate::runs::worker::WorkerCommand as Work;
+use crate::runs::worker::WorkerCommand;
 use crate::runs::{Spec, description};
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
+use crate::tui::active_run::ActiveRun;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
-use crate::tui::pace::ActiveRun;
 use crate::tui::showing::Showing;
 
 /// The run to branch.
@@ -100,9 +100,9 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
         .retain(|snapshot| running.iter().any(|live| live.job == snapshot.job));
     app.shown = Showing::Nothing;
     app.paused = false;
-    effects.push(Effect::Worker(Work::SetAside(live.job)));
-    effects.push(Effect::Worker(Work::Resume));
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Worker(WorkerCommand::SetAside(live.job)));
+    effects.push(Effect::Worker(WorkerCommand::Resume));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     let key = app.key(Command::Retry);
     let text = format!(
         "{target} branched at step {step}: {changes}; {key} in the queue resumes the paused run"

@@ -23,15 +23,18 @@ pub fn move_cursor(app: &mut App, motion: Motion) {
     }
     let page = app.layout().popup_lines();
     match app.popups.last_mut() {
-        Some(Popup::Settings(knobs)) => knobs.go(motion, page),
-        Some(Popup::Palette(palette)) => palette.list.go(motion, page),
-        Some(Popup::Models(picker)) => picker.list.go(motion, page),
+        Some(Popup::Settings(knobs)) => knobs.move_cursor(motion, page),
+        Some(Popup::Palette(palette)) => palette.list.move_cursor(motion, page),
+        Some(Popup::Models(picker)) => picker.list.move_cursor(motion, page),
         Some(
             Popup::Help { scroll, .. } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
         ) => scroll_by(scroll, motion, page),
         Some(Popup::Compare(_)) => {}
-        Some(Popup::Photos) => app.photos.list.go(motion, album_lines(app.layout().body)),
-        Some(Popup::Photo(photo)) => photo.cells.go(motion, page),
+        Some(Popup::Photos) => app
+            .photos
+            .list
+            .move_cursor(motion, album_lines(app.layout().body)),
+        Some(Popup::Photo(photo)) => photo.cells.move_cursor(motion, page),
         None => match app.focus {
             Panel::Browser => {
                 let layout = app.layout();
@@ -40,12 +43,12 @@ pub fn move_cursor(app: &mut App, motion: Motion) {
                 } else {
                     layout.browser_lines()
                 };
-                app.browser.list_mut().go(motion, lines);
+                app.browser.list_mut().move_cursor(motion, lines);
             }
             Panel::Queue => {
-                let mut rows = ListState::of(app.queue.jobs().len());
+                let mut rows = ListState::new(app.queue.jobs().len());
                 rows.go_to_row(app.queue_cursor);
-                rows.go(motion, page);
+                rows.move_cursor(motion, page);
                 app.queue_cursor = rows.cursor();
             }
         },
@@ -95,7 +98,7 @@ pub fn left(app: &mut App) {
     if let Some(channels) = &mut browser.channels {
         match channels.list.cursor() % channels.list.columns() {
             0 => browser.channels = None,
-            _ => channels.list.go(Motion::Left, 1),
+            _ => channels.list.move_cursor(Motion::Left, 1),
         }
         return;
     }
@@ -130,12 +133,12 @@ pub fn right(app: &mut App) {
     };
     let browser = &mut app.browser;
     if let Some(channels) = &mut browser.channels {
-        channels.list.go(Motion::Right, 1);
+        channels.list.move_cursor(Motion::Right, 1);
         return;
     }
     match browser.selected_row() {
         Some(Row::Scope(scope)) if browser.open.contains(&scope) => {
-            browser.layers.go(Motion::Down, 1);
+            browser.layers.move_cursor(Motion::Down, 1);
         }
         Some(Row::Scope(scope)) => browser.set_open(scope, true),
         Some(Row::Layer(layer)) => {

@@ -17,7 +17,7 @@ pub fn take_here(app: &mut App) {
         return app.messages.say(Level::Note, text, app.now);
     };
     let layer = &opened.layers[index];
-    let name = crate::text::shown(&layer.name);
+    let name = crate::text::safe(&layer.name);
     if layer
         .plane()
         .is_none_or(|(rows, columns)| rows * columns < 2)

@@ -1,11 +1,11 @@
 //! The effect of each command.
 
 use super::{
-    album, atlas, availability, branch, browser, cam_layer, elsewhere, exports, history, models,
-    overlay, photo, photos, picker, prompt, queue, settings, submission,
+    album, atlas, availability, branch, browser, cam_layer, exports, history, models, overlay,
+    photo, photos, picker, prompt, queue, settings, submission, transfer,
 };
-use crate::runs::worker::WorkerCommand as Work;
-use crate::tui::action::Effect;
+use crate::runs::worker::WorkerCommand;
+use crate::tui::action::{Effect, ScreenRequest};
 use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::{COMMANDS, Command};
@@ -87,9 +87,9 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Branch => branch::branch(app, effects),
         Command::Pause => {
             let work = if app.paused {
-                Work::Resume
+                WorkerCommand::Resume
             } else {
-                Work::Pause
+                WorkerCommand::Pause
             };
             effects.push(Effect::Worker(work));
         }
@@ -110,8 +110,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             },
         ),
         Command::Palette => palette(app, ""),
-        Command::Redraw => effects.push(Effect::Redraw),
-        Command::Suspend => effects.push(Effect::Suspend),
+        Command::Redraw => effects.push(Effect::Screen(ScreenRequest::Redraw)),
+        Command::Suspend => effects.push(Effect::Screen(ScreenRequest::Suspend)),
         Command::Quit if app.popups.is_empty() => super::quit(app, effects),
         Command::Quit => drop(app.popups.pop()),
 
@@ -121,8 +121,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ExportCells => exports::ask_for_cells(app),
         Command::RunNeuron => submission::run_neuron(app, effects),
         Command::RunNot => submission::run_not(app, effects),
-        Command::RunElsewhere => elsewhere::choose_for_selected(app, effects),
-        Command::RunAgainElsewhere => elsewhere::choose_for_finished(app, effects),
+        Command::RunElsewhere => transfer::choose_for_selected(app, effects),
+        Command::RunAgainElsewhere => transfer::choose_for_finished(app, effects),
         Command::MapHere => cam_layer::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
         Command::MarkRange | Command::MarkRunRange => mark_range(app),
@@ -152,8 +152,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             let text = value.unwrap_or_else(|| knob.default()).to_string();
             app.prompt = Some(Prompt::replacing(PromptKind::Value(knob), &text));
         }),
-        Command::Increase => settings::with_knob(app, |app, knob| settings::turn(app, knob, true)),
-        Command::Decrease => settings::with_knob(app, |app, knob| settings::turn(app, knob, false)),
+        Command::Increase => {
+            settings::with_knob(app, |app, knob| settings::adjust(app, knob, true));
+        }
+        Command::Decrease => {
+            settings::with_knob(app, |app, knob| settings::adjust(app, knob, false));
+        }
         Command::ResetValue => settings::with_knob(app, |app, knob| {
             let set = app.next_run.settings.set(knob.key, knob.default());
             debug_assert!(set.is_ok(), "a default is allowed");

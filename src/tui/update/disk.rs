@@ -43,11 +43,11 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
             app.messages.say(Level::Error, why, app.now);
         }
         DiskResponse::Frames { id, frames } => history::frames(app, id, frames),
-        DiskResponse::Likeness(place, order) => atlas::ordered(app, place, &order),
+        DiskResponse::Similarity(place, order) => atlas::ordered(app, place, &order),
         DiskResponse::Folder { folder, choices } => show_folder(app, folder, choices),
         DiskResponse::Names { text, names } => prompt::complete(app, &text, names),
         DiskResponse::Photos { path, found } => photos::found(app, &path, found, effects),
-        DiskResponse::Orphans(jobs) => queue::take_over(app, jobs, effects),
+        DiskResponse::Orphans(jobs) => queue::adopt(app, jobs, effects),
         DiskResponse::Removed(ids) => {
             history::removal_is_over(app, &ids);
             let key = app.key(Command::Undo);
@@ -89,7 +89,8 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
             let prompt = || Prompt::new(PromptKind::Export(ids), &text);
             app.prompt.get_or_insert_with(prompt);
         }
-        DiskResponse::PresetSaved(name) => {
+        DiskResponse::PresetSaved(name, changes) => {
+            app.next_run.add_saved_preset(&name, changes);
             let text = format!("preset {name} saved");
             app.messages.say(Level::Note, text, app.now);
         }
@@ -107,7 +108,7 @@ fn show_folder(app: &mut App, folder: PathBuf, choices: Result<Vec<Choice>, Stri
     match choices {
         Ok(choices) => {
             picker.folder = folder;
-            picker.list = ListState::of(choices.len());
+            picker.list = ListState::new(choices.len());
             picker.choices = choices;
             picker.problem = None;
         }

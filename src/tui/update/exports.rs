@@ -4,10 +4,9 @@ use super::{atlas, history};
 use crate::runs::export::ExportFormat;
 use crate::runs::favourites;
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
-use crate::tui::completion::home_relative;
 use crate::tui::messages::Level;
 use crate::tui::popup::Popup;
 use crate::tui::prompt::{Prompt, PromptKind};
@@ -16,24 +15,29 @@ use crate::tui::prompt::{Prompt, PromptKind};
 ///
 /// # Errors
 /// The file name's problem.
-pub fn to_file(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+pub fn to_file(
+    app: &App,
+    ids: &[String],
+    text: &str,
+    effects: &mut Vec<Effect>,
+) -> Result<(), String> {
     if text.is_empty() {
         return Err("type the name of a file".into());
     }
-    let path = home_relative(text);
+    let path = app.environment.typed_path(text);
     ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
-    effects.push(Effect::Export(ids.to_vec(), path));
+    effects.push(Effect::Disk(DiskRequest::Export(ids.to_vec(), path)));
     Ok(())
 }
 
 /// The runs to export: the run of the details, the selected ones, or else the shown one.
-pub fn meant(app: &App) -> Vec<String> {
+pub fn selected_runs(app: &App) -> Vec<String> {
     let chosen = match app.popups.last() {
         Some(Popup::Details { .. }) => Vec::new(),
         _ => history::chosen(app),
     };
     let runs = if chosen.is_empty() {
-        history::meant(app).into_iter().collect()
+        history::current_entry(app).into_iter().collect()
     } else {
         chosen
     };

@@ -4,7 +4,7 @@ use super::availability::{is_offered, refusal};
 use crate::runs::queue::JobState;
 use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
-use crate::tui::command::{COMMANDS, Command, Context, Entry};
+use crate::tui::command::{COMMANDS, Command, CommandInfo, Context};
 use crate::tui::keys::Keys;
 use crate::tui::layer_tree::Row;
 use crate::tui::popup::Popup;
@@ -35,7 +35,7 @@ impl Hint {
 
 /// The hints that fit into `room` columns, those of the current context first. Help and quit always stay.
 pub fn hints(app: &App, room: usize) -> Vec<Hint> {
-    let (general, own): (Vec<&Entry>, Vec<&Entry>) = COMMANDS
+    let (general, own): (Vec<&CommandInfo>, Vec<&CommandInfo>) = COMMANDS
         .iter()
         // In this order: most have no label here, and checking availability may need a search.
         .filter(|entry| label(app, entry).is_some_and(|label| !label.is_empty()))
@@ -85,7 +85,7 @@ pub fn at(app: &App, room: usize, column: u16) -> Option<Command> {
 }
 
 /// The label of a command in the current state; `None` if it needs no hint.
-fn label(app: &App, entry: &Entry) -> Option<&'static str> {
+fn label(app: &App, entry: &CommandInfo) -> Option<&'static str> {
     let popup = app.popups.last();
     match (entry.command, popup) {
         (Command::Run, None) => Some(run(app)),

@@ -6,7 +6,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::history::query::SortKey;
 use crate::runs::{Record, description, history};
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, ScreenRequest};
 use crate::tui::app::{App, Panel, RecordPurpose};
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
@@ -36,12 +36,12 @@ pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
         .collect()
 }
 
-/// The run a command acts on: the one of the details, the selected one, or the shown one.
-pub fn meant(app: &App) -> Option<&HistoryEntry> {
+/// The run that a command acts on: the one of the details, the selected one, or the shown one.
+pub fn current_entry(app: &App) -> Option<&HistoryEntry> {
     if let Some(Popup::Details { id, .. }) = app.popups.last() {
         return app.history.find(id);
     }
-    // With a full-screen picture, or with the focus on the queue, no row of the list is meant.
+    // With a full-screen picture, or with the focus on the queue, commands do not act on a row of the list.
     let is_listed = app.focus == Panel::Browser && !app.zoomed;
     let shown = match &app.shown {
         Showing::Finished(id) => app.history.find(id),
@@ -52,8 +52,8 @@ pub fn meant(app: &App) -> Option<&HistoryEntry> {
 
 /// Makes the run a favourite, or removes it from the favourites.
 pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
-    match meant(app).map(|entry| (entry.id.clone(), entry.favourite)) {
-        Some((id, on)) => effects.push(Effect::SetFavourite(id, !on)),
+    match current_entry(app).map(|entry| (entry.id.clone(), entry.favourite)) {
+        Some((id, on)) => effects.push(Effect::Disk(DiskRequest::SetFavourite(id, !on))),
         None => {
             let text = "no finished run is shown: only these can be favourites";
             app.messages.say(Level::Note, text, app.now);
@@ -102,7 +102,7 @@ fn copy(app: &mut App, text: Result<String, &str>, effects: &mut Vec<Effect>) {
     let message = match text {
         Ok(text) => {
             let message = format!("copied: {text}");
-            effects.push(Effect::Copy(text));
+            effects.push(Effect::Screen(ScreenRequest::Copy(text)));
             message
         }
         Err(why) => why.into(),
@@ -116,7 +116,7 @@ pub fn replay(app: &mut App, effects: &mut Vec<Effect>) {
         return;
     }
     if let Showing::Finished(id) = &app.shown {
-        effects.push(Effect::LoadFrames(id.clone()));
+        effects.push(Effect::Disk(DiskRequest::LoadFrames(id.clone())));
     }
 }
 
@@ -138,7 +138,7 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     leave(app, &ids);
     app.removing.extend(ids.iter().cloned());
     app.remember(Undoable::Removed(ids.clone()));
-    effects.push(Effect::Remove(ids));
+    effects.push(Effect::Disk(DiskRequest::Remove(ids)));
 }
 
 /// Removes deleted runs from the lists and the screen.
@@ -149,7 +149,7 @@ pub fn leave(app: &mut App, ids: &[String]) {
     app.browser.favourites.unmark(&indices);
     app.history.remove_all(ids);
     for id in ids {
-        app.pictures.forget(id);
+        app.pictures.remove(id);
         app.shown.remove(&Tile::Finished(id.clone()));
     }
     browser::list_history(app);
@@ -195,7 +195,7 @@ fn take_undoable(app: &mut App) -> Option<Undoable> {
 /// Undoes the last deletion or replacement.
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     match take_undoable(app) {
-        Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
+        Some(Undoable::Removed(ids)) => effects.push(Effect::Disk(DiskRequest::Restore(ids))),
         Some(Undoable::Cleared(jobs)) => {
             let before = app.queue.jobs().len();
             let surplus = app.queue.restore(jobs);
@@ -208,7 +208,7 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
                 ),
             };
             app.messages.say(level, text, app.now);
-            effects.push(Effect::SaveQueue(app.queue.clone()));
+            effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
         }
         Some(Undoable::Settings { before, .. }) => {
             app.next_run.go_back_to(*before);
@@ -241,7 +241,7 @@ pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut NextRun)) -> St
 /// Shows the selected run with all its settings.
 pub fn details(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(id) = app.selected_entry().map(|entry| entry.id.clone()) {
-        effects.push(Effect::LoadRecord(id.clone()));
+        effects.push(Effect::Disk(DiskRequest::LoadRecord(id.clone())));
         app.popups.push(Popup::Details {
             id,
             record: None,
@@ -305,7 +305,7 @@ pub fn edit_settings(app: &mut App, effects: &mut Vec<Effect>) {
 fn with_record(app: &mut App, after: RecordPurpose, effects: &mut Vec<Effect>) {
     if let Some(id) = app.selected_entry().map(|entry| entry.id.clone()) {
         app.pending_record = Some((id.clone(), after));
-        effects.push(Effect::LoadRecord(id));
+        effects.push(Effect::Disk(DiskRequest::LoadRecord(id)));
     }
 }
 

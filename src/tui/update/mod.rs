@@ -9,7 +9,7 @@
 //! - `atlas`: the grid of pictures
 //! - `branch`: branching a paused run with other settings
 //! - `submission`, `queue`: from selected targets to runs, and from the queue to the worker
-//! - `elsewhere`: runs in other models than the open one
+//! - `transfer`: runs in other models than the open one
 //! - `history`, `exports`: commands on finished runs
 //! - `hints`: the key hints of the status row
 //! - `cam_layer`: the layer of the class activation map
@@ -34,7 +34,6 @@ mod browser;
 mod cam_layer;
 mod commands;
 mod disk;
-mod elsewhere;
 mod exports;
 pub mod hints;
 mod history;
@@ -52,9 +51,10 @@ mod saved;
 mod settings;
 mod submission;
 mod suggestions;
+mod transfer;
 mod worker;
 
-use super::action::{Action, Effect};
+use super::action::{Action, DiskRequest, Effect, ScreenRequest};
 use super::app::{App, Panel};
 use super::browser::Tab;
 use super::command::{Command, Context};
@@ -89,13 +89,13 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
         Action::Resize(width, height) => {
             app.size = Size::new(width, height);
-            effects.push(Effect::Redraw);
+            effects.push(Effect::Screen(ScreenRequest::Redraw));
         }
         Action::Focus => {
             app.is_looked_at = true;
             // tmux redraws a pane without its pictures.
             if app.environment.terminal.loses_pictures() {
-                effects.push(Effect::Redraw);
+                effects.push(Effect::Screen(ScreenRequest::Redraw));
             }
         }
         Action::FocusLost => app.is_looked_at = false,
@@ -107,8 +107,8 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     queue::dispatch(app, &mut effects);
     queue::keep_selected(app, selected);
     reconcile::reconcile(app, &mut effects);
-    attention::settle(app, &mut effects);
-    saved::settle(app, &mut effects);
+    attention::reconcile(app, &mut effects);
+    saved::reconcile(app, &mut effects);
     effects
 }
 
@@ -217,6 +217,6 @@ fn unbound(app: &mut App, chord: Chord) {
 fn quit(app: &mut App, effects: &mut Vec<Effect>) {
     app.quitting = true;
     saved::keep(app, effects);
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     effects.push(Effect::Quit);
 }

@@ -1,8 +1,8 @@
 //! The model picker, and opening another model.
 
-use super::{elsewhere, saved};
-use crate::runs::worker::WorkerCommand as Work;
-use crate::tui::action::Effect;
+use super::{saved, transfer};
+use crate::runs::worker::WorkerCommand;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::app::App;
 use crate::tui::opening::Model;
 use crate::tui::popup::{Choice, Popup, Purpose};
@@ -18,13 +18,15 @@ pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
         return Ok(());
     };
     if let Purpose::Run(_) = picker.purpose {
-        return elsewhere::accept(app, "", effects);
+        return transfer::accept(app, "", effects);
     }
     let choice = picker.list.selected().map(|index| &picker.choices[index]);
     let model = match choice {
         None => return Err("nothing is listed".into()),
         Some(Choice::Folder(folder)) => {
-            effects.push(Effect::ListFolder(folder.clone()));
+            effects.push(Effect::Disk(DiskRequest::Look(Lookup::Folder(
+                folder.clone(),
+            ))));
             return Ok(());
         }
         Some(Choice::Card { name, .. }) => name.clone(),
@@ -58,6 +60,6 @@ pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(
         bytes: None,
         before: app.model.fallback().map(Arc::clone),
     };
-    effects.push(Effect::Worker(Work::Open(Some(model))));
+    effects.push(Effect::Worker(WorkerCommand::Open(Some(model))));
     Ok(())
 }

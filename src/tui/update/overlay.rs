@@ -3,8 +3,8 @@
 
 use crate::ascent::Overlay;
 use crate::runs::history;
-use crate::runs::worker::WorkerCommand as Work;
-use crate::runs::worker::photo::{About, Answer, Found, MapAt, Question};
+use crate::runs::worker::WorkerCommand;
+use crate::runs::worker::photo::{About, Answer, AnswerContent, MapAt, Question};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::messages::Level;
@@ -56,7 +56,7 @@ fn cycle_heat(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let text = "computing the class activation map …";
     app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::Worker(Work::Photo(question.clone())));
+    effects.push(Effect::Worker(WorkerCommand::Photo(question.clone())));
     app.heat = Some(Heat {
         question,
         picture: None,
@@ -105,10 +105,10 @@ pub fn answer(app: &mut App, answer: &Answer) -> bool {
         return false;
     };
     match &answer.found {
-        Ok(Found::Class(map)) => heat.picture = Some(map.clone()),
+        Ok(AnswerContent::Class(map)) => heat.picture = Some(map.clone()),
         Ok(_) => {}
         Err(why) => {
-            let why = crate::text::shown(why);
+            let why = crate::text::safe(why);
             app.heat = None;
             app.messages.say(Level::Error, why, app.now);
         }
@@ -117,7 +117,7 @@ pub fn answer(app: &mut App, answer: &Answer) -> bool {
 }
 
 /// Another picture is shown: the overlay belonged to the previous one.
-pub fn settle(app: &mut App) {
+pub fn reconcile(app: &mut App) {
     let shown = match &app.shown {
         Showing::Finished(id) => Some(history::image_in(&app.environment.history, id)),
         _ => None,

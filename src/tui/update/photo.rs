@@ -5,8 +5,8 @@ use super::{album, submission};
 use crate::ascent::layer_probe::Rank;
 use crate::model::Layer;
 use crate::runs::target::LayerPart;
-use crate::runs::worker::photo::{About, Answer, Found, MapAt};
-use crate::runs::worker::{ModelInfo, WorkerCommand as Work};
+use crate::runs::worker::photo::{About, Answer, AnswerContent, MapAt};
+use crate::runs::worker::{ModelInfo, WorkerCommand};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::{Command, Context};
@@ -86,7 +86,7 @@ fn first_layer(app: &App, opened: &ModelInfo) -> Option<String> {
 }
 
 fn ask_worker(photo: &Photo, about: About, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Worker(Work::Photo(photo.question(about))));
+    effects.push(Effect::Worker(WorkerCommand::Photo(photo.question(about))));
 }
 
 /// The open photo, if it is the topmost popup.
@@ -109,7 +109,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         return;
     };
     match (question.about, found) {
-        (About::Photo, Ok(Found::Photo(found))) => {
+        (About::Photo, Ok(AnswerContent::Photo(found))) => {
             photo.photo = Some(found);
             photo.before = None;
             if photo.layer.is_empty() {
@@ -121,19 +121,19 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         (About::Photo, Err(why)) => refused(app, &question.photo, why, effects),
         (about @ About::Channels { .. }, found) if about == photo.about_channels() => {
             photo.channels = match found {
-                Ok(Found::Channels(channels)) => Channels::There(channels),
+                Ok(AnswerContent::Channels(channels)) => Channels::There(channels),
                 Ok(_) => return,
-                Err(why) => Channels::Failed(crate::text::shown(&why)),
+                Err(why) => Channels::Failed(crate::text::safe(&why)),
             };
-            photo.cells = ListState::of(photo.shown().len());
+            photo.cells = ListState::new(photo.shown().len());
         }
-        (About::Class { class, at }, Ok(Found::Class(map))) if at == photo.map_at => {
+        (About::Class { class, at }, Ok(AnswerContent::Class(map))) if at == photo.map_at => {
             photo.maps.push((class, map));
         }
         (About::Class { class, at }, Err(why)) if at == photo.map_at => {
             photo.mapped.take_if(|mapped| *mapped == class);
             app.messages
-                .say(Level::Error, crate::text::shown(&why), app.now);
+                .say(Level::Error, crate::text::safe(&why), app.now);
         }
         _ => {}
     }

@@ -4,10 +4,9 @@ use super::notes::{NO_MODEL, first_of, no_network};
 use super::{album, photo};
 use crate::model::picture;
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::album::MAX_PHOTOS;
 use crate::tui::app::App;
-use crate::tui::completion::home_relative;
 use crate::tui::dropped;
 use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
@@ -34,14 +33,14 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     // Paths as copied by a file manager are accepted, too.
     let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
     let path = if is_quoted {
-        dropped::path(text)?
+        dropped::path(text, app.environment.user_folder.as_deref())?
     } else {
-        home_relative(text)
+        app.environment.typed_path(text)
     };
     if picture::is_named(&path) && !text.ends_with('/') {
         open(app, vec![path], effects);
     } else {
-        effects.push(Effect::FindPhotos(path));
+        effects.push(Effect::Disk(DiskRequest::Look(Lookup::Photos(path))));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Opening the model picker.
 
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::app::App;
 use crate::tui::list_state::ListState;
 use crate::tui::popup::{Picker, Popup, Purpose};
@@ -18,5 +18,5 @@ pub fn open(app: &mut App, purpose: Purpose, effects: &mut Vec<Effect>) {
     };
     app.prompt = Some(Prompt::new(picker.asked(), ""));
     app.popups.push(Popup::Models(picker));
-    effects.push(Effect::ListFolder(folder));
+    effects.push(Effect::Disk(DiskRequest::Look(Lookup::Folder(folder))));
 }

@@ -2,13 +2,13 @@
 
 use super::notes::no_network;
 use super::{
-    arguments, atlas, browser, elsewhere, exports, give, models, photo, photos, settings,
-    submission, suggestions,
+    arguments, atlas, browser, exports, give, models, photo, photos, settings, submission,
+    suggestions, transfer,
 };
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::app::App;
 use crate::tui::command::COMMANDS;
-use crate::tui::completion::{self, Name, home_relative, is_path};
+use crate::tui::completion::{self, Name, is_path};
 use crate::tui::dropped;
 use crate::tui::forms::{self, FORMS};
 use crate::tui::keys::Chord;
@@ -43,7 +43,7 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
 
 /// Handles pasted text: inserts it into the prompt or, without a prompt, opens the photos it names.
 pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
-    let photos = dropped::pictures(text);
+    let photos = dropped::pictures(text, app.environment.user_folder.as_deref());
     match (&mut app.prompt, photos) {
         (Some(prompt), Some(photos)) if prompt.asked == PromptKind::Photo && photos.len() > 1 => {
             app.prompt = None;
@@ -65,9 +65,9 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
             changed(app);
         }
         (None, Some(photos)) => photos::open(app, photos, effects),
-        (None, None) => match dropped::other(text) {
+        (None, None) => match dropped::other(text, app.environment.user_folder.as_deref()) {
             Some(Ok(path)) if app.model.opened().is_some() => {
-                effects.push(Effect::FindPhotos(path));
+                effects.push(Effect::Disk(DiskRequest::Look(Lookup::Photos(path))));
             }
             Some(Ok(_)) => no_network(app),
             Some(Err(why)) => app.messages.say(Level::Note, why, app.now),
@@ -102,7 +102,12 @@ fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
     };
     let folder = folder.filter(|_| chord.code() == KeyCode::Tab);
     let is_asked = folder.is_some();
-    effects.extend(folder.map(|folder| Effect::ListNames(prompt.text().into(), folder)));
+    effects.extend(folder.map(|folder| {
+        Effect::Disk(DiskRequest::Look(Lookup::Names(
+            prompt.text().into(),
+            folder,
+        )))
+    }));
     is_asked
 }
 
@@ -268,10 +273,10 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
         PromptKind::Value(knob) => settings::set(app, knob, &text),
         PromptKind::PresetName => settings::save_preset(app, &text, effects),
         PromptKind::Sweep => submission::sweep(app, &text, effects),
-        PromptKind::Export(ids) => exports::to_file(ids, &text, effects),
+        PromptKind::Export(ids) => exports::to_file(app, ids, &text, effects),
         PromptKind::Command => command(app, &text, effects),
         PromptKind::Model => model(app, &text, effects),
-        PromptKind::OtherModels => elsewhere::accept(app, &text, effects),
+        PromptKind::OtherModels => transfer::accept(app, &text, effects),
         PromptKind::Photo => photos::typed(app, &text, effects),
         PromptKind::Layer => photo::go_to_layer(app, &text, effects),
         PromptKind::Atlas(_) => {
@@ -340,9 +345,9 @@ fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Str
             models::accept(app, effects)
         };
     }
-    let path = picker.folder.join(home_relative(text));
+    let path = picker.folder.join(app.environment.typed_path(text));
     if text.ends_with('/') {
-        effects.push(Effect::ListFolder(path));
+        effects.push(Effect::Disk(DiskRequest::Look(Lookup::Folder(path))));
     } else {
         models::choose(app, path.display().to_string(), effects)?;
     }

@@ -3,13 +3,13 @@
 use crate::ascent::Overlay;
 use crate::runs::batch::check_method;
 use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER, Queue};
-use crate::runs::worker::{Watched, WorkerCommand as Work};
+use crate::runs::worker::{Watched, WorkerCommand};
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
+use crate::tui::active_run::{ActiveRun, Pace};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
-use crate::tui::pace::{ActiveRun, Pace};
 use crate::tui::showing::{Showing, Tile};
 use crate::tui::undoable::Undoable;
 use std::collections::HashSet;
@@ -17,13 +17,13 @@ use std::collections::HashSet;
 /// Starts the runs left by another process.
 pub fn go_on(app: &mut App) {
     app.awaiting_confirmation = false;
-    // Whether each continues or begins anew is known when its turn comes.
+    // Whether each resumes or starts from the beginning is known only when it starts.
     let text = format!("resuming {}", counted(app.queue.waiting(), "run"));
     app.messages.say(Level::Note, text, app.now);
 }
 
 /// Queues runs left by another process; they wait for confirmation.
-pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
+pub fn adopt(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
     let surplus = app.queue.restore(jobs);
     if surplus > 0 {
@@ -34,7 +34,7 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
         app.messages.say(Level::Warning, text, app.now);
     }
     fail_former(&mut app.queue, before);
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     let new = &app.queue.jobs()[before..];
     if new.is_empty() {
         return;
@@ -151,7 +151,7 @@ fn start(app: &mut App, batch: Vec<Job>, effects: &mut Vec<Effect>) {
             pace: Pace::new(job.spec.settings.octave_scale),
         });
     }
-    effects.push(Effect::Worker(Work::Run(batch)));
+    effects.push(Effect::Worker(WorkerCommand::Run(batch)));
 }
 
 /// Shows the active runs: one run, or all of a batch side by side.
@@ -176,7 +176,7 @@ pub fn watch_shown(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let wanted = Some((watched, app.overlay));
     if std::mem::replace(&mut app.watching, wanted) != wanted {
-        effects.push(Effect::Worker(Work::Watch(watched, app.overlay)));
+        effects.push(Effect::Worker(WorkerCommand::Watch(watched, app.overlay)));
     }
 }
 
@@ -226,15 +226,15 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     }
     if is_running {
         // It leaves the list immediately: the next key applies to the next run.
-        effects.push(Effect::Worker(Work::Cancel(job)));
+        effects.push(Effect::Worker(WorkerCommand::Cancel(job)));
         ended(app, job, effects);
         // The pause belonged to the active run.
         if app.paused && app.running.is_empty() {
             app.paused = false;
-            effects.push(Effect::Worker(Work::Resume));
+            effects.push(Effect::Worker(WorkerCommand::Resume));
         }
     } else {
-        effects.push(Effect::SaveQueue(app.queue.clone()));
+        effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     }
     let undo = app.key(Command::Undo);
     let text = format!("cancelled: {title}; {undo} to undo");
@@ -257,7 +257,7 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
         } else {
             app.queue_cursor + 1
         };
-        effects.push(Effect::SaveQueue(app.queue.clone()));
+        effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     } else {
         let text = if earlier {
             "cannot move up: active runs come first"
@@ -273,7 +273,7 @@ pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(job) = selected(app)
         && (app.queue.retry(job) || app.queue.resume(job) > 0)
     {
-        effects.push(Effect::SaveQueue(app.queue.clone()));
+        effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     }
 }
 
@@ -293,7 +293,7 @@ pub fn resume_all(app: &mut App, effects: &mut Vec<Effect>) {
     }
     let text = format!("resuming {}", counted(count, "run"));
     app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
 }
 
 /// Removes all waiting and failed runs from the queue.
@@ -307,7 +307,7 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     app.remember(Undoable::Cleared(cleared));
     app.messages.say(Level::Note, text, app.now);
     app.awaiting_confirmation = false;
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
 }
 
 /// A run is no longer active.
@@ -318,5 +318,5 @@ pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
     if app.shown == Showing::Nothing {
         show_running(app);
     }
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
 }

@@ -1,7 +1,7 @@
 //! Derived state, updated after every action: visible parts of lists, the shown picture, and the pictures to load.
 
 use super::{album, overlay, photo, queue};
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::lens::Magnified;
 use crate::tui::picture_cache::Size;
@@ -38,7 +38,7 @@ pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
         _ => {}
     }
     photo::fit(app);
-    album::settle(app, effects);
+    album::reconcile(app, effects);
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));
@@ -49,7 +49,7 @@ pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
         *shown != Showing::Finished(replay.id.clone()) || replay.frame(now).is_none()
     };
     app.replay.take_if(is_over);
-    overlay::settle(app);
+    overlay::reconcile(app);
     load_record(app, effects);
     magnify(app);
     load_pictures(app, effects);
@@ -66,7 +66,7 @@ fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
         return;
     }
     if let Some(id) = shown.as_ref().filter(|id| app.record_of(id).is_none()) {
-        effects.push(Effect::LoadRecord(id.clone()));
+        effects.push(Effect::Disk(DiskRequest::LoadRecord(id.clone())));
     }
     app.record_requested = shown;
 }
@@ -149,7 +149,7 @@ fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     wanted.extend(photo::thumbnails(app));
     for (id, size) in wanted {
         if app.pictures.ask(&id, size) {
-            effects.push(Effect::LoadPicture(id, size));
+            effects.push(Effect::Disk(DiskRequest::LoadPicture(id, size)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::browser;
 use crate::runs::worker::{ModelInfo, WorkerEvent};
-use crate::tui::action::{Action, Effect};
+use crate::tui::action::{Action, DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::layer_tree::Row;
 use crate::tui::list_state::ListState;
@@ -100,7 +100,7 @@ pub fn concerns(action: &Action) -> bool {
 }
 
 /// Saves the view if it has changed and was not saved a moment ago.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     if app.unsaved && app.now >= app.saved_at + PAUSE {
         keep(app, effects);
     }
@@ -123,7 +123,7 @@ pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
     }
     app.saved_at = app.now;
     app.saved.put(now.clone());
-    effects.push(Effect::SaveView(Box::new(now)));
+    effects.push(Effect::Disk(DiskRequest::SaveView(Box::new(now))));
 }
 
 /// The current view; `None` while no model is open.

@@ -3,16 +3,18 @@
 use super::{cam_layer, history};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob, PRESETS};
-use crate::tui::action::Effect;
+use crate::config::check_preset_name;
+use crate::runs::presets::to_preset;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::messages::Level;
 use crate::tui::next_run::NextRun;
 use crate::tui::popup::Popup;
 
 /// Moves a setting to its next value up or down; reports the limit if there is none.
-pub fn turn(app: &mut App, knob: &Knob, up: bool) {
+pub fn adjust(app: &mut App, knob: &Knob, up: bool) {
     let before = app.next_run.settings.get(knob.key);
-    let text = match app.next_run.turn(knob, up) {
+    let text = match app.next_run.adjust(knob, up) {
         false => format!("{}: type {}", knob.key, knob.allowed()),
         true if app.next_run.settings.get(knob.key) == before => {
             let end = if up { "largest" } else { "smallest" };
@@ -91,7 +93,7 @@ pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Resul
     app.theme_name = name.into();
     let text = format!("theme: {name}");
     app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::SaveTheme(name.into()));
+    effects.push(Effect::Disk(DiskRequest::SaveTheme(name.into())));
     Ok(())
 }
 
@@ -114,19 +116,16 @@ pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
     }
 }
 
-/// Saves the current settings as a preset of the user.
+/// Saves the current settings as a preset of the user. They have its name once it is saved.
 ///
 /// # Errors
 /// The name's problem.
-pub fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-    if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
-        return Err("a preset's name has 1 to 40 letters, digits, - or _".into());
-    }
+pub fn save_preset(app: &App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    check_preset_name(name)?;
     if Settings::preset(name).is_ok() {
         return Err(format!("{name} is built in: choose another name"));
     }
-    let changes = app.next_run.save_preset_as(name);
-    effects.push(Effect::SavePreset(name.into(), changes));
+    let preset = to_preset(&app.next_run.settings);
+    effects.push(Effect::Disk(DiskRequest::SavePreset(name.into(), preset)));
     Ok(())
 }

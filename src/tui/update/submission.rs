@@ -7,7 +7,7 @@ use crate::runs::Spec;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::ModelInfo;
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect};
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
@@ -238,7 +238,7 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
         if retried > 0 {
             let text = format!("{} retried", counted(retried, "run"));
             app.messages.say(Level::Note, text, app.now);
-            effects.push(Effect::SaveQueue(app.queue.clone()));
+            effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
             return true;
         }
         if asked > 0 {
@@ -258,6 +258,6 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
         app.messages.say(Level::Note, text, app.now);
     }
     app.awaiting_confirmation = false;
-    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Disk(DiskRequest::SaveQueue(app.queue.clone())));
     true
 }

@@ -1,18 +1,18 @@
 //! Events from the worker.
 
-use super::{album, browser, elsewhere, overlay, photo, picker, queue, saved};
+use super::{album, browser, overlay, photo, picker, queue, saved, transfer};
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
 use crate::runs::{Record, format};
-use crate::text::{about, counted};
+use crate::text::{counted, with_subject};
 use crate::tui::action::Effect;
+use crate::tui::active_run;
+use crate::tui::active_run::ActiveRun;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
 use crate::tui::opening::Model;
-use crate::tui::pace;
-use crate::tui::pace::ActiveRun;
 use crate::tui::picture_cache::Size;
 use crate::tui::popup::Purpose;
 use crate::tui::showing::{Showing, Snapshot, Tile};
@@ -46,7 +46,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
                     Arc::make_mut(opened).provider = provider;
                     note
                 }
-                _ => about(format::model(&model), &note),
+                _ => with_subject(format::model(&model), &note),
             };
             app.messages.say(Level::Warning, text, app.now);
         }
@@ -99,7 +99,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             if let Some(opened) = opened {
                 app.remember_classes(&opened);
             }
-            elsewhere::queue(app, &model, specs, problems, effects);
+            transfer::queue(app, &model, specs, problems, effects);
         }
         WorkerEvent::Retired { why, workers, .. } => {
             app.workers = workers;
@@ -145,7 +145,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
                 return;
             };
-            let text = about(&title, &why);
+            let text = with_subject(&title, &why);
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
             note_end(app, &title, false);
@@ -171,7 +171,7 @@ fn started(app: &mut App, begun: &Started) {
         live.step = begun.resumed_at;
         live.octaves.clone_from(&begun.octaves);
         (live.has_map, live.bands) = (begun.has_map, begun.bands);
-        live.octave = pace::octave_of(&begun.octaves, begun.resumed_at);
+        live.octave = active_run::octave_of(&begun.octaves, begun.resumed_at);
         let points = (1..).zip(scores);
         live.curve = points
             .map(|(step, score)| (f64::from(step), f64::from(*score)))
@@ -270,7 +270,7 @@ fn advice(app: &App, record: &Record) -> String {
     let probability = format::percent(record.probability.unwrap_or_default());
     format!(
         "{} was not reached ({probability}): try another seed ({}), or stochastic_depth = 0 or more steps ({})",
-        crate::text::shown(&record.spec.target),
+        crate::text::safe(&record.spec.target),
         key(Command::NewSeed),
         key(Command::Settings)
     )

@@ -5,7 +5,7 @@ use super::panel::{list, overlaid, two};
 use super::photo::{Below, pictured};
 use crate::runs::format;
 use crate::text::{clean, counted};
-use crate::tui::album::{Member, Seen};
+use crate::tui::album::{Member, PhotoPrediction};
 use crate::tui::app::App;
 use crate::tui::layout::photo::halves;
 use crate::tui::text::{fit, fit_end, wrapped};
@@ -92,9 +92,11 @@ fn row(app: &App, photo: &Member, width: usize) -> Line<'static> {
         None if is_asked => ("examining …".into(), String::new(), Role::Dim),
         None => ("·".into(), String::new(), Role::Dim),
         Some(Err(_)) => ("cannot be read".into(), String::new(), Role::Bad),
-        Some(Ok(Seen { top: None, .. })) => ("no class scores".into(), String::new(), Role::Dim),
+        Some(Ok(PhotoPrediction { top: None, .. })) => {
+            ("no class scores".into(), String::new(), Role::Dim)
+        }
         Some(Ok(
-            seen @ Seen {
+            seen @ PhotoPrediction {
                 top: Some((class, value)),
                 ..
             },

@@ -9,7 +9,7 @@ use crate::runs::format;
 use crate::runs::history::{HistoryEntry, SortKey};
 use crate::runs::target::{LayerPart, Target};
 use crate::runs::worker::ModelInfo;
-use crate::text::{age, span};
+use crate::text::{age, duration};
 use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
@@ -162,8 +162,9 @@ fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
             let left = if app.paused {
                 "paused · ".into()
             } else {
-                seconds_left(app)
-                    .map_or_else(String::new, |left| format!("about {} left · ", span(left)))
+                seconds_left(app).map_or_else(String::new, |left| {
+                    format!("about {} left · ", duration(left))
+                })
             };
             format!("{running} running, {waiting} waiting · {left}")
         }

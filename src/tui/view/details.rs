@@ -4,7 +4,7 @@ use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
 use crate::runs::judging::MAX_SHOWN_VERDICTS;
 use crate::runs::{Record, description, format};
-use crate::text::span;
+use crate::text::duration;
 use crate::tui::app::App;
 use crate::tui::picture_cache::Size;
 use crate::tui::text::wrapped;
@@ -49,7 +49,7 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
     let dim = app.theme.style(Role::Dim);
     let text = app.theme.style(Role::Text);
     let row = |(label, value): (&str, String)| {
-        let parts = wrapped(&crate::text::shown(&value), width.saturating_sub(LABEL));
+        let parts = wrapped(&crate::text::safe(&value), width.saturating_sub(LABEL));
         let line = |(index, part): (usize, String)| {
             let label = if index == 0 { label } else { "" };
             Line::from(vec![
@@ -77,7 +77,11 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
         ("seed", spec.seed.to_string()),
         (
             "time",
-            format!("{} for {}", span(record.seconds), together(record.batch)),
+            format!(
+                "{} for {}",
+                duration(record.seconds),
+                together(record.batch)
+            ),
         ),
         ("provider", record.provider.clone()),
         ("id", record.id.clone()),

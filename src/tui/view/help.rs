@@ -3,7 +3,7 @@
 use super::Frame;
 use super::panel::{overlaid, scrolled};
 use crate::tui::app::App;
-use crate::tui::command::{COMMANDS, Command, Context, Entry};
+use crate::tui::command::{COMMANDS, Command, CommandInfo, Context};
 use crate::tui::text::wrapped;
 use crate::tui::theme::Role;
 use crate::tui::update::context_of;
@@ -99,7 +99,7 @@ fn in_order(app: &App) -> Vec<Context> {
 }
 
 /// The lines of a command; `None` if neither its name, its keys nor its help contain the filter.
-fn row(app: &App, entry: &Entry, filter: &str, width: usize) -> Option<Vec<Line<'static>>> {
+fn row(app: &App, entry: &CommandInfo, filter: &str, width: usize) -> Option<Vec<Line<'static>>> {
     let keys = app.keymap.keys_of(entry.command).join(", ");
     if !contain(&[entry.name, entry.help, &keys], filter) {
         return None;

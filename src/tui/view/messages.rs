@@ -2,7 +2,7 @@
 
 use super::Frame;
 use super::panel::{overlaid, scrolled};
-use crate::text::span;
+use crate::text::duration;
 use crate::tui::app::App;
 use crate::tui::messages::Level;
 use crate::tui::text::wrapped;
@@ -22,7 +22,7 @@ pub fn draw(app: &App, frame: &mut Frame, scroll: usize) {
             Level::Error => Role::Bad,
         };
         let past = app.now.saturating_sub(message.at).as_secs_f64();
-        let mut when = format!("{:>14}  ", format!("{} ago", span(past)));
+        let mut when = format!("{:>14}  ", format!("{} ago", duration(past)));
         for part in wrapped(&message.text, room) {
             lines.push(Line::from(vec![
                 Span::styled(

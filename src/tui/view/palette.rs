@@ -28,7 +28,7 @@ pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
     let lines = palette.rows.len().clamp(1, most) as u16;
     let about = match (form, palette.selected()) {
         (Some(form), _) => Some(form.hint),
-        (None, row) => row.and_then(whole_help),
+        (None, row) => row.and_then(full_help),
     };
     let foot = u16::from(about.is_some());
     let title = match form {
@@ -65,7 +65,7 @@ pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
 }
 
 /// The help of a command.
-fn whole_help(row: &PaletteRow) -> Option<&str> {
+fn full_help(row: &PaletteRow) -> Option<&str> {
     match row {
         PaletteRow::Command(index) => Some(COMMANDS[*index].help),
         PaletteRow::Form(index) => Some(FORMS[*index].help),

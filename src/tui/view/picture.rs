@@ -7,7 +7,7 @@ use crate::ascent::Overlay;
 use crate::runs::format;
 use crate::terminal::Terminal;
 use crate::terminal::protocols::blocks;
-use crate::text::{counted, span};
+use crate::text::{counted, duration};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::opening::Model;
@@ -155,7 +155,7 @@ fn span_of_dots(app: &App) -> String {
     if seconds < 2.0 {
         String::new()
     } else {
-        span(seconds)
+        duration(seconds)
     }
 }
 

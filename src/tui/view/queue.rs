@@ -4,10 +4,10 @@ use super::Frame;
 use super::panel::{bordered, list, noted};
 use crate::runs::format;
 use crate::runs::queue::{Job, JobState};
-use crate::text::after_name;
+use crate::text::without_subject;
+use crate::tui::active_run;
 use crate::tui::app::{App, Panel};
 use crate::tui::list_state::ListState;
-use crate::tui::pace;
 use crate::tui::text::{fit, fit_path};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -36,12 +36,15 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
     let (role, state) = match &job.state {
         JobState::Running => {
             let live = app.running.iter().find(|live| live.job == job.id);
-            let share = live.map_or(0.0, pace::share);
+            let share = live.map_or(0.0, active_run::share);
             (Role::Good, format!("{:.0} % done", 100.0 * share))
         }
         JobState::Waiting => (Role::Dim, format!("seed {}", job.spec.seed)),
         JobState::Paused(step) => (Role::Warning, format!("paused at {step}")),
-        JobState::Failed(why) => (Role::Bad, fit(after_name(&job.spec.target, why), width / 2)),
+        JobState::Failed(why) => (
+            Role::Bad,
+            fit(without_subject(&job.spec.target, why), width / 2),
+        ),
     };
     let room = width.saturating_sub(state.len() + 1);
     let name = match job.spec.objective.kind {

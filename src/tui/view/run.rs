@@ -5,10 +5,10 @@ use super::chart::{curve, top_classes};
 use super::panel::{TITLE_MARGIN, bordered, two};
 use super::subject;
 use crate::runs::format;
-use crate::text::span;
+use crate::text::duration;
+use crate::tui::active_run;
+use crate::tui::active_run::ActiveRun;
 use crate::tui::app::App;
-use crate::tui::pace;
-use crate::tui::pace::ActiveRun;
 use crate::tui::showing::Showing;
 use crate::tui::text::{fit, fitted, p};
 use crate::tui::theme::Role;
@@ -76,7 +76,7 @@ fn active_run(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
 
 fn progress(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
     let width = usize::from(area.width);
-    let share = pace::share(live);
+    let share = active_run::share(live);
     let done = "━".repeat((share.clamp(0.0, 1.0) * width as f64).round() as usize);
     let style = app.theme.style(Role::ProgressRest);
     frame
@@ -111,10 +111,10 @@ fn pace(app: &App, live: &ActiveRun, room: usize) -> String {
     if app.paused {
         return "paused".into();
     }
-    let Some(seconds) = pace::seconds_left(live) else {
+    let Some(seconds) = active_run::seconds_left(live) else {
         return String::new();
     };
-    let left = format!("{} left", span(seconds));
+    let left = format!("{} left", duration(seconds));
     let pace = live.steps_per_second;
     let ways = [" steps/s", "/s"].map(|unit| format!("{pace:.1}{unit} · {left}"));
     let fitting = ways.into_iter().find(|way| way.chars().count() <= room);

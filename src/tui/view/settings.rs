@@ -92,7 +92,7 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     }
     let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == knobs.cursor);
     let at = all.iter().position(at).unwrap_or(0);
-    let mut listing = ListState::of(all.len());
+    let mut listing = ListState::new(all.len());
     // The heading of a group's first knob is visible with it.
     listing.go_to_row(at.saturating_sub(1));
     listing.fit(usize::from(rows.height), 1);
@@ -186,7 +186,7 @@ fn shown(knob: &Knob, value: &SettingValue) -> String {
 /// Allowed values and default of a knob, and the scale of its track.
 fn allowed(knob: &Knob) -> String {
     let remark = match knob.domain {
-        Domain::Number { range, .. } => Scale::of(range).remark(),
+        Domain::Number { range, .. } => Scale::new(range).remark(),
         Domain::Choice(_) | Domain::Layer => "",
     };
     let default = shown(knob, &knob.default());
@@ -270,7 +270,7 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
     ];
     let track = width.saturating_sub(KNOB + 2).min(25);
     if track >= 3 {
-        let scale = Scale::of(range);
+        let scale = Scale::new(range);
         let at = |number| (scale.place(number, range) * (track - 1) as f64).round() as usize;
         spans.extend(slider(app, at(number), at(default), track));
     }
@@ -292,7 +292,7 @@ const FAR_APART: f64 = 50.0;
 const FAR: f64 = 500.0;
 
 impl Scale {
-    fn of((least, most): (f64, f64)) -> Self {
+    fn new((least, most): (f64, f64)) -> Self {
         match least > 0.0 {
             true if most / least >= FAR_APART => Self::Logarithmic,
             false if most >= FAR => Self::SquareRoot,
@@ -365,7 +365,7 @@ mod tests {
             ((1.0, 100_000.0), Scale::Logarithmic),
             ((0.0, 1000.0), Scale::SquareRoot),
         ] {
-            let found = Scale::of(range);
+            let found = Scale::new(range);
             assert_eq!(found, scale, "{range:?}");
             assert_eq!(found.place(range.0, range), 0.0);
             assert_eq!(found.place(range.1, range), 1.0);
@@ -380,7 +380,7 @@ mod tests {
     fn every_default_has_a_place_on_its_track() {
         for knob in in_groups() {
             if let Domain::Number { default, range, .. } = knob.domain {
-                let place = Scale::of(range).place(default, range);
+                let place = Scale::new(range).place(default, range);
                 assert!((0.0..=1.0).contains(&place), "{}", knob.key);
             }
         }

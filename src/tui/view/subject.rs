@@ -8,7 +8,7 @@ use crate::runs::history::HistoryEntry;
 use crate::runs::judging::Verdict;
 use crate::runs::worker::ModelInfo;
 use crate::runs::{Record, description, format};
-use crate::text::{age, clean, counted, span};
+use crate::text::{age, clean, counted, duration};
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
 use crate::tui::showing::Showing;
@@ -148,7 +148,7 @@ fn of_run(app: &App, entry: &HistoryEntry, record: Option<&Record>) -> Vec<Fact>
         ("judge", format!("{}: {says}", verdict.judge()))
     };
     facts.extend(entry.verdicts.iter().map(says));
-    let took = span(entry.seconds);
+    let took = duration(entry.seconds);
     let run = format!(
         "seed {} · {} steps in {took} · {}",
         entry.seed, entry.steps, entry.provider

@@ -44,7 +44,7 @@ pub fn attributes(models: &[ModelProto]) -> Attributes {
 
 /// How many there are of a model.
 pub fn count(model: &ModelProto, attributes: &Attributes) -> usize {
-    let mut place = Place::of(usize::MAX);
+    let mut place = Place::from_index(usize::MAX);
     graph(
         model.clone().graph.get_or_insert_default(),
         attributes,
@@ -58,7 +58,7 @@ pub fn put(model: &mut ModelProto, index: usize, attributes: &Attributes) {
     graph(
         model.graph.get_or_insert_default(),
         attributes,
-        &mut Place::of(index),
+        &mut Place::from_index(index),
     );
 }
 
@@ -69,7 +69,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(index: usize) -> Self {
+    fn from_index(index: usize) -> Self {
         Self { index, seen: 0 }
     }
 

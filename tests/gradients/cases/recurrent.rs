@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A sequence of five steps, batches of two, three numbers a step, and a state of four in cells of `gates` gates.
+/// A sequence of five steps, batches of two, three numbers per step, and a state of four in cells of `gates` gates.
 fn recurrence(op: &'static str, gates: usize, directions: usize, further: &[Operand]) -> Case {
     let sequence = x(&[5, 2, 3]);
     let weights = [

@@ -27,7 +27,7 @@ pub struct Kink {
 impl Problem {
     /// A graph of float32 or float64 inputs (name, dimensions, how they are drawn), made by `build`, which is given the
     /// inputs' names and returns the outputs'.
-    pub fn of(
+    pub fn new(
         elem: ElementType,
         opset: i64,
         inputs: &[(&str, &[usize], Fill)],

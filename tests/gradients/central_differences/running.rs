@@ -3,7 +3,7 @@
 use super::Problem;
 use ndarray::ArrayD;
 use ziggurat::autodiff::{self, Options};
-use ziggurat::onnx::passes::{decompose, inline_functions, upgrade_opset::upgrade};
+use ziggurat::onnx::passes::{Pass, Passes, decompose};
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
@@ -43,7 +43,9 @@ pub fn differentiable(problem: &Problem) -> Result<(Builder, Types), String> {
         .map(|name| untyped_value(name))
         .collect();
     let model = problem.graph.to_model(&outputs).expect("the outputs exist");
-    let mut graph = Graph::new(inline_functions::inline(upgrade(model).unwrap()).unwrap()).unwrap();
+    // Problems of float64 stay as they are: their differences are more precise.
+    let passes = Passes::without(&[Pass::Precision]);
+    let mut graph = passes.normalize(model).unwrap();
     let inputs: Vec<_> = problem
         .inputs
         .iter()

@@ -267,7 +267,7 @@ fn percentages_and_logarithms_are_recognised() {
     }
 }
 
-/// A sigmoid that is written as a tangent saturates: what is climbed lies before it.
+/// A sigmoid that is written as a tangent saturates: the value before it is maximized.
 #[test]
 fn a_sigmoid_by_tanh_is_climbed_before_it_saturates() {
     let network = with_tail("", 100.0, |b, x| {

@@ -200,7 +200,7 @@ fn sized(card: &str, [height, width]: [i64; 2]) -> Result<Network, Error> {
 }
 
 #[test]
-fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
+fn open_height_and_width_are_assumed_with_a_note() {
     const CARD: &str = "[input]\nsize = [5, 7]\n[preprocessing]\nmean = [0]\nstd = [1]";
     for (card, declared, expected, origin) in [
         ("", [0, 0], [224, 224], Origin::Assumed),
@@ -274,7 +274,7 @@ fn all_open(
 }
 
 #[test]
-fn channels_that_are_left_open_are_told_by_the_filters() {
+fn an_open_number_of_channels_is_inferred_from_the_filters() {
     let as_it_is = |_: &mut Builder| "x".to_string();
     let network = all_open(as_it_is, &[4, 3, 1, 1], 1).unwrap();
     assert_eq!(network.input_dims(2), [2, 3, 6, 5]);

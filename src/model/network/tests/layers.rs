@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn an_operator_that_is_taken_apart_is_the_layer_that_the_file_has() {
+fn a_decomposed_operator_is_one_layer_as_in_the_file() {
     let network = opened(18, |b| {
         b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
             .unwrap();

@@ -111,7 +111,7 @@ fn a_loop_may_count_to_a_list_of_one_number() {
 
 /// ONNX Runtime does not know within a loop how many axes the ratio has. Outside, it refuses a list.
 #[test]
-fn a_loop_whose_turns_are_refused_stays_a_loop_and_doctor_names_the_pass() {
+fn a_loop_whose_unrolling_is_rejected_stays_a_loop_and_doctor_names_the_pass() {
     let network = opened(18, |b| {
         let pool = planes(b);
         let flat = b.emit_named("flat", "Flatten", &[&pool], &[]).unwrap();
@@ -146,7 +146,7 @@ fn a_loop_whose_turns_are_refused_stays_a_loop_and_doctor_names_the_pass() {
 }
 
 #[test]
-fn what_onnx_runtime_refuses_as_it_is_is_the_models_fault() {
+fn a_model_that_onnx_runtime_rejects_unchanged_is_itself_the_cause() {
     let problem = opened(18, |b| {
         let pool = planes(b);
         let flat = b.emit("Flatten", &[&pool], &[]);

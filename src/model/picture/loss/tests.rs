@@ -148,7 +148,7 @@ fn data_that_no_decoder_takes_is_damage() {
 fn a_cut_progressive_jpeg_says_that_it_would_be_finer() {
     let jpeg = bytes(PROGRESSIVE);
     assert_eq!(read_bytes(&jpeg).unwrap().dimensions(), (24, 24));
-    let markers = Markers::of(&jpeg);
+    let markers = Markers::new(&jpeg);
     assert!(markers.is_complete && markers.is_progressive && markers.scans > 4);
     for part in 8..20 {
         let message = complaint(&jpeg[..jpeg.len() * part / 20]);

@@ -180,7 +180,7 @@ fn a_file_cut_anywhere_is_an_error() {
 }
 
 #[test]
-fn what_is_no_checkpoint_is_said_so() {
+fn a_file_that_is_no_checkpoint_is_an_error() {
     for bytes in [&b""[..], b"PK\x03\x04", b"\x80\x02K\x01."] {
         assert!(matches!(StateDict::read(bytes), Err(Error::NotACheckpoint)));
     }

@@ -113,7 +113,7 @@ fn random_numbers_and_large_values_stay() {
 /// Blocks that each pad to a multiple of three, by an amount that is computed of the dimensions they are given, as
 /// transformers with windows do.
 #[test]
-fn dimensions_that_are_computed_of_computed_dimensions_are_told_however_long_the_chain() {
+fn chains_of_computed_dimensions_are_inferred_at_any_length() {
     const BLOCKS: usize = 40;
     testing::library();
     let mut b = Builder::empty(18, "g/");

@@ -10,7 +10,7 @@ use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
 use crate::onnx::{Error, Graph, NameScope, Types, names};
-use crate::text::printable;
+use crate::text::quoted;
 use splice::Splicer;
 use std::cell::OnceCell;
 use unroll::UnrolledLoop;
@@ -25,7 +25,7 @@ const MAX_COST: usize = 1 << 18;
 /// # Errors
 /// [`Error::Corrupt`] if a branch or body is inconsistent with the graph around it.
 pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
-    let mut budget = Budget::of(graph);
+    let mut budget = Budget::new(graph);
     let mut replacements = Vec::new();
     for node in graph.nodes() {
         let replacement = is_control_flow(node).then(|| replacement(graph, shapes, node, budget));
@@ -69,7 +69,7 @@ pub struct SkipReasons<'a> {
 
 impl<'a> SkipReasons<'a> {
     /// For `graph`, whose values have the types `shapes`.
-    pub fn of(graph: &'a Graph, shapes: &'a Types) -> Self {
+    pub fn new(graph: &'a Graph, shapes: &'a Types) -> Self {
         Self {
             graph,
             shapes,
@@ -82,7 +82,7 @@ impl<'a> SkipReasons<'a> {
         if !is_control_flow(node) {
             return None;
         }
-        let budget = *self.budget.get_or_init(|| Budget::of(self.graph));
+        let budget = *self.budget.get_or_init(|| Budget::new(self.graph));
         let shapes = std::slice::from_ref(self.shapes);
         Some(replacement(self.graph, shapes, node, budget).err()?.0)
     }
@@ -108,7 +108,7 @@ struct Budget {
 }
 
 impl Budget {
-    fn of(graph: &Graph) -> Self {
+    fn new(graph: &Graph) -> Self {
         let nodes = graph.nodes().iter();
         let loops = nodes.filter(|node| is_control_flow(node)).count();
         Self {
@@ -139,7 +139,7 @@ fn taken_branch<'a>(graph: &Graph, node: &'a NodeProto) -> Result<&'a GraphProto
     let condition = node.input_at(0).unwrap_or_default();
     let constant = graph.constant(condition).map(scalar_value).transpose()?;
     let Some(value) = constant.flatten() else {
-        let condition = printable(condition);
+        let condition = quoted(condition);
         return Err(Skipped(format!(
             "its condition {condition} depends on the input"
         )));

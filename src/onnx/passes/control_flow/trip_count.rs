@@ -7,7 +7,7 @@ use crate::onnx::passes::control_flow::scalar_value;
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{ElementType, Graph};
-use crate::text::printable;
+use crate::text::quoted;
 use std::collections::{HashMap, HashSet};
 
 /// 2^53: float64 represents all integers up to it exactly.
@@ -44,7 +44,7 @@ pub fn trip_count(
     let mut evaluated = Vec::new();
     for ((input, output), value) in body.input[2..].iter().zip(1..).zip(carried) {
         if needed.contains(input.name.as_str()) {
-            let initial = graph.constant(value).and_then(Scalar::of);
+            let initial = graph.constant(value).and_then(Scalar::from_tensor);
             state.insert(&input.name, initial.ok_or_else(|| not_constant(value))?);
             evaluated.push((input, output));
         }
@@ -132,7 +132,7 @@ fn constants<'a>(graph: &'a Graph, body: &'a GraphProto, nodes: &[&'a NodeProto]
     let mut scalars = Scalars::new();
     for name in names {
         let constant = local.get(name).or_else(|| graph.constant(name));
-        if let Some(scalar) = constant.and_then(Scalar::of) {
+        if let Some(scalar) = constant.and_then(Scalar::from_tensor) {
             scalars.insert(name, scalar);
         }
     }
@@ -140,7 +140,7 @@ fn constants<'a>(graph: &'a Graph, body: &'a GraphProto, nodes: &[&'a NodeProto]
 }
 
 fn not_constant(value: &str) -> Skipped {
-    let value = printable(value);
+    let value = quoted(value);
     Skipped(format!(
         "its condition depends on {value}, which is not a constant scalar"
     ))
@@ -162,7 +162,7 @@ fn evaluate(node: &NodeProto, scalars: &Scalars) -> Result<Scalar, Skipped> {
     let op = node.standard_op().filter(|_| node.output.len() == 1);
     let result = op.and_then(|op| apply(op, node, &arguments));
     result.ok_or_else(|| {
-        let (node, op) = (node.display_name(), printable(&node.op_type));
+        let (node, op) = (node.display_name(), quoted(&node.op_type));
         Skipped(format!(
             "its condition depends on node {node} ({op}), which cannot be evaluated"
         ))
@@ -210,7 +210,7 @@ fn apply(op: &str, node: &NodeProto, arguments: &[Scalar]) -> Option<Scalar> {
 }
 
 impl Scalar {
-    fn of(tensor: &TensorProto) -> Option<Self> {
+    fn from_tensor(tensor: &TensorProto) -> Option<Self> {
         let (elem, value) = (tensor.elem().ok()?, scalar_value(tensor).ok()??);
         Some(Self { elem, value })
     }

@@ -6,7 +6,7 @@ use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::types::resolve_index;
 use crate::onnx::{Graph, Types, names};
-use crate::text::printable;
+use crate::text::quoted;
 use prost::Message;
 
 /// Maximum encoded size in bytes of the nodes of all iterations of a loop.
@@ -117,7 +117,7 @@ fn constant_scalar(
     match constant.flatten() {
         Some(value) => Ok(Some(value)),
         None => {
-            let name = printable(name);
+            let name = quoted(name);
             Err(Skipped(format!("{what} ({name}) is not a constant scalar")))
         }
     }
@@ -164,7 +164,7 @@ fn common_length(
     for (name, scan) in scan_inputs {
         for shapes in shapes {
             let length = length(graph, shapes, name, scan.axis).ok_or_else(|| {
-                let name = printable(name);
+                let name = quoted(name);
                 Skipped(format!("the length of its scan input {name} is unknown"))
             })?;
             if common.is_some_and(|common| common != length) {

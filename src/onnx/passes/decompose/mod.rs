@@ -167,7 +167,7 @@ pub struct SkipReasons<'a> {
 
 impl<'a> SkipReasons<'a> {
     /// For `graph`, whose values have the types `shapes`.
-    pub fn of(graph: &'a Graph, shapes: &'a Types) -> Self {
+    pub fn new(graph: &'a Graph, shapes: &'a Types) -> Self {
         Self {
             graph,
             shapes,
@@ -255,13 +255,13 @@ mod tests {
             let decomposed = decompose(&graph, &shapes).unwrap();
             assert_eq!(decomposed.nodes(), graph.nodes());
             assert_eq!(
-                SkipReasons::of(&graph, &shapes)
+                SkipReasons::new(&graph, &shapes)
                     .find(&graph.nodes()[0])
                     .as_deref(),
                 Some(why)
             );
             assert_eq!(
-                SkipReasons::of(&graph, &shapes).find(&graph.nodes()[1]),
+                SkipReasons::new(&graph, &shapes).find(&graph.nodes()[1]),
                 None
             );
         }

@@ -4,7 +4,7 @@
 use crate::onnx::Error;
 use crate::onnx::passes::upgrade_opset::{Rewriter, take_attribute};
 use crate::onnx::proto::{AttributeType, NodeProto, TensorProto};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// `scale · x + bias`, with a bias per channel.
 pub fn image_scaler(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
@@ -77,7 +77,7 @@ fn float_attribute(node: &mut NodeProto, name: &str) -> f32 {
 fn input(node: &NodeProto) -> Result<String, Error> {
     let input = node.input_at(0).map(str::to_owned);
     input.ok_or_else(|| {
-        let name = printable(&node.name);
+        let name = quoted(&node.name);
         Error::Corrupt(format!("node {name} has no input"))
     })
 }

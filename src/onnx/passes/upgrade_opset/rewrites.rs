@@ -3,7 +3,7 @@
 use crate::onnx::Error;
 use crate::onnx::passes::upgrade_opset::{Rewriter, set_input, take_attribute};
 use crate::onnx::proto::{AttributeProto, AttributeType, NodeProto};
-use crate::text::printable;
+use crate::text::quoted;
 
 /// Drops the outputs of training mode. `spatial = 0`, which opset 9 removed, is not supported.
 pub fn batch_normalization(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
@@ -81,7 +81,7 @@ pub fn softmax(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error
     else {
         return Err(Error::Corrupt(format!(
             "node {} has no input or output",
-            printable(&node.name)
+            quoted(&node.name)
         )));
     };
     let output = output.clone();

@@ -9,7 +9,7 @@ use super::selection::AtlasRuns;
 use crate::runs::export::html::escaped;
 use crate::runs::history::HistoryEntry;
 use crate::runs::{Record, Spec, description, format};
-use crate::text::shown;
+use crate::text::safe;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -108,8 +108,8 @@ pub fn document(runs: &AtlasRuns, records: &[Option<Record>], pictures: &Picture
     let large: Vec<Option<String>> = large
         .map(|large| Some(STANDARD.encode(&large.as_ref()?.jpeg)))
         .collect();
-    let layer = escaped(&shown(&runs.layer));
-    let model = spec.map_or_else(String::new, |spec| shown(format::model(&spec.model)));
+    let layer = escaped(&safe(&runs.layer));
+    let model = spec.map_or_else(String::new, |spec| safe(format::model(&spec.model)));
     let title = format!("{layer} \u{b7} {}", escaped(&model));
     let summary = escaped(&summary(runs, records, typical, &model));
     let body = filled(
@@ -187,7 +187,7 @@ fn summary(
 fn of_channel(spec: &Spec, runs: &AtlasRuns, channel: usize) -> Spec {
     let mut other = spec.clone();
     other.unit.index = channel;
-    other.target = format!("{}:{channel}", shown(&runs.layer));
+    other.target = format!("{}:{channel}", safe(&runs.layer));
     other
 }
 
@@ -198,7 +198,7 @@ fn of_run(record: &Record) -> Vec<Setting> {
             text: setting.text(),
             help: setting.knob.map_or("", |knob| knob.help),
             is_changed: setting.default_if_changed().is_some(),
-            key: shown(&setting.key),
+            key: safe(&setting.key),
         })
         .collect()
 }

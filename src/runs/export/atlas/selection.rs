@@ -4,7 +4,7 @@ use crate::ascent::Kind;
 use crate::runs::history::{EndReason, HistoryEntry};
 use crate::runs::{Error, format};
 use crate::suggest;
-use crate::text::{counted, shown};
+use crate::text::{counted, safe};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -34,7 +34,7 @@ struct Variant {
 }
 
 impl Variant {
-    fn of(entry: &HistoryEntry) -> Self {
+    fn from_entry(entry: &HistoryEntry) -> Self {
         let branch = entry.branched_from.as_ref();
         Self {
             seed: entry.seed,
@@ -71,7 +71,7 @@ impl AtlasRuns {
         let mut of_channels: BTreeMap<usize, HistoryEntry> = BTreeMap::new();
         let (main_runs, other_runs): (Vec<_>, Vec<_>) = runs
             .into_iter()
-            .partition(|entry| Some(Variant::of(entry)) == main);
+            .partition(|entry| Some(Variant::from_entry(entry)) == main);
         let mut take = |runs: Vec<&HistoryEntry>| {
             for entry in runs {
                 let channel = of_channels.entry(entry.unit.index);
@@ -93,7 +93,8 @@ impl AtlasRuns {
     pub fn typical(&self) -> Option<&HistoryEntry> {
         let runs: Vec<&HistoryEntry> = self.of_channels.values().collect();
         let main = most_frequent(&runs)?;
-        runs.into_iter().find(|entry| Variant::of(entry) == main)
+        runs.into_iter()
+            .find(|entry| Variant::from_entry(entry) == main)
     }
 
     /// The number of channels that the layer has at least.
@@ -107,7 +108,7 @@ impl AtlasRuns {
 fn most_frequent(runs: &[&HistoryEntry]) -> Option<Variant> {
     let mut channels: HashMap<Variant, (BTreeSet<usize>, u64)> = HashMap::new();
     for entry in runs {
-        let (known, newest) = channels.entry(Variant::of(entry)).or_default();
+        let (known, newest) = channels.entry(Variant::from_entry(entry)).or_default();
         known.insert(entry.unit.index);
         *newest = entry.time.max(*newest);
     }
@@ -120,7 +121,7 @@ fn most_frequent(runs: &[&HistoryEntry]) -> Option<Variant> {
 
 /// The error of a layer without runs.
 fn nothing(channels: &[&HistoryEntry], layer: &str, seed: Option<u64>) -> Error {
-    let name = shown(layer);
+    let name = safe(layer);
     let layers: BTreeSet<&str> = channels
         .iter()
         .map(|entry| entry.objective.value.as_str())
@@ -150,7 +151,7 @@ fn one_model(runs: &[&HistoryEntry]) -> Result<(), Error> {
     }
     let named = models.iter().take(MAX_NAMED);
     let named: Vec<String> = named
-        .map(|(hash, model)| format!("{} ({})", format::model(model), shown(hash)))
+        .map(|(hash, model)| format!("{} ({})", format::model(model), safe(hash)))
         .collect();
     let why = format!(
         "these channels have runs of {}: choose one with --model NAME or --model HASH: {}",

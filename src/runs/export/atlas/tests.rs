@@ -4,7 +4,7 @@ use super::*;
 use crate::ascent::Kind;
 use crate::runs::EndReason;
 use crate::runs::history::HistoryEntry;
-use crate::runs::history::testing::{Desk, picture, record};
+use crate::runs::history::testing::{Fixture, picture, record};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -38,9 +38,9 @@ fn seeds(runs: &AtlasRuns) -> Vec<(usize, u64)> {
 }
 
 fn page(runs: &[Record], channels: usize) -> Atlas {
-    let desk = Desk::new();
-    runs.iter().for_each(|run| drop(desk.save(run)));
-    document(&desk.home, &choose(runs, None).unwrap(), channels).unwrap()
+    let fixture = Fixture::new();
+    runs.iter().for_each(|run| drop(fixture.save(run)));
+    document(&fixture.home, &choose(runs, None).unwrap(), channels).unwrap()
 }
 
 /// A block of JSON in the page.
@@ -166,30 +166,30 @@ fn nothing_from_a_run_becomes_markup_and_nothing_is_loaded() {
 
 #[test]
 fn damaged_runs_are_shown_as_missing() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     let runs = [0, 1, 2].map(|channel| run(channel, 1));
-    let ids = runs.clone().map(|run| desk.save(&run));
+    let ids = runs.clone().map(|run| fixture.save(&run));
     std::fs::write(
-        history::image_path(&desk.home, &ids[1]).unwrap(),
+        history::image_path(&fixture.home, &ids[1]).unwrap(),
         "no picture",
     )
     .unwrap();
     let chosen = choose(&runs, None).unwrap();
-    let atlas = document(&desk.home, &chosen, 3).unwrap();
+    let atlas = document(&fixture.home, &chosen, 3).unwrap();
     assert_eq!((atlas.shown, atlas.unreadable), (2, 1));
     assert!(block(&atlas.html, "data")["channels"][1]["run"].is_null());
     for id in ids {
-        std::fs::remove_dir_all(desk.home.history().join(id)).unwrap();
+        std::fs::remove_dir_all(fixture.home.history().join(id)).unwrap();
     }
-    assert!(document(&desk.home, &chosen, 3).is_err());
+    assert!(document(&fixture.home, &chosen, 3).is_err());
 }
 
 #[test]
 fn the_number_of_channels_is_bounded() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     let far = run(1 << 40, 1);
-    desk.save(&far);
+    fixture.save(&far);
     let chosen = choose(&[far], None).unwrap();
-    let problem = document(&desk.home, &chosen, 1).unwrap_err().to_string();
+    let problem = document(&fixture.home, &chosen, 1).unwrap_err().to_string();
     assert!(problem.contains("up to 10000 channels"), "{problem}");
 }

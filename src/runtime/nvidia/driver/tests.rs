@@ -46,7 +46,7 @@ fn stub(folder: &Path, name: &str, defines: &[&str]) -> String {
 }
 
 #[test]
-fn the_driver_tells_its_version_and_every_gpu_with_its_free_memory() {
+fn the_driver_reports_its_version_and_every_gpu_with_its_free_memory() {
     let folder = tempfile::tempdir().unwrap();
     let library = stub(folder.path(), "libdriver.so", &[]);
     let names = Names {

@@ -51,7 +51,7 @@ impl Tree {
     }
 }
 
-fn place(located: &[Located], file: &str) -> Option<Place> {
+fn place(located: &[Located], file: &str) -> Option<Location> {
     let one = located.iter().find(|one| one.file == file).unwrap();
     one.found.as_ref().map(|(place, _)| *place)
 }
@@ -79,12 +79,12 @@ fn each_library_is_taken_from_the_first_place_that_has_it() {
     ]);
     let located = tree.found(&CUDA_13);
     for (file, expected) in [
-        ("libcudart.so.13", Place::Own),
-        ("libcublas.so.13", Place::VirtualEnv),
-        ("libcublasLt.so.13", Place::Conda),
-        ("libnvrtc.so.13", Place::Python),
-        ("libcurand.so.10", Place::Data),
-        ("libcudnn.so.9", Place::System),
+        ("libcudart.so.13", Location::Own),
+        ("libcublas.so.13", Location::VirtualEnv),
+        ("libcublasLt.so.13", Location::Conda),
+        ("libnvrtc.so.13", Location::Python),
+        ("libcurand.so.10", Location::Data),
+        ("libcudnn.so.9", Location::System),
     ] {
         assert_eq!(place(&located, file), Some(expected), "{file}");
     }
@@ -108,11 +108,11 @@ fn a_library_for_another_cuda_version_is_not_taken() {
         "data/nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9",
     ]);
     let (place, path) = path_of(&tree, &CUDA_13, CUDNN).unwrap();
-    assert_eq!(place, Place::Data);
+    assert_eq!(place, Location::Data);
     assert!(path.ends_with("nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9"));
     assert_eq!(
         path_of(&tree, &CUDA_12, CUDNN).unwrap().0,
-        Place::VirtualEnv
+        Location::VirtualEnv
     );
 
     // PyTorch's cuRAND for CUDA 12, NVIDIA's in a folder of CUDA 13, both in the data folder.
@@ -125,14 +125,17 @@ fn a_library_for_another_cuda_version_is_not_taken() {
     ]);
     assert_eq!(
         path_of(&tree, &CUDA_12, CURAND).unwrap().0,
-        Place::VirtualEnv
+        Location::VirtualEnv
     );
-    assert_eq!(path_of(&tree, &CUDA_13, CURAND).unwrap().0, Place::Python);
+    assert_eq!(
+        path_of(&tree, &CUDA_13, CURAND).unwrap().0,
+        Location::Python
+    );
 
     // Another version in the data folder belongs to another build.
     let tree = Tree::new(&["data/nvidia-curand-cu12-10.3.10.19/libcurand.so.10"]);
     assert_eq!(path_of(&tree, &CUDA_13, CURAND), None);
-    assert_eq!(path_of(&tree, &CUDA_12, CURAND).unwrap().0, Place::Data);
+    assert_eq!(path_of(&tree, &CUDA_12, CURAND).unwrap().0, Location::Data);
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn a_file_that_cannot_be_loaded_is_passed_over_and_named() {
         }
     };
     let located = locate(CUDNN, cudnn_package(), &CUDA_13, &around, &open);
-    assert_eq!(located.found.as_ref().unwrap().0, Place::Data);
+    assert_eq!(located.found.as_ref().unwrap().0, Location::Data);
     assert_eq!(located.passed_over.len(), 1);
     let nowhere = locate(CUDNN, None, &CUDA_13, &around, &|_| {
         Err("file too short".into())
@@ -215,7 +218,7 @@ fn the_path_of_a_library_that_the_loader_finds_is_known() {
     let around = Surroundings::default();
     let located = locate("libm.so.6", None, &CUDA_13, &around, &open);
     let (place, path) = located.found.unwrap();
-    assert_eq!(place, Place::System);
+    assert_eq!(place, Location::System);
     assert!(path.is_absolute() && path.is_file(), "{path:?}");
     let missing = locate("libnowhere.so.1", None, &CUDA_13, &around, &open);
     assert_eq!(missing.found, None);

@@ -133,7 +133,7 @@ fn a_repetition_is_a_press_and_a_release_is_not() {
 }
 
 #[test]
-fn hints_are_short_and_text_is_told_from_commands() {
+fn hints_are_short_and_text_is_distinguished_from_commands() {
     for (text, short) in [
         ("ctrl-l", "^L"),
         ("ctrl-home", "^home"),

@@ -6,7 +6,7 @@ use crate::onnx::passes::decompose::recurrent::{
 
 /// `h' = f(X Wᵀ + h Rᵀ + B)`.
 pub fn rnn(cx: &mut Context) -> Result<(), Skipped> {
-    let layer = Recurrence::of(cx, 1, &["Tanh"])?;
+    let layer = Recurrence::new(cx, 1, &["Tanh"])?;
     let inputs = layer.inputs(cx)?;
     let recurrence = matrices(cx, 2)?;
     run(cx, &layer, &inputs, 1, |cx, mut gates, state| {
@@ -23,7 +23,7 @@ pub fn rnn(cx: &mut Context) -> Result<(), Skipped> {
 /// `f(f)`.
 pub fn lstm(cx: &mut Context) -> Result<(), Skipped> {
     let is_coupled = cx.node.int("input_forget").unwrap_or(0) != 0;
-    let layer = Recurrence::of(cx, 4, &["Sigmoid", "Tanh", "Tanh"])?;
+    let layer = Recurrence::new(cx, 4, &["Sigmoid", "Tanh", "Tanh"])?;
     let inputs = layer.inputs(cx)?;
     let recurrence = matrices(cx, 2)?;
     let hidden = layer.hidden as i64;
@@ -74,7 +74,7 @@ pub fn lstm(cx: &mut Context) -> Result<(), Skipped> {
 /// With gates `z r` = `f(X Wᵀ + h Rᵀ + B)`, two equal parts, and `n = g(X Wᵀ + (r h) Rᵀ + B)`, or with
 /// `linear_before_reset` `n = g(X Wᵀ + B + r (h Rᵀ + B'))`: `h' = (1 - z) n + z h`.
 pub fn gru(cx: &mut Context) -> Result<(), Skipped> {
-    let layer = Recurrence::of(cx, 3, &["Sigmoid", "Tanh"])?;
+    let layer = Recurrence::new(cx, 3, &["Sigmoid", "Tanh"])?;
     let linear_before_reset = cx.node.int("linear_before_reset").unwrap_or(0) != 0;
     let hidden = layer.hidden as i64;
     let last = [("axis", (-1i64).into())];

@@ -24,7 +24,7 @@ enum Direction {
 }
 
 impl Direction {
-    fn of(cx: &Context) -> Result<Self, Skipped> {
+    fn new(cx: &Context) -> Result<Self, Skipped> {
         match cx.node.string("direction").unwrap_or("forward") {
             "forward" => Ok(Self::Forward),
             "reverse" => Ok(Self::Reverse),
@@ -105,9 +105,9 @@ struct Recurrence {
 
 impl Recurrence {
     /// Of a layer with `gates` gates and these default activations.
-    fn of(cx: &mut Context, gates: usize, defaults: &[&'static str]) -> Result<Self, Skipped> {
+    fn new(cx: &mut Context, gates: usize, defaults: &[&'static str]) -> Result<Self, Skipped> {
         cx.reject_flags(&["layout"])?;
-        let direction = Direction::of(cx)?;
+        let direction = Direction::new(cx)?;
         let elem = cx.elem(cx.input(0)?)?;
         let (input, recurrence) = (cx.dims(cx.input(0)?)?, cx.dims(cx.input(2)?)?);
         let (&[steps, _, _], &[directions, size, hidden]) = (&input[..], &recurrence[..]) else {

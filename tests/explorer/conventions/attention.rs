@@ -1,10 +1,10 @@
-//! Progress and notifications outside of the screen.
+//! QueueProgress and notifications outside of the screen.
 
 use crate::support::Driver;
 use std::time::Duration;
 use ziggurat::runs::worker::{Started, WorkerEvent};
-use ziggurat::terminal::{Progress, Protocol};
-use ziggurat::tui::action::{Action, Effect};
+use ziggurat::terminal::{Protocol, QueueProgress};
+use ziggurat::tui::action::{Action, Effect, ScreenRequest};
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -12,16 +12,16 @@ fn explorer() -> Driver {
 
 fn notifications(effects: &[Effect]) -> Vec<&str> {
     let notifications = effects.iter().filter_map(|effect| match effect {
-        Effect::Notify(text) => Some(text.as_str()),
+        Effect::Screen(ScreenRequest::Notify(text)) => Some(text.as_str()),
         _ => None,
     });
     notifications.collect()
 }
 
 /// The last change of the progress; `None` if there was none.
-fn progress(effects: &[Effect]) -> Option<Option<Progress>> {
+fn progress(effects: &[Effect]) -> Option<Option<QueueProgress>> {
     let mut shown = effects.iter().filter_map(|effect| match effect {
-        Effect::Progress(progress) => Some(*progress),
+        Effect::Screen(ScreenRequest::QueueProgress(progress)) => Some(*progress),
         _ => None,
     });
     shown.next_back()

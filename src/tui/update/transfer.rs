@@ -2,11 +2,11 @@
 
 use super::{history, notes, picker, submission};
 use crate::runs::Spec;
-use crate::runs::worker::{Origin, WorkerCommand as Work};
+use crate::runs::worker::{TransferSource, WorkerCommand};
 use crate::text::counted;
-use crate::tui::action::Effect;
+use crate::tui::action::{DiskRequest, Effect, Lookup};
 use crate::tui::app::App;
-use crate::tui::completion::{home_relative, is_path};
+use crate::tui::completion::is_path;
 use crate::tui::messages::Level;
 use crate::tui::popup::{Choice, Popup, Purpose};
 
@@ -19,18 +19,22 @@ pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
         return notes::no_network(app);
     }
     let specs = submission::chosen_specs(app).into_iter();
-    let runs = specs.map(|spec| Origin::Spec(Box::new(spec))).collect();
+    let runs = specs
+        .map(|spec| TransferSource::Spec(Box::new(spec)))
+        .collect();
     choose(app, runs, effects);
 }
 
 /// Opens the picker for the models in which the selected finished runs are to be repeated.
 pub fn choose_for_finished(app: &mut App, effects: &mut Vec<Effect>) {
     let chosen = history::chosen(app).into_iter();
-    let runs = chosen.map(|entry| Origin::Kept(entry.id.clone())).collect();
+    let runs = chosen
+        .map(|entry| TransferSource::Stored(entry.id.clone()))
+        .collect();
     choose(app, runs, effects);
 }
 
-fn choose(app: &mut App, runs: Vec<Origin>, effects: &mut Vec<Effect>) {
+fn choose(app: &mut App, runs: Vec<TransferSource>, effects: &mut Vec<Effect>) {
     if runs.is_empty() {
         return;
     }
@@ -48,7 +52,7 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
     let Purpose::Run(runs) = &picker.purpose else {
         return Ok(());
     };
-    let path = picker.folder.join(home_relative(text));
+    let path = picker.folder.join(app.environment.typed_path(text));
     let chosen = || picker.list.chosen().into_iter();
     let choices: Vec<Choice> = match is_path(text) {
         true if text.ends_with('/') => vec![Choice::Folder(path)],
@@ -56,7 +60,9 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
         false => chosen().map(|at| picker.choices[at].clone()).collect(),
     };
     if let [Choice::Folder(folder)] = &choices[..] {
-        effects.push(Effect::ListFolder(folder.clone()));
+        effects.push(Effect::Disk(DiskRequest::Look(Lookup::Folder(
+            folder.clone(),
+        ))));
         return Ok(());
     }
     let models = choices.into_iter().filter_map(|choice| match choice {
@@ -77,7 +83,7 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
     app.messages.say(Level::Note, text, app.now);
     for model in models {
         let runs = runs.clone();
-        effects.push(Effect::Worker(Work::Transfer { model, runs }));
+        effects.push(Effect::Worker(WorkerCommand::Transfer { model, runs }));
     }
     app.popups.pop();
     app.browser.list_mut().clear_marks();

@@ -3,6 +3,7 @@
 use crate::support::Driver;
 use ziggurat::ascent::settings::{GROUPS, in_groups};
 use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect};
 
 fn explorer(height: u16) -> Driver {
     Driver::new(Protocol::Kitty, 80, height)
@@ -104,4 +105,30 @@ fn a_preset_is_chosen_from_a_list() {
     explorer.press("down enter");
     assert_eq!(explorer.app.next_run.title(), "fine");
     assert!(explorer.screen().contains("settings · fine"));
+}
+
+#[test]
+fn a_preset_has_its_name_only_once_it_is_saved() {
+    let mut explorer = explorer(40);
+    let title = |explorer: &Driver| explorer.app.next_run.title();
+    let save = |explorer: &mut Driver, name: &str| {
+        explorer.press("S");
+        explorer.press("ctrl-u");
+        explorer.write(name);
+        explorer.press("enter")
+    };
+    explorer.press(", +");
+    assert_eq!(title(&explorer), "default*");
+    // The rule is that of config.toml.
+    assert!(save(&mut explorer, &"a".repeat(33)).is_empty());
+    assert!(explorer.screen().contains("1 to 32 letters"));
+    explorer.press("esc");
+    let effects = save(&mut explorer, &"a".repeat(32));
+    let [Effect::Disk(DiskRequest::SavePreset(name, changes))] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    explorer.answer(DiskResponse::Failed("the disk is full".into()));
+    assert_eq!(title(&explorer), "default*");
+    explorer.answer(DiskResponse::PresetSaved(name.clone(), changes.clone()));
+    assert_eq!(&title(&explorer), name);
 }

@@ -8,11 +8,11 @@ const SIDE: u32 = 6;
 /// Features of a picture for comparison: per cell of a raster the lightness, two colour differences, and the
 /// variation of lightness, which separates smooth from textured.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look(Vec<f32>);
+pub struct PictureFeatures(Vec<f32>);
 
-impl Look {
+impl PictureFeatures {
     /// The features of a picture with at least one pixel.
-    pub fn of(picture: &RgbImage) -> Self {
+    pub fn from_picture(picture: &RgbImage) -> Self {
         let fine = imageops::thumbnail(picture, SIDE * 8, SIDE * 8);
         let pixels = |row: u32, column: u32| {
             let (fine, top, left) = (&fine, row * 8, column * 8);
@@ -47,8 +47,8 @@ impl Look {
 }
 
 /// A greedy order that starts with the first item; each next item is the most similar to the last.
-pub fn chain(looks: Vec<(usize, Look)>) -> Vec<usize> {
-    let mut rest = looks;
+pub fn order(features: Vec<(usize, PictureFeatures)>) -> Vec<usize> {
+    let mut rest = features;
     if rest.is_empty() {
         return Vec::new();
     }
@@ -72,7 +72,7 @@ mod tests {
     use image::Rgb;
 
     #[test]
-    fn neighbours_look_alike() {
+    fn neighbours_are_similar() {
         let plain = |colour| RgbImage::from_pixel(40, 30, Rgb(colour));
         let striped = RgbImage::from_fn(40, 30, |x, _| match x % 2 {
             0 => Rgb([250, 0, 0]),
@@ -85,8 +85,12 @@ mod tests {
             plain([10, 20, 240]),
             striped,
         ];
-        let looks = pictures.iter().map(Look::of).enumerate().collect();
-        assert_eq!(chain(looks), [0, 2, 4, 3, 1]);
-        assert!(chain(Vec::new()).is_empty());
+        let features = pictures
+            .iter()
+            .map(PictureFeatures::from_picture)
+            .enumerate()
+            .collect();
+        assert_eq!(order(features), [0, 2, 4, 3, 1]);
+        assert!(order(Vec::new()).is_empty());
     }
 }

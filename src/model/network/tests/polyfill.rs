@@ -80,7 +80,7 @@ fn pipelines_of_scikit_learn_are_differentiable() {
         ("SOFTMAX", "L1", [4.0, 2.0, 0.0]),
         ("NONE", "L1", [4.0 / 6.0, 2.0 / 6.0, 0.0]),
         ("NONE", "L2", [4.0, 2.0, 0.0].map(|x: f32| x / 20f32.sqrt())),
-        // Probabilities that sum to 1 are climbed by their logarithm.
+        // Of probabilities that sum to 1, the logarithm is maximized.
         (
             "LOGISTIC",
             "L1",

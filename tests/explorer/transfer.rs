@@ -6,9 +6,9 @@ use ziggurat::model::Classes;
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::queue::JobState;
-use ziggurat::runs::worker::{ModelInfo, Origin, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{ModelInfo, TransferSource, WorkerCommand, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::action::{DiskRequest, DiskResponse, Effect, Lookup};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::popup::Choice;
 
@@ -30,9 +30,9 @@ fn list_models(explorer: &mut Driver) {
 }
 
 /// The models in which runs are looked up, and the runs.
-fn transfers(effects: &[Effect]) -> Vec<(String, Vec<Origin>)> {
+fn transfers(effects: &[Effect]) -> Vec<(String, Vec<TransferSource>)> {
     let asked = work(effects).into_iter().filter_map(|work| match work {
-        Work::Transfer { model, runs } => Some((model.clone(), runs.clone())),
+        WorkerCommand::Transfer { model, runs } => Some((model.clone(), runs.clone())),
         _ => None,
     });
     asked.collect()
@@ -66,7 +66,10 @@ fn a_class_is_made_in_another_model_with_the_same_seed_and_settings() {
     explorer.press("n 2 /");
     explorer.write("flamingo");
     let effects = explorer.press("enter C");
-    assert!(matches!(&effects[..], [.., Effect::ListFolder(_)]));
+    assert!(matches!(
+        &effects[..],
+        [.., Effect::Disk(DiskRequest::Look(Lookup::Folder(_)))]
+    ));
     list_models(&mut explorer);
     let screen = explorer.screen();
     assert!(screen.contains("run 1 target in other models"), "{screen}");
@@ -79,7 +82,7 @@ fn a_class_is_made_in_another_model_with_the_same_seed_and_settings() {
     };
     assert_eq!(model, "efficientnet-lite1");
     assert!(
-        matches!(&runs[..], [Origin::Spec(spec)] if spec.target == "flamingo" && spec.seed == 1)
+        matches!(&runs[..], [TransferSource::Spec(spec)] if spec.target == "flamingo" && spec.seed == 1)
     );
     assert!(explorer.app.popups.is_empty() && explorer.app.prompt.is_none());
 
@@ -130,11 +133,10 @@ fn finished_runs_are_made_in_several_marked_models() {
         "/models/resnet18.onnx",
     ];
     assert_eq!(models, expected);
-    assert!(
-        asked
-            .iter()
-            .all(|(_, runs)| matches!(&runs[..], [Origin::Kept(_), Origin::Kept(_)]))
-    );
+    assert!(asked.iter().all(|(_, runs)| matches!(
+        &runs[..],
+        [TransferSource::Stored(_), TransferSource::Stored(_)]
+    )));
     assert_eq!(explorer.app.browser.history.mark_count(), 0);
 }
 
@@ -149,7 +151,7 @@ fn a_model_that_is_typed_as_a_path_need_not_be_listed() {
 }
 
 #[test]
-fn what_a_model_does_not_have_is_said_and_the_rest_is_queued() {
+fn what_a_model_lacks_is_reported_and_the_rest_is_queued() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let problem = |index| format!("thing {index}: no class is called `thing {index}`");
     explorer.report(WorkerEvent::Transferred {

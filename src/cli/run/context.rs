@@ -2,7 +2,7 @@
 
 use super::Arguments;
 use super::delivery::Delivery;
-use super::judges::Origin;
+use super::judges::JudgeSource;
 use crate::cli::{Failure, output};
 use image::RgbImage;
 use indicatif::MultiProgress;
@@ -16,11 +16,11 @@ use ziggurat::runs::{EndReason, Error, Record, Spec, history};
 use ziggurat::runtime::CancelHandle;
 
 /// What all runs of one command share, whatever device makes them.
-pub struct Session<'a> {
+pub struct RunContext<'a> {
     pub home: &'a Home,
     pub arguments: &'a Arguments,
     pub judges: Mutex<Judges>,
-    pub origin: Origin<'a>,
+    pub origin: JudgeSource<'a>,
     pub delivery: Delivery<'a>,
     /// The progress bars, one per batch.
     pub bars: MultiProgress,
@@ -39,7 +39,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-impl Session<'_> {
+impl RunContext<'_> {
     /// Delivers a run if the history has it from one of these providers. Judges see it first, until stopped.
     pub fn deliver_stored(
         &self,

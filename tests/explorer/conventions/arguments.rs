@@ -1,9 +1,9 @@
 //! The palette's commands with an argument.
 
 use crate::support::{Driver, work};
-use ziggurat::runs::worker::WorkerCommand as Work;
+use ziggurat::runs::worker::WorkerCommand;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::Effect;
+use ziggurat::tui::action::{DiskRequest, Effect};
 
 fn explorer() -> Driver {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
@@ -76,7 +76,9 @@ fn settings_seed_preset_and_theme_are_set() {
     );
     let effects = give(&mut explorer, "theme light");
     assert_eq!(explorer.app.theme_name, "light");
-    assert!(matches!(&effects[..], [Effect::SaveTheme(name)] if name == "light"));
+    assert!(
+        matches!(&effects[..], [Effect::Disk(DiskRequest::SaveTheme(name))] if name == "light")
+    );
 }
 
 #[test]
@@ -93,12 +95,12 @@ fn a_sweep_an_export_and_a_model_are_asked_for() {
     }
     let effects = give(&mut explorer, "export /tmp/a.png");
     assert!(
-        matches!(&effects[..], [Effect::Export(ids, path)] if ids.len() == 1 && path.ends_with("a.png")),
+        matches!(&effects[..], [Effect::Disk(DiskRequest::Export(ids, path))] if ids.len() == 1 && path.ends_with("a.png")),
         "{effects:?}"
     );
     let effects = give(&mut explorer, "open /models/b.onnx");
     let asked = work(&effects);
-    assert!(matches!(&asked[..], [Work::Open(Some(path))] if path == "/models/b.onnx"));
+    assert!(matches!(&asked[..], [WorkerCommand::Open(Some(path))] if path == "/models/b.onnx"));
     assert!(explorer.app.model.opened().is_none());
 }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::action::{Action, DiskRequest, DiskResponse, Effect};
 use ziggurat::tui::browser::Tab;
-use ziggurat::tui::saved::{Saved, SavedModel};
+use ziggurat::tui::saved::{SavedModel, SavedState};
 use ziggurat::tui::showing::Showing;
 
 /// The view state that is saved on quitting.
-fn quit(explorer: &mut Driver) -> Saved {
+fn quit(explorer: &mut Driver) -> SavedState {
     let effects = explorer.press("q");
     assert!(matches!(effects.last(), Some(Effect::Quit)));
-    let mut saved = Saved::default();
+    let mut saved = SavedState::default();
     kept(&effects)
         .into_iter()
         .for_each(|model| saved.put(model));
@@ -23,21 +23,21 @@ fn quit(explorer: &mut Driver) -> Saved {
 
 fn kept(effects: &[Effect]) -> Vec<SavedModel> {
     let kept = effects.iter().filter_map(|effect| match effect {
-        Effect::SaveView(model) => Some(SavedModel::clone(model)),
+        Effect::Disk(DiskRequest::SaveView(model)) => Some(SavedModel::clone(model)),
         _ => None,
     });
     kept.collect()
 }
 
 /// An explorer that starts with a saved view state, before the finished runs are known.
-fn start(saved: &Saved) -> Driver {
+fn start(saved: &SavedState) -> Driver {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.app.saved = saved.clone();
     explorer.report(WorkerEvent::Opened(Arc::new(network())));
     explorer
 }
 
-fn start_with_runs(saved: &Saved) -> Driver {
+fn start_with_runs(saved: &SavedState) -> Driver {
     let mut explorer = start(saved);
     explorer.remember(12);
     explorer.answer(DiskResponse::RunsEnd { damaged: 0 });
@@ -138,7 +138,7 @@ fn settings_that_are_not_allowed_are_refused_with_a_line() {
     let effects = before.press("q");
     let mut model = kept(&effects).remove(0);
     model.changes.insert("steps".into(), 1e12.into());
-    let mut saved = Saved::default();
+    let mut saved = SavedState::default();
     saved.put(model);
     let after = start(&saved);
     assert_eq!(after.app.next_run.title(), "draft");
@@ -169,7 +169,7 @@ fn the_shown_picture_and_the_run_under_the_cursor_come_back_once_runs_are_known(
     let Showing::Finished(id) = &shown else {
         panic!("{shown:?}");
     };
-    let loads = |effect: &Effect| matches!(effect, Effect::LoadRecord(asked) if asked == id);
+    let loads = |effect: &Effect| matches!(effect, Effect::Disk(DiskRequest::LoadRecord(asked)) if asked == id);
     assert!(effects.iter().any(loads));
     assert_eq!(
         (after.app.browser.tab, &after.app.shown),
