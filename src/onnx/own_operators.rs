@@ -12,6 +12,9 @@ pub const RESAMPLE: &str = "Resample";
 /// A program of element-wise operations.
 pub const ELEMENTWISE: &str = "Elementwise";
 
+/// The input gradient of a depthwise convolution of stride 2, in blocked channels.
+pub const STRIDED_GRADIENT: &str = "StridedGradient";
+
 /// The import of a model that uses the operators.
 pub fn import() -> OperatorSetIdProto {
     OperatorSetIdProto {

@@ -2,9 +2,11 @@
 //!
 //! - `resample`: resampling of pictures by matrices that are mostly zeros (`banded`)
 //! - `elementwise`: programs of element-wise operations
+//! - `strided`: gradients of depthwise convolutions of stride 2
 //! - `context`: inputs, outputs and threads of the kernels
 //! - `fusion`: makes such programs of the element-wise nodes of a graph
-//! - `open_fused`: opens a model with its element-wise nodes fused
+//! - `strided_rewrite`: puts such gradients in the place of their standard form
+//! - `open_fused`: opens a model with its nodes fused
 //!
 //! They are registered with sessions whose options say so. Other providers do not have them: the graphs for those are
 //! made of standard operators. Each operator is tested against its standard form.
@@ -15,6 +17,8 @@ mod elementwise;
 mod fusion;
 mod open_fused;
 mod resample;
+mod strided;
+mod strided_rewrite;
 #[cfg(test)]
 mod tests;
 
@@ -25,5 +29,6 @@ use ort::operator::OperatorDomain;
 pub(super) fn domain() -> ort::Result<OperatorDomain> {
     OperatorDomain::new(DOMAIN)?
         .add(resample::Resample)?
-        .add(elementwise::Elementwise)
+        .add(elementwise::Elementwise)?
+        .add(strided::StridedGradient)
 }

@@ -1,4 +1,5 @@
-//! Opens a model with its element-wise nodes fused (see [`super::fusion`]).
+//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and strided gradients as single nodes (see
+//! [`super::strided_rewrite`]).
 //!
 //! ONNX Runtime optimizes a model when it opens it: it fuses nodes itself, and computes convolutional networks in
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
@@ -6,6 +7,7 @@
 
 use super::super::{Device, Error, Optimisation, Options, Session};
 use super::fusion::fused;
+use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::{Graph, Types, ValueType, file};
@@ -87,6 +89,7 @@ pub(super) fn fused_model(mut model: ModelProto, nodes: &Nodes) -> Result<ModelP
     }
     let known = |node: &NodeProto| nodes.get(&node.name);
     let graph = fused(&Graph::new(model)?, |node| known(node)?.1.clone())?;
+    let graph = with_strided_gradients(graph)?;
     let mut model = graph.to_model(graph.outputs())?;
     for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
         if let Some((name, _)) = known(node) {

@@ -2,7 +2,7 @@
 //! for a tile of elements at a time.
 
 use crate::onnx::Attribute;
-use crate::onnx::proto::AttributeProto;
+use crate::onnx::proto::{AttributeProto, NodeProto};
 
 /// The attribute with five integers per instruction: operation, and four operands.
 pub const INSTRUCTIONS: &str = "instructions";
@@ -112,7 +112,13 @@ impl Program {
         ]
     }
 
-    /// The program of a node; `None` if it is empty, or an instruction refers to what does not precede it.
+    /// The program of a node of a graph, as [`Program::from_attributes`].
+    pub fn of_node(node: &NodeProto) -> Option<Self> {
+        let numbers = node.attribute_named(NUMBERS)?;
+        Self::from_attributes(node.ints(INSTRUCTIONS)?, &numbers.floats)
+    }
+
+    /// The program of attributes; `None` if it is empty, or an instruction refers to what does not precede it.
     pub fn from_attributes(codes: &[i64], numbers: &[f32]) -> Option<Self> {
         let operand = |code: i64, earlier: usize| match usize::try_from(code) {
             Ok(code) if code % 2 == 0 => Some(Operand::Input(code / 2)),
@@ -193,7 +199,7 @@ impl Program {
     }
 
     /// What a comparison with a number keeps.
-    fn bounds(&self, operand: Operand) -> Option<Bounds> {
+    fn bounds(&self, operand: Operand) -> Option<Bounds<Operand>> {
         let instruction = self.result(operand)?;
         match (instruction.operation, instruction.operands) {
             (Operation::Greater, [value, Operand::Number(low), ..]) => Some(Bounds {
@@ -216,6 +222,29 @@ impl Program {
                     high,
                 })
             }
+            _ => None,
+        }
+    }
+
+    /// The bounds that the program is, and the inputs that it keeps and compares; `None` if it is anything else.
+    pub fn only_bounds(&self) -> Option<Bounds<usize>> {
+        let [
+            Instruction {
+                operation: Operation::Between,
+                ..
+            },
+        ] = self.instructions[..]
+        else {
+            return None;
+        };
+        let bounds = self.bounds(Operand::Result(0))?;
+        match (bounds.kept, bounds.value) {
+            (Operand::Input(kept), Operand::Input(value)) => Some(Bounds {
+                kept,
+                value,
+                low: bounds.low,
+                high: bounds.high,
+            }),
             _ => None,
         }
     }
@@ -263,13 +292,13 @@ impl Program {
     }
 }
 
-/// The operands of [`Operation::Between`].
+/// The operands of [`Operation::Between`]; those that are not numbers are of the type `T`.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    kept: Operand,
-    value: Operand,
-    low: f32,
-    high: f32,
+pub struct Bounds<T> {
+    pub kept: T,
+    pub value: T,
+    pub low: f32,
+    pub high: f32,
 }
 
 /// A program, and the register of each of its results.

@@ -1,0 +1,217 @@
+//! Puts [`StridedGradient`](super::strided) in the place of its standard form in an optimized graph: a nearest-neighbour
+//! `Upsample`, a product with a mask of every second row and column, and a depthwise convolution (see
+//! `autodiff::lowering::blocked`). A mask of the result becomes a part of it.
+
+use super::elementwise::program::{Bounds, Program};
+use super::open_fused::optimized;
+use crate::onnx::own_operators::{DOMAIN, ELEMENTWISE, STRIDED_GRADIENT};
+use crate::onnx::proto::{NodeProto, TensorProto};
+use crate::onnx::types::{fixed_dims, untyped_value};
+use crate::onnx::{Builder, ElementType, Error, Graph};
+use crate::runtime::Options;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// The domain of operators on blocked channels.
+const BLOCKED: &str = "com.microsoft.nchwc";
+
+/// A gradient in its standard form.
+struct Match {
+    gradient: String,
+    weights: String,
+    pads: Vec<i64>,
+    channels: usize,
+}
+
+/// The graph with strided gradients as operators of their own.
+///
+/// # Errors
+/// [`Error`] if the graph is damaged.
+pub(super) fn with_strided_gradients(graph: Graph) -> Result<Graph, Error> {
+    let mut matches: HashMap<usize, Match> = (graph.nodes().iter().enumerate())
+        .filter_map(|(index, node)| Some((index, matched(&graph, node)?)))
+        .collect();
+    let Some(block) = Some(&matches)
+        .filter(|matches| !matches.is_empty())
+        .and_then(|_| block_size())
+    else {
+        return Ok(graph);
+    };
+    matches.retain(|_, found| found.channels.is_multiple_of(block));
+    let readers = graph.consumers();
+    let mut result = graph.without_nodes();
+    let mut masked: HashMap<usize, (usize, Mask)> = HashMap::new();
+    for index in matches.keys() {
+        let name = graph.nodes()[*index].output[0].as_str();
+        let is_output = graph.outputs().iter().any(|output| output.name == name);
+        if let (Some(&[reader]), false) = (readers.get(name).map(Vec::as_slice), is_output)
+            && let Some(mask) = mask(&graph.nodes()[reader], name)
+        {
+            masked.insert(reader, (*index, mask));
+        }
+    }
+    for (index, node) in graph.nodes().iter().enumerate() {
+        if let Some((convolution, mask)) = masked.get(&index) {
+            result.insert(strided(&matches[convolution], block, Some(mask), node))?;
+        } else if masked
+            .values()
+            .any(|(convolution, _)| *convolution == index)
+        {
+            // Its mask comes later.
+        } else if let Some(found) = matches.get(&index) {
+            result.insert(strided(found, block, None, node))?;
+        } else {
+            result.insert(node.clone())?;
+        }
+    }
+    result.set_outputs(graph.outputs().to_vec());
+    Ok(result)
+}
+
+/// The operator in the place of `node`.
+fn strided(found: &Match, block: usize, mask: Option<&Mask>, node: &NodeProto) -> NodeProto {
+    let mut inputs = vec![found.gradient.as_str(), found.weights.as_str()];
+    inputs.extend(mask.map(|mask| mask.value.as_str()));
+    let mut strided = NodeProto::new(STRIDED_GRADIENT, &inputs, &node.output)
+        .with_name(&node.name)
+        .in_domain(DOMAIN)
+        .attr("block", block as i64)
+        .attr("pads", found.pads.clone());
+    if let Some(mask) = mask {
+        strided = strided.attr("low", mask.low).attr("high", mask.high);
+    }
+    strided
+}
+
+/// A mask of a gradient: kept where a value is between two bounds.
+struct Mask {
+    value: String,
+    low: f32,
+    high: f32,
+}
+
+/// The mask that `node` is of `gradient`.
+fn mask(node: &NodeProto, gradient: &str) -> Option<Mask> {
+    if (node.domain.as_str(), node.op_type.as_str()) != (DOMAIN, ELEMENTWISE) {
+        return None;
+    }
+    let Bounds {
+        kept,
+        value,
+        low,
+        high,
+    } = Program::of_node(node)?.only_bounds()?;
+    let [kept, value] = [kept, value].map(|input| &node.input[input]);
+    (kept == gradient && value != gradient).then(|| Mask {
+        value: value.clone(),
+        low,
+        high,
+    })
+}
+
+/// The gradient whose standard form ends with `node`.
+fn matched(graph: &Graph, node: &NodeProto) -> Option<Match> {
+    let producer = |value: &str| graph.producer(value).map(|index| &graph.nodes()[index]);
+    let is_default = |name: &str| {
+        node.ints(name)
+            .is_none_or(|values| values.iter().all(|value| *value == 1))
+    };
+    let [spaced, weights] = node.input.as_slice() else {
+        return None;
+    };
+    let pads = node
+        .ints("pads")
+        .filter(|pads| pads.len() == 4 && pads.iter().all(|pad| *pad >= 0))?;
+    let dims = graph.constant(weights)?.shape().ok()?;
+    let &[channels, 1, _, _] = dims.as_slice() else {
+        return None;
+    };
+    let is_depthwise = is_blocked(node, "Conv")
+        && node.int("group") == Some(channels as i64)
+        && is_default("strides")
+        && is_default("dilations")
+        && node.attribute_named("activation").is_none();
+    let product = producer(spaced).filter(|node| is_depthwise && node.is_op("Mul"))?;
+    let [repeated, places] = product.input.as_slice() else {
+        return None;
+    };
+    let upsample = producer(repeated).filter(|node| is_blocked(node, "Upsample"))?;
+    let is_doubled = upsample.ints("scales") == Some(&[1, 1, 2, 2])
+        && upsample.string("mode") == Some("nearest");
+    (is_doubled && is_every_second(graph, places)).then(|| Match {
+        gradient: upsample.input[0].clone(),
+        weights: weights.clone(),
+        pads: pads.to_vec(),
+        channels,
+    })
+}
+
+fn is_blocked(node: &NodeProto, op: &str) -> bool {
+    (node.domain.as_str(), node.op_type.as_str()) == (BLOCKED, op)
+}
+
+/// Whether a value is 1 in every second row and column, the first ones included, and 0 elsewhere.
+fn is_every_second(graph: &Graph, value: &str) -> bool {
+    let producer = |value: &str| graph.producer(value).map(|index| &graph.nodes()[index]);
+    let constant = |value: &str| graph.constant(value);
+    let check = || {
+        let repeated = producer(value).filter(|node| is_blocked(node, "Conv"))?;
+        let [plane, ones] = repeated.input.as_slice() else {
+            return None;
+        };
+        // Channels that fill the last block are 0.
+        let ones = constant(ones)?;
+        let is_repeated = ones.dims[1..] == [1, 1, 1]
+            && ones
+                .to_f32()
+                .ok()?
+                .iter()
+                .all(|one| [0.0, 1.0].contains(one));
+        let product = producer(plane).filter(|node| is_repeated && node.is_op("Mul"))?;
+        let [rows, columns] = product.input.as_slice() else {
+            return None;
+        };
+        let rows = producer(rows).filter(|node| node.is_op("Expand"))?;
+        let rows = producer(&rows.input[0]).filter(|node| node.is_op("DequantizeLinear"))?;
+        let [levels, scale] = rows.input.as_slice() else {
+            return None;
+        };
+        let is_one = constant(scale)?.to_f32().ok()? == [1.0];
+        let alternates = alternates(constant(levels)?, 2) && alternates(constant(columns)?, 3);
+        Some(is_one && alternates)
+    };
+    check().unwrap_or(false)
+}
+
+/// Whether a constant (1, 1, …) is 1, 0, 1, 0, … along an axis.
+fn alternates(constant: &TensorProto, axis: usize) -> bool {
+    let is_line = constant.dims.len() == 4
+        && (constant.dims.iter().enumerate()).all(|(place, size)| place == axis || *size == 1);
+    let values = constant.to_f64().unwrap_or_default();
+    let expected = [1.0, 0.0].into_iter().cycle();
+    is_line
+        && values
+            .iter()
+            .zip(expected)
+            .all(|(value, expected)| *value == expected)
+}
+
+/// Channels of a block on this processor; `None` if ONNX Runtime does not use blocks here. It pads the weights of a
+/// convolution to whole blocks.
+fn block_size() -> Option<usize> {
+    static SIZE: OnceLock<Option<usize>> = OnceLock::new();
+    *SIZE.get_or_init(|| {
+        let mut builder = Builder::empty(18, "");
+        let dims = fixed_dims(&[1, 16, 4, 4]);
+        let input = builder.input("x", ElementType::F32, &dims).ok()?;
+        let weights = builder.floats(&[8, 16, 1, 1], &[0.5; 8 * 16]);
+        let output = builder.emit("Conv", &[&input, &weights], &[]);
+        let model = builder.graph().to_model(&[untyped_value(&output)]).ok()?;
+        let graph = Graph::new(optimized(&model, &Options::default()).ok()?).ok()?;
+        let convolution = graph.nodes().iter().find(|node| is_blocked(node, "Conv"))?;
+        let weights = graph.constant(&convolution.input[1])?;
+        usize::try_from(weights.dims[0])
+            .ok()
+            .filter(|size| [8, 16].contains(size))
+    })
+}
