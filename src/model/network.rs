@@ -199,8 +199,8 @@ impl Network {
     }
 
     /// Adds the class names, the preprocessing, the activation and the choice of inputs and outputs, if a card or
-    /// metadata state them, to a model with this network's interface, as metadata that [`Network::open`] reads. What the
-    /// model states already stays as it is.
+    /// metadata state them, to a model with this network's interface, as metadata that [`Network::open`] reads. What
+    /// the model states already stays as it is.
     pub fn record_metadata(&self, model: &mut ModelProto) {
         let is_stated = |origin| matches!(origin, Origin::Card | Origin::Exporter);
         let scores = self.scores.as_ref().ok();
