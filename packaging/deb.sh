@@ -26,7 +26,9 @@ install -m 644 CHANGELOG.md README.md "$root/usr/share/doc/ziggurat/"
 maintainer=${MAINTAINER:-Ziggurat developers <ziggurat@localhost>}
 {
   printf 'ziggurat (%s) unstable; urgency=medium\n\n' "$version"
-  packaging/changes.sh "v$version" | sed -n 's/^- /  * /p; s/^  [^ ]/  &/p'
+  packaging/changes.sh "v$version" |
+    awk '/^- / { if (item) print item; item = substr($0, 3) } /^  / { item = item " " substr($0, 3) } END { print item }' |
+    while read -r item; do fmt -w 72 <<<"$item" | sed '1s/^/  * /; 2,$s/^/    /'; done
   printf '\n -- %s  %s\n' "$maintainer" "$(date -Ru -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}")"
 } | gzip -9n >"$root/usr/share/doc/ziggurat/changelog.gz"
 mkdir "$root/DEBIAN"
