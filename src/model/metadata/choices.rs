@@ -27,7 +27,7 @@ pub struct Choices {
 
 impl Choices {
     /// Those that are recorded in a model. What names no input or output of it, or cannot be read, is ignored: `unmet`
-    /// gets a line for each.
+    /// gets a line for each key.
     pub(super) fn read(model: &ModelProto, unmet: &mut Vec<String>) -> Self {
         let find = |key: &str| {
             let found = model.metadata_props.iter().find(|entry| entry.key == key)?;
@@ -54,7 +54,12 @@ impl Choices {
             Some(Err(_)) => (BTreeMap::new(), true),
             None => (BTreeMap::new(), false),
         };
-        feed.retain(|name, _| exists(FEED, name, inputs, "input"));
+        // A line for the first one.
+        let is_input = |name: &String| inputs.iter().any(|input| input.name == *name);
+        if let Some(missing) = feed.keys().find(|name| !is_input(name)) {
+            exists(FEED, missing, inputs, "input");
+        }
+        feed.retain(|name, _| is_input(name));
         if is_damaged {
             unmet.push(format!("{FEED} cannot be read and is ignored"));
         }
@@ -163,7 +168,6 @@ mod tests {
             [
                 "ziggurat.output names \"scores\", which is no output of it, and is ignored",
                 "ziggurat.feed names \"mask\", which is no input of it, and is ignored",
-                "ziggurat.feed names \"rate.of drop\", which is no input of it, and is ignored",
             ]
         );
         Choices::default().record(&mut model);
