@@ -22,12 +22,21 @@ gzip -9n "$root"/usr/share/man/man1/*.1
   printf '\nOn Debian systems, the Apache License is in /usr/share/common-licenses/Apache-2.0.\n'
 } >"$root/usr/share/doc/ziggurat/copyright"
 install -m 644 CHANGELOG.md README.md "$root/usr/share/doc/ziggurat/"
+# The changes of this version once more, in Debian's format.
+maintainer=${MAINTAINER:-Ziggurat developers <ziggurat@localhost>}
+{
+  printf 'ziggurat (%s) unstable; urgency=medium\n\n' "$version"
+  packaging/changes.sh "v$version" |
+    awk '/^- / { if (item) print item; item = substr($0, 3) } /^  / { item = item " " substr($0, 3) } END { print item }' |
+    while read -r item; do fmt -w 72 <<<"$item" | sed '1s/^/  * /; 2,$s/^/    /'; done
+  printf '\n -- %s  %s\n' "$maintainer" "$(date -Ru -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}")"
+} | gzip -9n >"$root/usr/share/doc/ziggurat/changelog.gz"
 mkdir "$root/DEBIAN"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: ziggurat
 Version: $version
 Architecture: $architecture
-Maintainer: ${MAINTAINER:-Ziggurat developers <ziggurat@localhost>}
+Maintainer: $maintainer
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f 1)
 Depends: libc6 (>= 2.28), libgcc-s1
 Recommends: python3-pip

@@ -5,6 +5,8 @@ use crate::text::quoted;
 
 /// The folder of data, configuration and state.
 pub const HOME: &str = "ZIGGURAT_HOME";
+/// The library file of ONNX Runtime.
+pub const LIBRARY: &str = "ORT_DYLIB_PATH";
 /// The level of the explorer's log.
 pub const LOG: &str = "ZIGGURAT_LOG";
 /// The characters of pictures that are drawn as text.
@@ -22,10 +24,14 @@ pub struct Variable {
 }
 
 /// All variables that users set.
-pub const VARIABLES: [Variable; 5] = [
+pub const VARIABLES: [Variable; 6] = [
     Variable {
         name: HOME,
         help: "folder of data, configuration and state",
+    },
+    Variable {
+        name: LIBRARY,
+        help: "library file of ONNX Runtime, instead of the one that is found",
     },
     Variable {
         name: LOG,

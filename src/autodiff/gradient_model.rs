@@ -8,7 +8,7 @@ use self::dimensions::{Dimensions, Size};
 use self::source::Source;
 use super::{Device, Error};
 use crate::onnx::Evaluator;
-use crate::onnx::declared_inputs::{DeclaredInputs, InputChange};
+use crate::onnx::declared_interface::{DeclaredInterface, InterfaceChange};
 use crate::onnx::passes;
 use crate::onnx::proto::ModelProto;
 use std::num::NonZeroUsize;
@@ -158,10 +158,10 @@ pub fn gradient_model<E: Evaluator + ?Sized>(
     request: &GradientRequest,
     evaluator: &E,
 ) -> Result<GradientModel, GradientError<E::Error>> {
-    let declared = DeclaredInputs::from_model(&model);
+    let declared = DeclaredInterface::from_model(&model);
     let graph = passes::normalize(model)?;
     let changes = declared.changes(&graph);
-    let mut notes: Vec<String> = changes.iter().map(InputChange::to_string).collect();
+    let mut notes: Vec<String> = changes.iter().map(InterfaceChange::to_string).collect();
     let dimensions = Dimensions::new(&graph, request)?;
     let source = Source::new(graph, request)?;
     if let Size::Open { .. } = dimensions.batch {

@@ -52,7 +52,9 @@ pub struct Arguments {
 
 /// The environment variables, for the help.
 fn environment() -> String {
-    let line = |variable: &Variable| format!("  {:<16} {}", variable.name, variable.help);
+    let names = VARIABLES.iter().map(|variable| variable.name.len());
+    let width = names.max().unwrap_or(0);
+    let line = |variable: &Variable| format!("  {:<width$}  {}", variable.name, variable.help);
     let lines: Vec<String> = VARIABLES.iter().map(line).collect();
     format!("Environment variables:\n{}", lines.join("\n"))
 }

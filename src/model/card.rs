@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::classes::safe_name;
+use super::metadata::{Choices, Record};
 use super::text_file;
 use super::{Activation, Classes, Error, ImageSize, Preprocessing, metadata, zoo};
 use crate::home::Home;
@@ -279,14 +280,29 @@ impl Card {
         }
     }
 
-    /// Writes what the card states about pictures and scores into a model, as metadata that opening it reads.
+    /// Writes what the card states about inputs, pictures and scores into a model, as metadata that opening it reads.
     ///
     /// # Errors
     /// As [`Card::classes`].
     pub fn record(&self, model: &mut ModelProto) -> Result<(), Error> {
         let classes = self.classes()?;
-        metadata::record(model, classes.as_ref(), self.preprocessing, self.activation);
+        let known = Record {
+            classes: classes.as_ref(),
+            preprocessing: self.preprocessing,
+            activation: self.activation,
+            choices: self.choices(),
+        };
+        metadata::record(model, &known);
         Ok(())
+    }
+
+    /// The inputs and outputs that it chooses.
+    pub(super) fn choices(&self) -> Choices {
+        Choices {
+            input: self.input.clone(),
+            output: self.output.clone(),
+            feed: self.feed.clone(),
+        }
     }
 
     /// An empty card.

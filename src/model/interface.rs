@@ -4,7 +4,7 @@
 
 use super::axis_order::AxisOrder;
 use super::image_input::ImageInput;
-use crate::onnx::declared_inputs::{DeclaredInputs, InputChange};
+use crate::onnx::declared_interface::{DeclaredInterface, InterfaceChange};
 use crate::onnx::graph::{declared_dims, declared_dims_mut};
 use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, TensorProto, ValueInfoProto};
@@ -25,8 +25,8 @@ pub struct Interface {
     constants: Vec<TensorProto>,
     /// Inputs with a fixed value.
     fixed: Vec<String>,
-    /// How inputs differ from what the file declares.
-    changes: Vec<InputChange>,
+    /// How inputs and opset differ from what the file declares.
+    changes: Vec<InterfaceChange>,
 }
 
 /// Inputs and outputs that an extension of a network's graph has besides those of the file.
@@ -40,7 +40,7 @@ impl Interface {
     /// The interface of a file, which `declared` its inputs. `file` is its graph at opset 18 or
     /// newer, `graph` that of the network.
     pub(super) fn new(
-        declared: &DeclaredInputs,
+        declared: &DeclaredInterface,
         file: &Graph,
         graph: &Graph,
         picture: &ImageInput,
@@ -48,7 +48,8 @@ impl Interface {
         let given = picture.extra_inputs();
         let fixed: Vec<String> = given.iter().map(|given| given.name.clone()).collect();
         let mut changes = declared.changes(file);
-        changes.retain(|change| !fixed.iter().any(|name| name == change.name()));
+        let is_fixed = |input: &str| fixed.iter().any(|name| name == input);
+        changes.retain(|change| !change.input().is_some_and(is_fixed));
         let (nodes, constants) = missing(file, graph, given);
         let inputs = file.inputs().iter();
         Self {
@@ -97,7 +98,7 @@ impl Interface {
 
     /// In what a model of [`Interface::restore`] differs from the file; one line each.
     pub fn differences(&self) -> Vec<String> {
-        let changes = self.changes.iter().map(InputChange::to_string);
+        let changes = self.changes.iter().map(InterfaceChange::to_string);
         let fixed = self.fixed.iter().map(|name| {
             let name = quoted(name);
             format!("its further input {name} has the given value and is no input any more")

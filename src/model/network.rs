@@ -7,19 +7,19 @@ use super::input_scaling::InputScaling;
 use super::interface::Interface;
 use super::layers::Layer;
 use super::layout::{Layout, LayoutMap};
-use super::metadata::{self, ExporterMetadata};
+use super::metadata::{self, Choices, ExporterMetadata, Record};
 use super::passes::{self, LeftOut};
 use super::receptive_field::{self, ReceptiveField};
 use super::{
     Activation, Affine, Classes, Error, ImageSize, InputSize, ModelFile, Origin, Preprocessing,
 };
-use crate::onnx::declared_inputs::DeclaredInputs;
+use crate::onnx::declared_interface::DeclaredInterface;
 use crate::onnx::passes::Passes;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{ElementType, Graph, Types, file};
 use crate::runtime::{Options, Provider, Session};
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A classifier, ready to be differentiated. Needs ONNX Runtime to be loaded.
 #[derive(Debug, Clone)]
@@ -53,6 +53,8 @@ pub struct Network {
     pub grids: LayoutMap,
     /// The inputs and outputs of the file.
     pub interface: Interface,
+    /// The inputs and outputs that the card chooses.
+    choices: Choices,
     /// Ignored metadata; one line each.
     remarks: Vec<String>,
     /// The fused operators of the file, which the graph has decomposed.
@@ -88,7 +90,8 @@ impl Network {
     /// The network of a file after `passes`.
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
         let hints = ExporterMetadata::from_model(&model, &file.path);
-        let declared = DeclaredInputs::from_model(&model);
+        let file = &*hints.choices.complete(file);
+        let declared = DeclaredInterface::from_model(&model);
         let full = passes.normalize(model)?;
         let content = content_hash(file, &full)?;
         let sources = class_scores::sources(&full);
@@ -188,24 +191,32 @@ impl Network {
             shapes,
             grids,
             interface,
+            choices: file.card.choices(),
             remarks,
             fused_ops,
             left_out: Vec::new(),
         })
     }
 
-    /// Adds the class names, the preprocessing and the activation, if a card or metadata state them, to a model with
-    /// this network's interface, as metadata that [`Network::open`] reads. What the model states already stays as it
-    /// is.
+    /// Adds the class names, the preprocessing, the activation and the choice of inputs and outputs, if a card or
+    /// metadata state them, to a model with this network's interface, as metadata that [`Network::open`] reads. What
+    /// the model states already stays as it is.
     pub fn record_metadata(&self, model: &mut ModelProto) {
         let is_stated = |origin| matches!(origin, Origin::Card | Origin::Exporter);
-        let classes = is_stated(self.classes_origin).then_some(&self.classes);
-        let preprocessing = is_stated(self.preprocessing_origin).then_some(self.preprocessing);
         let scores = self.scores.as_ref().ok();
         // Otherwise it follows from the operators, which the model has too.
         let described = scores.filter(|scores| scores.evidence == Evidence::Description);
-        let activation = described.map(|scores| scores.activation);
-        metadata::record(model, classes, preprocessing, activation);
+        let known = Record {
+            classes: is_stated(self.classes_origin).then_some(&self.classes),
+            preprocessing: is_stated(self.preprocessing_origin).then_some(self.preprocessing),
+            activation: described.map(|scores| scores.activation),
+            choices: Choices {
+                // The values of further inputs are part of the model.
+                feed: BTreeMap::new(),
+                ..self.choices.clone()
+            },
+        };
+        metadata::record(model, &known);
     }
 
     /// Assumptions about the network that are stated nowhere, and ignored metadata; one line each, for the user.
@@ -307,7 +318,7 @@ struct Parts<'a> {
     /// See [`content_hash`].
     content: blake3::Hasher,
     /// The inputs that the file declares.
-    declared: DeclaredInputs,
+    declared: DeclaredInterface,
     /// The graph with all outputs, and pruned to class scores.
     full: &'a Graph,
     reduced: &'a Graph,

@@ -7,7 +7,7 @@
 
 mod attribute;
 pub mod builder;
-pub mod declared_inputs;
+pub mod declared_interface;
 mod element_type;
 pub mod evaluator;
 pub mod file;

@@ -33,6 +33,7 @@ use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, ProgressCallback};
 use crate::home::Home;
 use crate::text::joined_lines;
+use crate::variables;
 
 /// The oldest usable minor version of ONNX Runtime 1.
 pub const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
@@ -95,7 +96,7 @@ pub struct Search {
 /// # Errors
 /// If `ORT_DYLIB_PATH` is set, but names no usable library.
 pub fn find(home: &Home) -> Result<Search, Error> {
-    match std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+    match std::env::var_os(variables::LIBRARY).filter(|path| !path.is_empty()) {
         Some(path) => named(Path::new(&path)),
         None => Ok(search(
             home,

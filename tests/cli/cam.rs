@@ -235,6 +235,87 @@ fn an_exported_model_keeps_the_activation_of_the_card() {
     assert!(results[0] != results[1] && results[1] != results[2]);
 }
 
+/// The model of [`small`] with another output of class scores, which comes first, and an input that scales both.
+fn with_choices(sandbox: &Sandbox) -> [String; 2] {
+    let [path, picture] = small(sandbox);
+    let mut model = file::read(Path::new(&path)).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let node = |op: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: op.into(),
+        name: output.into(),
+        input: inputs.iter().map(|name| name.to_string()).collect(),
+        output: vec![output.into()],
+        ..Default::default()
+    };
+    graph.node.push(node("Mul", &["logits", "scale"], "scaled"));
+    graph.node.push(node("Neg", &["scaled"], "negative"));
+    graph.input.push(value_info("scale", ElementType::F32, &[]));
+    graph.output = ["negative", "scaled"].map(untyped_value).into();
+    file::write(model, Path::new(&path), None).unwrap();
+    [path, picture]
+}
+
+#[test]
+fn exported_models_keep_the_inputs_and_outputs_that_the_card_chooses() {
+    let sandbox = Sandbox::with_shared_home();
+    let [model, picture] = with_choices(&sandbox);
+    let card = sandbox.path("small.toml");
+    let chosen = "[feed]\nscale = 2.5\n[output]\nname = \"scaled\"\n";
+    fs::write(&card, fs::read_to_string(&card).unwrap() + chosen).unwrap();
+    let classified = |model: &str, more: &[&str]| {
+        objects(&[&["classify", model, &picture, "--json"], more].concat())[0]["top"].clone()
+    };
+    let expected = classified(&model, &[]);
+    let negative = ["--scores-output", "negative"];
+    assert_ne!(classified(&model, &negative), expected);
+
+    let (map, gradient, again) = (
+        sandbox.path("m.onnx"),
+        sandbox.path("g.onnx"),
+        sandbox.path("again.onnx"),
+    );
+    output(&["cam", &model, "--layer", "features", "--export", &map]);
+    output(&["gradient", &model, "--export", &gradient]);
+    // The gradient has the input, whose value is recorded; the map does not have it.
+    output(&["cam", &gradient, "--layer", "features", "--export", &again]);
+    for export in [&map, &gradient, &again] {
+        assert_eq!(classified(export, &[]), expected, "{export}");
+        assert_ne!(classified(export, &negative), expected, "{export}");
+        let (_, remarks) = sandbox.printed(&["layers", export]);
+        assert!(!remarks.contains("ignored"), "{remarks}");
+    }
+    let other = classified(&gradient, &["--feed", "scale=0.5"]);
+    assert_eq!(other, classified(&model, &["--feed", "scale=0.5"]));
+    assert_ne!(other, expected);
+    // Options count more than the card, also for what is exported.
+    let options = [
+        &["cam", &model, "--layer", "features", "--export", &map],
+        &negative[..],
+    ];
+    output(&options.concat());
+    assert_eq!(classified(&map, &[]), classified(&model, &negative));
+}
+
+#[test]
+fn a_raised_opset_is_reported() {
+    let sandbox = Sandbox::with_shared_home();
+    let [path, _] = small(&sandbox);
+    let (map, gradient) = (sandbox.path("m.onnx"), sandbox.path("g.onnx"));
+    for opset in [17, 18] {
+        let mut model = file::read(Path::new(&path)).unwrap();
+        model.opset_import[0].version = opset;
+        file::write(model, Path::new(&path), None).unwrap();
+        for arguments in [
+            &["cam", &path, "--layer", "features", "--export", &map][..],
+            &["gradient", &path, "--export", &gradient],
+        ] {
+            let (_, remarks) = sandbox.printed(arguments);
+            let note = "its opset is 18, that of the original is 17";
+            assert_eq!(remarks.contains(note), opset == 17, "{remarks}");
+        }
+    }
+}
+
 #[test]
 fn the_nodes_of_a_heat_map_are_no_layers() {
     let sandbox = Sandbox::with_shared_home();

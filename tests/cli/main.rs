@@ -22,8 +22,8 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use ziggurat::model::{ModelFile, ModelSource};
-use ziggurat::onnx::proto::Dim;
-use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::proto::{Dim, NodeProto};
+use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
 

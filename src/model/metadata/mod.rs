@@ -2,9 +2,11 @@
 //! activation. Metadata that cannot be parsed is reported and ignored.
 //!
 //! - [`onnx_props`]: the metadata of the model file
+//! - [`choices`]: inputs and outputs that a card chose
 //! - [`timm`] and [`huggingface`]: `config.json` and `preprocessor_config.json`
 //! - [`lists`]: `labels.txt` and similar files
 
+mod choices;
 mod huggingface;
 mod labels;
 mod lists;
@@ -13,7 +15,8 @@ mod py_literal;
 mod sidecar;
 mod timm;
 
-pub use onnx_props::record;
+pub use choices::Choices;
+pub use onnx_props::{Record, record};
 
 use super::{Activation, ChannelOrder, Classes, ImageSize, Origin, Preprocessing};
 use crate::onnx::proto::ModelProto;
@@ -65,6 +68,8 @@ pub struct ExporterMetadata {
     /// The activation of the class scores: as Ziggurat wrote it into a model, else from Hugging Face's `problem_type`
     /// (softmax for a single label, sigmoid for multiple labels). Whether the network already applies it is not stated.
     pub activation: Option<Stated<Activation>>,
+    /// The choices of the card of the model that it was made from.
+    pub choices: Choices,
     /// Metadata that is not supported; one line each, for the user.
     pub unmet: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! The metadata of a model file: ONNX's keys on images (`MetadataProps.md`), class names under the keys of exporters,
-//! the keys of Ultralytics, and the preprocessing and activation that Ziggurat writes.
+//! the keys of Ultralytics, and what Ziggurat writes.
 
-use super::{ExporterMetadata, Stated, lists};
+use super::{Choices, ExporterMetadata, Stated, lists};
 use crate::model::{Activation, ChannelOrder, Classes, ImageSize, Preprocessing};
 use crate::onnx::proto::{ModelProto, StringStringEntryProto};
 use crate::text::quoted;
@@ -63,6 +63,7 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
         }
         Some(Stated::new(known?, ACTIVATION))
     });
+    let choices = Choices::read(model, &mut unmet);
     ExporterMetadata {
         names: NAMES
             .iter()
@@ -81,18 +82,24 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
             .map(|known| Stated::new(known, "Ultralytics")),
         recorded,
         activation,
+        choices,
         unmet,
     }
 }
 
-/// Writes class names, preprocessing and activation that come from elsewhere into a model file, as metadata that
-/// [`read`] finds. What the file states already stays as it is.
-pub fn record(
-    model: &mut ModelProto,
-    classes: Option<&Classes>,
-    preprocessing: Option<Preprocessing>,
-    activation: Option<Activation>,
-) {
+/// What is known of a model from elsewhere, and recorded in it.
+#[derive(Debug, Default)]
+pub struct Record<'a> {
+    pub classes: Option<&'a Classes>,
+    pub preprocessing: Option<Preprocessing>,
+    pub activation: Option<Activation>,
+    pub choices: Choices,
+}
+
+/// Writes what is known of a model from elsewhere into it, as metadata that [`read`] finds. What the model states
+/// already stays as it is.
+pub fn record(model: &mut ModelProto, known: &Record<'_>) {
+    known.choices.record(model);
     let stated = read(model);
     let mut put = |key: &str, value: String| {
         model.metadata_props.retain(|entry| entry.key != key);
@@ -102,7 +109,7 @@ pub fn record(
         });
     };
     let is_same = |classes: &Classes, stated: &Classes| classes.iter().eq(stated.iter());
-    if let Some(classes) = classes
+    if let Some(classes) = known.classes
         && !stated
             .classes(classes.len())
             .is_some_and(|stated| is_same(classes, &stated.value))
@@ -110,12 +117,12 @@ pub fn record(
         let names: Vec<&str> = classes.iter().map(|(_, name)| name).collect();
         put(NAMES[0], json!(names).to_string());
     }
-    if let Some(preprocessing) = preprocessing
+    if let Some(preprocessing) = known.preprocessing
         && let Ok(text) = serde_json::to_string(&preprocessing)
     {
         put(PREPROCESSING, text);
     }
-    if let Some(activation) = activation {
+    if let Some(activation) = known.activation {
         put(ACTIVATION, activation.name().into());
     }
 }
@@ -254,8 +261,13 @@ mod tests {
         });
         let preprocessing: Preprocessing = serde_json::from_value(preprocessing).unwrap();
         for _ in 0..2 {
-            let activation = Some(Activation::Sigmoid);
-            record(&mut model, Some(&classes), Some(preprocessing), activation);
+            let known = Record {
+                classes: Some(&classes),
+                preprocessing: Some(preprocessing),
+                activation: Some(Activation::Sigmoid),
+                choices: Choices::default(),
+            };
+            record(&mut model, &known);
             assert_eq!(model.metadata_props.len(), 3);
             let hints = read(&model);
             let stated = Stated::new(Activation::Sigmoid, "ziggurat.activation");
@@ -278,12 +290,18 @@ mod tests {
             }],
             ..Default::default()
         };
-        let classes = |names: &[&str]| Classes::new(names, "card").unwrap();
-        record(&mut model, Some(&classes(&["cat", "dog"])), None, None);
-        assert_eq!(model.metadata_props[0].value, stated);
-        record(&mut model, Some(&classes(&["cat", "wolf"])), None, None);
-        assert_eq!(model.metadata_props[0].value, r#"["cat","wolf"]"#);
-        record(&mut model, None, None, None);
+        let mut record_names = |names: &[&str]| {
+            let classes = Classes::new(names, "card").unwrap();
+            let known = Record {
+                classes: Some(&classes),
+                ..Record::default()
+            };
+            record(&mut model, &known);
+            model.metadata_props[0].value.clone()
+        };
+        assert_eq!(record_names(&["cat", "dog"]), stated);
+        assert_eq!(record_names(&["cat", "wolf"]), r#"["cat","wolf"]"#);
+        record(&mut model, &Record::default());
         assert_eq!(model.metadata_props.len(), 1);
     }
 

@@ -2,6 +2,7 @@
 
 mod elementwise;
 mod layout;
+mod strided;
 
 use crate::onnx::own_operators::{RESAMPLE, import};
 use crate::onnx::proto::ModelProto;

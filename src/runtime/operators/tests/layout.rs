@@ -35,8 +35,8 @@ fn rectified(builder: &mut Builder) -> String {
 }
 
 /// The model, optimized and fused.
-fn fused(mut model: ModelProto, dims: &[usize]) -> ModelProto {
-    let types = infer_types_with_operators(&Graph::new(model.clone()).unwrap(), &[("x", dims)]);
+pub(super) fn fused(mut model: ModelProto, inputs: &[(&str, &[usize])]) -> ModelProto {
+    let types = infer_types_with_operators(&Graph::new(model.clone()).unwrap(), inputs);
     let nodes = renamed(&mut model, &types.unwrap());
     fused_model(optimized(&model, &options()).unwrap(), &nodes).unwrap()
 }
@@ -56,7 +56,7 @@ fn masks_between_convolutions_keep_their_layout_and_their_values() {
         .unwrap();
     assert_eq!(run(&mut session, &inputs).unwrap(), expected);
 
-    let nodes = fused(model, value.shape()).graph.unwrap().node;
+    let nodes = fused(model, &[("x", value.shape())]).graph.unwrap().node;
     let count = |op: &str| nodes.iter().filter(|node| node.op_type == op).count();
     assert_eq!((count(ELEMENTWISE), count("Mul")), (2, 0));
     let is_blocked = nodes
@@ -76,7 +76,7 @@ fn nodes_keep_their_names() {
         let root = builder.emit_named("root", "Relu", &[&sum], &[]).unwrap();
         builder.emit("Softmax", &[&root], &[])
     });
-    let nodes = fused(model.clone(), value.shape()).graph.unwrap().node;
+    let nodes = fused(model, &[("x", value.shape())]).graph.unwrap().node;
     let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
     assert!(names.contains(&"root"), "{names:?}");
     assert!(
