@@ -171,12 +171,16 @@ fn is_every_second(graph: &Graph, value: &str) -> bool {
         let [rows, columns] = product.input.as_slice() else {
             return None;
         };
-        let rows = producer(rows).filter(|node| node.is_op("Expand"))?;
-        let rows = producer(&rows.input[0]).filter(|node| node.is_op("DequantizeLinear"))?;
+        let rows = producer(rows)?;
+        // Repeated for each of several pictures.
+        let rows = match rows.is_op("Expand") {
+            true => producer(&rows.input[0])?,
+            false => rows,
+        };
         let [levels, scale] = rows.input.as_slice() else {
             return None;
         };
-        let is_one = constant(scale)?.to_f32().ok()? == [1.0];
+        let is_one = rows.is_op("DequantizeLinear") && constant(scale)?.to_f32().ok()? == [1.0];
         let alternates = alternates(constant(levels)?, 2) && alternates(constant(columns)?, 3);
         Some(is_one && alternates)
     };
