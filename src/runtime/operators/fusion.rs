@@ -70,7 +70,7 @@ struct Fusion<'g> {
 impl<'g> Fusion<'g> {
     fn new(graph: &'g Graph, type_of: impl Fn(&NodeProto) -> Option<ValueType>) -> Self {
         let nodes = graph.nodes();
-        let types: Vec<Option<ValueType>> = nodes.iter().map(type_of).collect();
+        let types = completed(graph, nodes.iter().map(type_of).collect());
         let formulas = nodes.iter().zip(&types);
         let formulas = formulas.map(|(node, known)| formula(graph, node, known.as_ref()?, &types));
         let mut fusion = Self {
@@ -177,6 +177,25 @@ impl<'g> Fusion<'g> {
         let is_several = assembly.results.len() > 1 || self.graph.nodes()[root].is_op("Cast");
         is_several.then(|| (assembly.program.simplified(), assembly.inputs))
     }
+}
+
+/// Types of the results of all nodes. Nodes that ONNX Runtime made have none yet: an element-wise one gets that of its
+/// operands, if they have the same one.
+fn completed(graph: &Graph, mut types: Vec<Option<ValueType>>) -> Vec<Option<ValueType>> {
+    for (index, node) in graph.nodes().iter().enumerate() {
+        if types[index].is_none()
+            && matches!(node.standard_op(), Some("Add" | "HardSigmoid" | "Mul"))
+        {
+            let mut operands = node
+                .input
+                .iter()
+                .map(|name| types[graph.producer(name)?].clone());
+            let first = operands.next().flatten();
+            types[index] =
+                first.filter(|first| operands.all(|other| other.as_ref() == Some(first)));
+        }
+    }
+    types
 }
 
 /// A program under construction.
@@ -302,6 +321,8 @@ fn formula(
         "Less" => draft.chain(operands, Operation::Less),
         "Equal" => draft.chain(operands, Operation::Equal),
         "Neg" => drop(draft.push(Operation::Mul, first, Operand::Number(-1.0))),
+        // As a part of a program it costs nothing.
+        "Identity" => drop(draft.push(Operation::Mul, first, Operand::Number(1.0))),
         "Relu" => drop(draft.push(Operation::Max, first, Operand::Number(0.0))),
         "Abs" => drop(draft.push(Operation::Abs, first, first)),
         "Sqrt" => drop(draft.push(Operation::Sqrt, first, first)),

@@ -87,7 +87,11 @@ pub(super) fn fused_model(mut model: ModelProto, nodes: &Nodes) -> Result<ModelP
     {
         model.opset_import.push(import());
     }
-    let known = |node: &NodeProto| nodes.get(&node.name);
+    // ONNX Runtime adds to the names of nodes that it computes in blocked channels.
+    let known = |node: &NodeProto| {
+        let name = node.name.strip_suffix("_nchwc").unwrap_or(&node.name);
+        nodes.get(name)
+    };
     let graph = fused(&Graph::new(model)?, |node| known(node)?.1.clone())?;
     let graph = with_strided_gradients(graph)?;
     let mut model = graph.to_model(graph.outputs())?;

@@ -79,15 +79,18 @@ impl Broadcast {
         if value.len() == self.sizes.iter().product::<usize>() {
             return Source::Elements(&value[start..start + length]);
         }
-        copy.clear();
         let (mut row, mut column) = self.position(start);
-        let [.., width] = self.sizes[..] else {
+        let ([.., width], [.., stride]) = (&self.sizes[..], &strides[..]) else {
             return Source::Elements(copy);
         };
+        if *stride == 0 && column + length <= *width {
+            return Source::Number(value[self.offset(strides, row)]);
+        }
+        copy.clear();
         while copy.len() < length {
             let count = (width - column).min(length - copy.len());
             let first = self.offset(strides, row);
-            match strides[strides.len() - 1] {
+            match stride {
                 0 => copy.extend(std::iter::repeat_n(value[first], count)),
                 _ => copy.extend_from_slice(&value[first + column..][..count]),
             }

@@ -153,11 +153,38 @@ impl Program {
     /// Where such a factor is 0, so is the product, even of what is not finite.
     pub fn simplified(mut self) -> Self {
         for index in 0..self.instructions.len() {
+            let mut operands = self.instructions[index].operands;
+            for operand in &mut operands {
+                *operand = self.source(*operand);
+            }
+            self.instructions[index].operands = operands;
             if let Some(between) = self.product_by_comparison(index) {
                 self.instructions[index] = between;
             }
         }
-        self.without_unused()
+        self.without_last_copy().without_unused()
+    }
+
+    /// The operand, or what it is a copy of.
+    fn source(&self, operand: Operand) -> Operand {
+        match self
+            .result(operand)
+            .map(|instruction| (instruction.operation, instruction.operands))
+        {
+            Some((Operation::Mul, [source, Operand::Number(1.0), ..])) => source,
+            _ => operand,
+        }
+    }
+
+    /// The program up to the result that the last instruction copies.
+    fn without_last_copy(mut self) -> Self {
+        let last = self.instructions.len().saturating_sub(1);
+        if let Operand::Result(source) = self.source(Operand::Result(last))
+            && source != last
+        {
+            self.instructions.truncate(source + 1);
+        }
+        self
     }
 
     fn result(&self, operand: Operand) -> Option<&Instruction> {
