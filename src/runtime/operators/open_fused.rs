@@ -10,14 +10,14 @@ use super::fusion::fused;
 use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::{ModelProto, NodeProto};
-use crate::onnx::{Graph, Types, ValueType, file};
+use crate::onnx::{Graph, Types, file};
 use std::collections::HashMap;
 
 /// What the names of nodes begin with while the model is optimized.
 const PREFIX: &str = "ziggurat/node/";
 
-/// The name of each node, and the type of its first result, by the name that it has while the model is optimized.
-pub(super) type Nodes = HashMap<String, (String, Option<ValueType>)>;
+/// The name of each node, and its first result, by the name that it has while the model is optimized.
+pub(super) type Nodes = HashMap<String, (String, Option<String>)>;
 
 impl Session {
     /// Opens a model with [`operators`](super) on the CPU, its element-wise nodes fused. `types` are those of its values
@@ -34,7 +34,7 @@ impl Session {
             operators: true,
             ..options.clone()
         };
-        let nodes = renamed(&mut model, types);
+        let nodes = renamed(&mut model);
         let optimized = match optimized(&model, &options) {
             Ok(optimized) => optimized,
             Err(Error::Stopped) => return Err(Error::Stopped),
@@ -45,7 +45,7 @@ impl Session {
         };
         // Its weights are no longer needed.
         drop(model);
-        let fused = fused_model(optimized, &nodes)?;
+        let fused = fused_model(optimized, &nodes, types)?;
         let options = Options {
             optimisation: Optimisation::None,
             ..options
@@ -55,13 +55,12 @@ impl Session {
 }
 
 /// Gives each node a name that tells it from the others: names in a model may be missing or equal.
-pub(super) fn renamed(model: &mut ModelProto, types: &Types) -> Nodes {
+pub(super) fn renamed(model: &mut ModelProto) -> Nodes {
     let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
     let rename = |(index, node): (usize, &mut NodeProto)| {
         let name = format!("{PREFIX}{index}");
-        let known = node.output.first().and_then(|output| types.find(output));
         let original = std::mem::replace(&mut node.name, name.clone());
-        (name, (original, known.cloned()))
+        (name, (original, node.output.first().cloned()))
     };
     nodes.enumerate().map(rename).collect()
 }
@@ -78,25 +77,29 @@ pub(super) fn optimized(model: &ModelProto, options: &Options) -> Result<ModelPr
     Ok(file::read(&path)?)
 }
 
-/// The optimized model with its nodes fused, under their former names.
-pub(super) fn fused_model(mut model: ModelProto, nodes: &Nodes) -> Result<ModelProto, Error> {
-    if !model
-        .opset_import
-        .iter()
-        .any(|opset| opset.domain == DOMAIN)
-    {
+/// The optimized model with its nodes fused, under their former names. `types` are those of the values that the model
+/// had before.
+pub(super) fn fused_model(
+    mut model: ModelProto,
+    nodes: &Nodes,
+    types: &Types,
+) -> Result<ModelProto, Error> {
+    let mut imports = model.opset_import.iter();
+    if !imports.any(|opset| opset.domain == DOMAIN) {
         model.opset_import.push(import());
     }
-    // ONNX Runtime adds to the names of nodes that it computes in blocked channels.
-    let known = |node: &NodeProto| {
-        let name = node.name.strip_suffix("_nchwc").unwrap_or(&node.name);
-        nodes.get(name)
-    };
-    let graph = fused(&Graph::new(model)?, |node| known(node)?.1.clone())?;
+    let graph = fused(&Graph::new(model)?, |node| {
+        // A node that is computed in blocked channels is called after its former result.
+        let value = match nodes.get(&node.name) {
+            Some((_, value)) => value.as_deref()?,
+            None => node.name.strip_suffix("_nchwc")?,
+        };
+        types.find(value).cloned()
+    })?;
     let graph = with_strided_gradients(graph)?;
     let mut model = graph.to_model(graph.outputs())?;
     for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
-        if let Some((name, _)) = known(node) {
+        if let Some((name, _)) = nodes.get(&node.name) {
             node.name.clone_from(name);
         }
     }

@@ -105,8 +105,8 @@ fn fused(model: &ModelProto) -> (ModelProto, usize) {
         .map(|(name, dims)| (*name, dims.as_slice()))
         .collect();
     let types = infer_types_with_operators(&Graph::new(model.clone()).unwrap(), &dims).unwrap();
-    let nodes = renamed(&mut model, &types);
-    let fused = fused_model(model, &nodes).unwrap();
+    let nodes = renamed(&mut model);
+    let fused = fused_model(model, &nodes, &types).unwrap();
     let nodes = fused.graph.iter().flat_map(|graph| &graph.node);
     let count = nodes.filter(|node| node.op_type == ELEMENTWISE).count();
     (fused, count)

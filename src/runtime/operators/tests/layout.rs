@@ -6,7 +6,7 @@ use crate::onnx::proto::ModelProto;
 use crate::onnx::{Builder, Graph};
 use crate::runtime::operators::open_fused::{fused_model, optimized, renamed};
 use crate::runtime::shape_inference::infer_types_with_operators;
-use crate::runtime::{Session, Tensor};
+use crate::runtime::{Optimisation, Options, Provider, Session, Tensor};
 
 /// Two layers of a convolution with a bounded rectifier, each with the gradient of both.
 fn rectified(builder: &mut Builder) -> String {
@@ -37,8 +37,9 @@ fn rectified(builder: &mut Builder) -> String {
 /// The model, optimized and fused.
 pub(super) fn fused(mut model: ModelProto, inputs: &[(&str, &[usize])]) -> ModelProto {
     let types = infer_types_with_operators(&Graph::new(model.clone()).unwrap(), inputs);
-    let nodes = renamed(&mut model, &types.unwrap());
-    fused_model(optimized(&model, &options()).unwrap(), &nodes).unwrap()
+    let nodes = renamed(&mut model);
+    let optimized = optimized(&model, &options()).unwrap();
+    fused_model(optimized, &nodes, &types.unwrap()).unwrap()
 }
 
 #[test]
@@ -66,6 +67,37 @@ fn masks_between_convolutions_keep_their_layout_and_their_values() {
     if is_blocked {
         assert_eq!((count("ReorderInput"), count("ReorderOutput")), (1, 1));
     }
+}
+
+#[test]
+fn the_nodes_of_an_operator_that_is_decomposed_are_fused() {
+    let value = array([1, 32, 9, 11], 1);
+    let network = |builder: &mut Builder| {
+        let weights: Vec<f32> = (0..32 * 32).map(noise).collect();
+        let weight = builder.floats(&[32, 32, 1, 1], &weights);
+        let sum = builder.emit("Conv", &["x", &weight], &[]);
+        // Read twice, so that it does not become a part of the convolution.
+        let activation = builder.emit("HardSwish", &[&sum], &[]);
+        let product = builder.emit("Mul", &[&activation, &sum], &[]);
+        builder.emit("Conv", &[&product, &weight], &[])
+    };
+    let inputs = [("x", &value)];
+    let expected = computed(&inputs, network).unwrap();
+    let fused = fused(model(&inputs, network), &[("x", value.shape())]);
+    let nodes = &fused.graph.as_ref().unwrap().node;
+    let count = |op: &str| nodes.iter().filter(|node| node.op_type == op).count();
+    let ops: Vec<&str> = nodes.iter().map(|node| node.op_type.as_str()).collect();
+    assert_eq!(
+        (count(ELEMENTWISE), count("HardSigmoid")),
+        (1, 0),
+        "{ops:?}"
+    );
+    let unoptimized = Options {
+        optimisation: Optimisation::None,
+        ..options()
+    };
+    let mut session = Session::open_model(&fused, Provider::Cpu, &unoptimized).unwrap();
+    assert_eq!(run(&mut session, &inputs).unwrap(), expected);
 }
 
 #[test]
