@@ -7,18 +7,20 @@
 //!
 //! Each operation rounds as the standard operator does, so results equal those of the nodes that the program replaces.
 
-pub(super) mod broadcast;
+mod broadcast;
+mod evaluator;
 pub(super) mod program;
 
 use super::context::{for_each, input, output};
 use crate::onnx::own_operators::ELEMENTWISE;
 use broadcast::Broadcast;
+use evaluator::{Evaluator, Source};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
 };
 use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
-use program::{Evaluator, INSTRUCTIONS, NUMBERS, Program, Source};
+use program::{INSTRUCTIONS, NUMBERS, Program};
 
 /// Elements that one thread processes at a time.
 const PIECE: usize = 1 << 14;

@@ -1,6 +1,6 @@
 //! Broadcasting: which element of an input belongs to an element of the result.
 
-use super::program::Source;
+use super::evaluator::Source;
 
 /// How inputs broadcast to the result.
 pub struct Broadcast {
