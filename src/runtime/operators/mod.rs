@@ -6,6 +6,7 @@
 //! - `context`: inputs, outputs and threads of the kernels
 //! - `fusion`: makes such programs of the element-wise nodes of a graph
 //! - `strided_rewrite`: puts such gradients in the place of their standard form
+//! - `optimized`: the model that ONNX Runtime makes of another one
 //! - `open_fused`: opens a model with its nodes fused
 //!
 //! They are registered with sessions whose options say so. Other providers do not have them: the graphs for those are
@@ -16,6 +17,7 @@ mod context;
 mod elementwise;
 mod fusion;
 mod open_fused;
+mod optimized;
 mod resample;
 mod strided;
 mod strided_rewrite;

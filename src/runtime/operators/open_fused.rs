@@ -7,10 +7,11 @@
 
 use super::super::{Device, Error, Optimisation, Options, Session};
 use super::fusion::fused;
+use super::optimized::optimized;
 use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::{ModelProto, NodeProto};
-use crate::onnx::{Graph, Types, file};
+use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
 /// What the names of nodes begin with while the model is optimized.
@@ -20,8 +21,8 @@ const PREFIX: &str = "ziggurat/node/";
 pub(super) type Nodes = HashMap<String, (String, Option<String>)>;
 
 impl Session {
-    /// Opens a model with [`operators`](super) on the CPU, its element-wise nodes fused. `types` are those of its values
-    /// for example inputs. `None` if the optimized model cannot be stored in a temporary file.
+    /// Opens a model with [`operators`](super) on the CPU, its nodes fused. `types` are those of its values for example
+    /// inputs. `None` if the optimized model cannot be stored in a temporary file.
     ///
     /// # Errors
     /// Those of [`Session::open_model`].
@@ -63,18 +64,6 @@ pub(super) fn renamed(model: &mut ModelProto) -> Nodes {
         (name, (original, node.output.first().cloned()))
     };
     nodes.enumerate().map(rename).collect()
-}
-
-/// The optimized model. ONNX Runtime writes it to a file only.
-pub(super) fn optimized(model: &ModelProto, options: &Options) -> Result<ModelProto, Error> {
-    let folder = tempfile::tempdir().map_err(Error::run)?;
-    let path = folder.path().join("optimized.onnx");
-    let options = Options {
-        optimised: Some(path.clone()),
-        ..options.clone()
-    };
-    Session::open_model(model, Device::Cpu.into(), &options)?;
-    Ok(file::read(&path)?)
 }
 
 /// The optimized model with its nodes fused, under their former names. `types` are those of the values that the model

@@ -1,9 +1,9 @@
-//! Puts [`StridedGradient`](super::strided) in the place of its standard form in an optimized graph: a nearest-neighbour
+//! Puts [`StridedGradient`](super::strided) in the place of its standard form in an optimized graph: a nearest-neighbor
 //! `Upsample`, a product with a mask of every second row and column, and a depthwise convolution (see
 //! `autodiff::lowering::blocked`). A mask of the result becomes a part of it.
 
 use super::elementwise::program::{Bounds, Program};
-use super::open_fused::optimized;
+use super::optimized::optimized;
 use crate::onnx::own_operators::{DOMAIN, ELEMENTWISE, STRIDED_GRADIENT};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::types::{fixed_dims, untyped_value};

@@ -4,7 +4,8 @@ use super::{array, computed, model, noise, options, run};
 use crate::onnx::own_operators::ELEMENTWISE;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Builder, Graph};
-use crate::runtime::operators::open_fused::{fused_model, optimized, renamed};
+use crate::runtime::operators::open_fused::{fused_model, renamed};
+use crate::runtime::operators::optimized::optimized;
 use crate::runtime::shape_inference::infer_types_with_operators;
 use crate::runtime::{Optimisation, Options, Provider, Session, Tensor};
 
