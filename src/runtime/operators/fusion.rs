@@ -83,6 +83,7 @@ impl<'g> Fusion<'g> {
         fusion
     }
 
+    /// The roots of each node, and whether its result is read.
     fn assigned_roots(&self) -> (Vec<BTreeSet<usize>>, Vec<bool>) {
         let outputs: HashSet<&str> = (self.graph.outputs().iter())
             .map(|output| output.name.as_str())
@@ -129,7 +130,8 @@ impl<'g> Fusion<'g> {
         (all_roots, is_read)
     }
 
-    /// The nodes that read each value, as far as the outputs need them. Element-wise nodes read what their formulas do.
+    /// The nodes that read each value, as far as the outputs need them, and whether they need the result of each node.
+    /// Element-wise nodes read what their formulas do.
     fn readers(&self, outputs: &HashSet<&'g str>) -> (HashMap<&str, Vec<usize>>, Vec<bool>) {
         let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut is_needed = vec![false; self.formulas.len()];
@@ -156,7 +158,7 @@ impl<'g> Fusion<'g> {
     fn is_stored(&self, node: usize) -> bool {
         match self.formulas[node] {
             None => self.is_read[node],
-            Some(_) => self.roots[node].contains(&node),
+            Some(_) => self.is_read[node] && self.roots[node].contains(&node),
         }
     }
 
@@ -170,9 +172,14 @@ impl<'g> Fusion<'g> {
             root,
             results: HashMap::new(),
             inputs: Vec::new(),
+            number: None,
             program: Program::default(),
         };
         assembly.node(root);
+        // An operator has an input.
+        if let (true, Some(number)) = (assembly.inputs.is_empty(), assembly.number.take()) {
+            assembly.inputs.push(number);
+        }
         // A cast is one node, but its formula is that of two.
         let is_several = assembly.results.len() > 1 || self.graph.nodes()[root].is_op("Cast");
         is_several.then(|| (assembly.program.simplified(), assembly.inputs))
@@ -205,6 +212,8 @@ struct Assembly<'f, 'g> {
     /// The result of each node that the program computes.
     results: HashMap<usize, Operand>,
     inputs: Vec<String>,
+    /// A constant that is a number in the program.
+    number: Option<String>,
     program: Program,
 }
 
@@ -258,8 +267,9 @@ impl Assembly<'_, '_> {
         let has_fewer =
             |constant: &TensorProto| constant.dims.is_empty() || constant.dims.len() < rank;
         let constant = graph.constant(name).filter(|constant| has_fewer(constant));
-        if let Some(number) = constant.and_then(number) {
-            return Operand::Number(number);
+        if let Some(value) = constant.and_then(number) {
+            self.number = Some(name.to_owned());
+            return Operand::Number(value);
         }
         match graph.producer(name) {
             Some(node) if node != self.root && self.fusion.roots[node].contains(&self.root) => {

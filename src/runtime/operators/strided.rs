@@ -115,10 +115,9 @@ impl StridedKernel {
             return Err(misfit());
         }
         let dims = [samples, channels, new_height, new_width].map(|size| size as i64);
-        let value = match self.has_value {
-            true => Some(input(context, STRIDED_GRADIENT, 2)?),
-            false => None,
-        };
+        let value = (self.has_value)
+            .then(|| input(context, STRIDED_GRADIENT, 2))
+            .transpose()?;
         let value = value
             .as_ref()
             .map(|value| value.try_extract_tensor::<f32>());

@@ -173,9 +173,10 @@ fn is_every_second(graph: &Graph, value: &str) -> bool {
         };
         let rows = producer(rows)?;
         // Repeated for each of several pictures.
-        let rows = match rows.is_op("Expand") {
-            true => producer(&rows.input[0])?,
-            false => rows,
+        let rows = if rows.is_op("Expand") {
+            producer(&rows.input[0])?
+        } else {
+            rows
         };
         let [levels, scale] = rows.input.as_slice() else {
             return None;

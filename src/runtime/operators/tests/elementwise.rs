@@ -2,7 +2,7 @@
 
 use super::{array, computed, noise, options};
 use crate::onnx::own_operators::ELEMENTWISE;
-use crate::onnx::proto::ModelProto;
+use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Attribute, Builder, ElementType, Graph};
 use crate::runtime::operators::open_fused::{fused_model, renamed};
@@ -191,6 +191,28 @@ fn a_cheap_value_is_computed_where_it_is_read_and_an_expensive_one_stored() {
     };
     assert_eq!(programs(2), 2);
     assert_eq!(programs(20), 3);
+}
+
+#[test]
+fn numbers_alone_and_results_that_nothing_reads_are_no_obstacle() {
+    let mut builder = Builder::empty(18, "");
+    for (name, dims) in &inputs()[..2] {
+        let dims = fixed_dims(dims);
+        builder.input(name, ElementType::F32, &dims).unwrap();
+    }
+    let (two, three) = (builder.floats(&[], &[2.0]), builder.floats(&[], &[3.0]));
+    let sum = builder.emit("Add", &[&two, &three], &[]);
+    let number = builder.emit("Mul", &[&sum, &two], &[]);
+    let difference = builder.emit("Sub", &["full", "other"], &[]);
+    let result = builder.emit("Abs", &[&difference], &[]);
+    let mut model = (builder.graph())
+        .to_model(&[untyped_value(&number), untyped_value(&result)])
+        .unwrap();
+    let unread = NodeProto::new("Neg", &[&difference], &["unread"]);
+    model.graph.as_mut().unwrap().node.push(unread);
+    let (fused, count) = fused(&model);
+    assert_eq!(count, 2);
+    assert_eq!(outputs(&fused, &options()), outputs(&model, &options()));
 }
 
 #[test]
