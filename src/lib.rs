@@ -31,7 +31,7 @@
 //! use ndarray::{Array2, ArrayD};
 //! use ziggurat::autodiff::{GradientRequest, gradient_model};
 //! use ziggurat::onnx::file;
-//! use ziggurat::runtime::{OnnxRuntime, Options, Provider, Session, Tensor};
+//! use ziggurat::runtime::{OnnxRuntime, SessionOptions, Provider, Session, Tensor};
 //! # use ziggurat::onnx::types::untyped_value;
 //! # use ziggurat::onnx::{Builder, ElementType, proto::Dim};
 //! # ziggurat::runtime::testing::library();
@@ -49,7 +49,7 @@
 //!
 //! let request = GradientRequest { seeds: true, ..GradientRequest::default() };
 //! let result = gradient_model(file::read(&path)?, &request, &OnnxRuntime)?;
-//! let mut session = Session::open_model(&result.model, Provider::Cpu, &Options::default())?;
+//! let mut session = Session::open_model(&result.model, Provider::Cpu, &SessionOptions::default())?;
 //! let mut class = Array2::<f32>::zeros((1, 10));
 //! class[[0, 7]] = 1.0;
 //! let class = Tensor::from(class);

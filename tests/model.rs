@@ -6,7 +6,7 @@ use ziggurat::model::{InputSize, ModelSource, Network};
 use ziggurat::onnx::proto::{Dim, ModelProto, OperatorSetIdProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Graph, file};
-use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
+use ziggurat::runtime::{Provider, Session, SessionOptions, Tensor, package, testing};
 
 /// Fetches a model into the checkout's shared home, or finds it there.
 fn fetched(name: &str) -> ziggurat::model::ModelFile {
@@ -59,7 +59,7 @@ fn logits(name: &str, picture: &RgbImage) -> Vec<f32> {
     let size = InputSize::new(3, sides.height(), sides.width()).unwrap();
     let image = model.card.preprocessing.unwrap().tensor(picture, size);
     let bytes = std::fs::read(&model.path).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let image = Tensor::from(image.into_dyn());
     let outputs = session.run(&[("image", &image)], &["logits"]).unwrap();
     outputs[0].as_f32().unwrap().iter().copied().collect()
@@ -206,14 +206,14 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
     assert!(
         layers
             .iter()
-            .all(|layer| layer.reach == Differentiability::Differentiable)
+            .all(|layer| layer.differentiability == Differentiability::Differentiable)
     );
     let shapes = network.shapes_for(2).unwrap();
     let mut builder = Builder::extend(network.graph.clone(), "gradient/");
     let ones = builder.floats(&[2, 5], &[1.0; 10]);
     let seeds = [("logits".to_owned(), ones)];
     let sources = [network.input.clone()];
-    let options = autodiff::Options::default();
+    let options = autodiff::GradientOptions::default();
     let gradient = autodiff::gradient(&mut builder, &shapes, &seeds, &sources, &options).unwrap();
     let model = builder
         .graph()
@@ -222,7 +222,7 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
     let mut session = Session::open(
         &file::encode(&model).unwrap(),
         Provider::Cpu,
-        &Options::default(),
+        &SessionOptions::default(),
     )
     .unwrap();
     let image =

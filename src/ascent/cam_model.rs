@@ -68,7 +68,7 @@ pub struct CamModel {
 /// use ziggurat::model::{ModelSource, Network};
 /// use ziggurat::onnx::types::untyped_value;
 /// use ziggurat::onnx::{Builder, ElementType, file, proto::Dim};
-/// use ziggurat::runtime::{Options, Provider, Session, Tensor};
+/// use ziggurat::runtime::{SessionOptions, Provider, Session, Tensor};
 /// # ziggurat::runtime::testing::library();
 /// # let home = ziggurat::runtime::testing::home();
 /// # let folder = tempfile::tempdir()?;
@@ -98,7 +98,7 @@ pub struct CamModel {
 /// assert_eq!((result.class.as_str(), result.heatmap.as_str()), ("class", "heatmap"));
 ///
 /// let bytes = file::encode(&result.model)?;
-/// let mut session = Session::open(&bytes, Provider::Cpu, &Options::default())?;
+/// let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default())?;
 /// let pictures = Tensor::from(ndarray::Array4::from_shape_fn((2, 3, 8, 8), |(n, _, y, x)| {
 ///     if n == 0 { y as f32 } else { x as f32 }
 /// }));

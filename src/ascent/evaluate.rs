@@ -12,7 +12,7 @@ use crate::model::Network;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, Types};
-use crate::runtime::{CancelHandle, Device, Options, Session, Tensor};
+use crate::runtime::{CancelHandle, Device, Session, SessionOptions, Tensor};
 use crate::text::safe;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use std::borrow::Borrow;
@@ -311,9 +311,9 @@ pub(super) fn session(
     let Site { device, stop } = site.into();
     let outputs: Vec<_> = outputs.iter().map(|name| untyped_value(name)).collect();
     let model = placeable(graph.to_model(&outputs)?, device)?;
-    let options = Options {
+    let options = SessionOptions {
         stop,
-        ..Options::default()
+        ..SessionOptions::default()
     };
     Ok(Session::open_model(&model, device.into(), &options)?)
 }

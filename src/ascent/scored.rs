@@ -2,7 +2,7 @@
 
 use super::objective::{self, ClassScore};
 use super::{Error, Objective};
-use crate::autodiff::{Device, Options, gradient};
+use crate::autodiff::{Device, GradientOptions, gradient};
 use crate::model::Network;
 use crate::onnx::{Builder, Types};
 use crate::text::quoted;
@@ -38,7 +38,7 @@ pub(super) fn append(
         class: (ClassScore::Logit, network.activation()),
     };
     let parts = objective::emit(builder, shapes, scored, units)?;
-    let options = Options {
+    let options = GradientOptions {
         device,
         redirect: None,
     };

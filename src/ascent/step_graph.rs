@@ -24,7 +24,7 @@ mod update;
 use super::cam::Map;
 use super::decorrelation::ColourBasis;
 use super::objective::{self, ClassScore, Kind};
-use crate::autodiff::{self, Device, Options, gradient};
+use crate::autodiff::{self, Device, GradientOptions, gradient};
 use crate::model::{Activation, Layout};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ModelProto};
@@ -136,7 +136,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         dims: vec![dims[0], 1, 1, 1],
     };
     shapes.insert(REDIRECT, per_run);
-    let options = Options {
+    let options = GradientOptions {
         device: request.device,
         redirect: request.terms.rescue.then(|| REDIRECT.into()),
     };

@@ -15,7 +15,7 @@ use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
 use crate::runtime::registration::is_tf32_allowed;
 use crate::runtime::{
-    self, CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor, capture,
+    self, CancelHandle, Device, DeviceLoop, NodePlacement, Session, SessionOptions, Tensor, capture,
 };
 use std::collections::HashSet;
 
@@ -96,11 +96,11 @@ impl StepSession {
         device: Device,
         stop: &CancelHandle,
     ) -> Result<Self, Error> {
-        let options = Options {
+        let options = SessionOptions {
             stop: stop.clone(),
             tf32: is_tf32_allowed(),
             operators: true,
-            ..Options::default()
+            ..SessionOptions::default()
         };
         if device == Device::Cpu && network.parameters() <= MAX_OPTIMIZED_TWICE {
             let (model, traits) = for_batch(network, plan, step_lowering(device))?;
@@ -153,12 +153,12 @@ impl StepSession {
 fn open(
     graph: &ModelProto,
     device: Device,
-    options: Options,
+    options: SessionOptions,
     graph_capture: bool,
 ) -> Result<(Session, bool, Option<String>), Error> {
     let mut notice = None;
     if graph_capture && device != Device::Cpu {
-        let recorded = Options {
+        let recorded = SessionOptions {
             graph_capture: true,
             ..options.clone()
         };
@@ -201,10 +201,10 @@ pub(super) fn placement(
     device: Device,
 ) -> Result<Vec<NodePlacement>, Error> {
     let (graph, _) = build(network, plan, step_lowering(device))?;
-    let options = Options {
+    let options = SessionOptions {
         record_placement: true,
         operators: true,
-        ..Options::default()
+        ..SessionOptions::default()
     };
     let session = Session::open_model(&placeable(graph, device)?, device.into(), &options)?;
     Ok(session.placement()?)

@@ -1,7 +1,7 @@
 //! The backward pass.
 
 use super::context::Context;
-use super::{Error, Options, differentiability, rank_check, rules};
+use super::{Error, GradientOptions, differentiability, rank_check, rules};
 use crate::onnx::{Builder, Types};
 use crate::text::quoted;
 use std::collections::{HashMap, HashSet};
@@ -21,7 +21,7 @@ pub fn gradient(
     shapes: &Types,
     seeds: &[(String, String)],
     sources: &[String],
-    options: &Options,
+    options: &GradientOptions,
 ) -> Result<Vec<String>, Error> {
     let dependent = dependent_values(builder, shapes, sources);
     let mut sums = GradientSums::default();

@@ -1,7 +1,7 @@
 //! The interface between gradient rules and the graph: the node's inputs, shapes and attributes, and helpers that emit
 //! nodes.
 
-use super::{Error, Options};
+use super::{Error, GradientOptions};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::types::resolve_index;
 use crate::onnx::{Attribute, Builder, ElementType, Error as GraphError, Types};
@@ -22,7 +22,7 @@ pub struct Context<'a> {
     pub(super) node: &'a NodeProto,
     pub(super) builder: &'a mut Builder,
     pub(super) shapes: &'a Types,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a GradientOptions,
     /// The gradient of each output; `None` where the objective does not depend on it.
     pub(super) gradients: Vec<Option<String>>,
     /// Whether the gradient of each input is requested.

@@ -129,7 +129,7 @@ impl<E: std::error::Error> From<crate::onnx::Error> for GradientError<E> {
 /// use ziggurat::autodiff::{GradientRequest, gradient_model};
 /// use ziggurat::onnx::types::value_info;
 /// use ziggurat::onnx::{Builder, ElementType, file, proto::Dim};
-/// use ziggurat::runtime::{OnnxRuntime, Options, Provider, Session, Tensor};
+/// use ziggurat::runtime::{OnnxRuntime, SessionOptions, Provider, Session, Tensor};
 /// # ziggurat::runtime::testing::library();
 ///
 /// // y = x · x, for x (N, 3). A file would be read with `onnx::file::read`.
@@ -143,7 +143,7 @@ impl<E: std::error::Error> From<crate::onnx::Error> for GradientError<E> {
 /// assert_eq!(result.gradients, ["grad/x"]);
 ///
 /// let bytes = file::encode(&result.model)?;
-/// let mut session = Session::open(&bytes, Provider::Cpu, &Options::default())?;
+/// let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default())?;
 /// let x = Tensor::from(ndarray::arr2(&[[1f32, 2.0, 3.0], [4.0, 5.0, 6.0]]));
 /// let gradient = session.run(&[("x", &x)], &["grad/x"])?.remove(0);
 /// let twice = ndarray::arr2(&[[2f32, 4.0, 6.0], [8.0, 10.0, 12.0]]);

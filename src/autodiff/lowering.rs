@@ -67,7 +67,7 @@ impl Default for Device {
 
 /// How to differentiate.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct GradientOptions {
     /// What the graph will run on.
     pub device: Device,
     /// A value (N, 1, 1, 1) of known type, between 0 and 1 for each of the batch: how much of an upward gradient is let

@@ -38,7 +38,7 @@ pub use backward::gradient;
 pub use context::Context;
 pub(crate) use gradient_model::{BATCHES, batch};
 pub use gradient_model::{GradientError, GradientModel, GradientRequest, gradient_model};
-pub use lowering::{Device, Options};
+pub use lowering::{Device, GradientOptions};
 
 /// Why a graph cannot be differentiated.
 #[derive(Debug, thiserror::Error)]

@@ -130,7 +130,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     for text in warnings {
         app.messages.say(Level::Warning, text, app.now);
     }
-    let start = event_loop::Options {
+    let start = event_loop::ExplorerOptions {
         home,
         providers,
         model: OpenOptions { model: name, ports },

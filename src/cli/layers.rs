@@ -76,7 +76,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn line(layer: &Layer) -> Line<'_> {
-    let differentiable = layer.reach == Differentiability::Differentiable;
+    let differentiable = layer.differentiability == Differentiability::Differentiable;
     Line {
         name: &layer.name,
         op: &layer.op,
@@ -85,7 +85,7 @@ fn line(layer: &Layer) -> Line<'_> {
         grid: layer.plane(),
         unplaced: layer.layout.is_non_spatial(),
         differentiable,
-        why: (!differentiable).then(|| layer.reach.to_string()),
+        why: (!differentiable).then(|| layer.differentiability.to_string()),
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Layer {
     /// Whether it is a layer in the usual sense, not an intermediate step or a rearrangement.
     pub is_activation: bool,
     /// Whether it is differentiable, or why not.
-    pub reach: Differentiability,
+    pub differentiability: Differentiability,
 }
 
 impl Layer {
@@ -46,7 +46,7 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let mut layers = Vec::new();
     for (index, node) in network.graph.nodes().iter().enumerate() {
         for name in node.output.iter().filter(|name| !name.is_empty()) {
-            let reach = reached
+            let differentiability = reached
                 .get(name.as_str())
                 .cloned()
                 .unwrap_or(Differentiability::Independent);
@@ -55,7 +55,10 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
                 continue;
             };
             let of_the_file = !name.starts_with(INTERNAL_PREFIX);
-            if of_the_file && reach != Differentiability::Independent && value.elem.is_float() {
+            if of_the_file
+                && differentiability != Differentiability::Independent
+                && value.elem.is_float()
+            {
                 let fused = network.fused_ops.producing(name);
                 let linear = activations.linear_before(index);
                 let makers = linear.into_iter().chain([node]);
@@ -70,7 +73,7 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
                         None => learned.fold(0, usize::saturating_add),
                     },
                     is_activation: activations.contains(index, name, layout),
-                    reach,
+                    differentiability,
                 });
             }
         }

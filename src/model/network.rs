@@ -17,7 +17,7 @@ use crate::onnx::declared_interface::DeclaredInterface;
 use crate::onnx::passes::Passes;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{ElementType, Graph, Types, file};
-use crate::runtime::{Options, Provider, Session};
+use crate::runtime::{Provider, Session, SessionOptions};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -77,7 +77,7 @@ impl Network {
         let again = || first.take().map_or_else(|| file::read(&file.path), Ok);
         let attempt = |passes: Passes| Self::with_passes(file, again()?, passes);
         let opens = || {
-            let options = Options::default();
+            let options = SessionOptions::default();
             again().is_ok_and(|model| Session::open_model(&model, Provider::Cpu, &options).is_ok())
         };
         let (network, left_out) = passes::fewest_left_out(attempt, opens)?;

@@ -15,7 +15,7 @@ use crate::onnx::graph::declared_dims;
 use crate::onnx::node::canonical_domain;
 use crate::onnx::proto::{Dim, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use crate::onnx::{ElementType, file};
-use crate::runtime::{Library, Options, Provider, Session};
+use crate::runtime::{Library, Provider, Session, SessionOptions};
 
 /// Maximum number of listed nodes without a gradient rule.
 const LISTED: usize = 20;
@@ -156,7 +156,7 @@ impl ModelSummary {
         let opened = match &network {
             // This file would crash ONNX Runtime.
             Err(problem) if problem.is_fatal() => Err(problem.to_string()),
-            _ => Session::open_model(&model, Provider::Cpu, &Options::default())
+            _ => Session::open_model(&model, Provider::Cpu, &SessionOptions::default())
                 .map_err(|problem| problem.to_string()),
         };
         report.refused = opened.err();
@@ -228,7 +228,7 @@ impl NetworkSummary {
         let reached = || {
             layers
                 .iter()
-                .filter(|layer| layer.reach == Differentiability::Differentiable)
+                .filter(|layer| layer.differentiability == Differentiability::Differentiable)
         };
         let graph = &network.graph;
         let dependent = graph.descendants([network.input.as_str()]);

@@ -108,10 +108,10 @@ pub enum TargetError {
         has: String,
     },
     /// No gradient comes back from the layer to the picture.
-    #[error("{title} cannot be visualised: {reach}")]
+    #[error("{title} cannot be visualised: {differentiability}")]
     NotDifferentiable {
         title: String,
-        reach: Differentiability,
+        differentiability: Differentiability,
     },
 }
 
@@ -319,9 +319,12 @@ impl Target {
                 (Kind::Neuron, Unit { index, position }, title)
             }
         };
-        if layer.reach != Differentiability::Differentiable {
-            let reach = layer.reach.clone();
-            return Err(TargetError::NotDifferentiable { title, reach });
+        if layer.differentiability != Differentiability::Differentiable {
+            let differentiability = layer.differentiability.clone();
+            return Err(TargetError::NotDifferentiable {
+                title,
+                differentiability,
+            });
         }
         let missing = |what, has| TargetError::NoSuchUnit {
             title: title.clone(),

@@ -158,7 +158,7 @@ mod tests {
             layout: Layout::channels_first(&[1, 3, 4, 6]).unwrap(),
             parameters: 0,
             is_activation: true,
-            reach: Differentiability::Differentiable,
+            differentiability: Differentiability::Differentiable,
         };
         let names = ["tench", "stem", "#1", " ", "crane", "crane", "0"];
         test(&TargetScope {

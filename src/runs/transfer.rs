@@ -110,7 +110,7 @@ mod tests {
             layout: Layout::channels_first(&dims).unwrap(),
             parameters: 0,
             is_activation: true,
-            reach: Differentiability::Differentiable,
+            differentiability: Differentiability::Differentiable,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Shape inference and constant folding by ONNX Runtime, for the passes of [`crate::onnx::passes`].
 
-use super::{Error, Optimisation, Options, Provider, Session, Tensor, shape_inference};
+use super::{Error, Optimisation, Provider, Session, SessionOptions, Tensor, shape_inference};
 use crate::onnx::evaluator::{Dims, Evaluator};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::types::untyped_value;
@@ -25,9 +25,9 @@ impl Evaluator for OnnxRuntime {
     ) -> Result<Vec<TensorProto>, Error> {
         let outputs: Vec<_> = values.iter().map(|name| untyped_value(name)).collect();
         let model = graph.to_model(&outputs)?;
-        let options = Options {
+        let options = SessionOptions {
             optimisation: Optimisation::None,
-            ..Options::default()
+            ..SessionOptions::default()
         };
         let mut session = Session::open_model(&model, Provider::Cpu, &options)?;
         let exchanged = session

@@ -58,5 +58,5 @@ pub use placement::NodePlacement;
 pub use plugin::Plugin;
 pub use provider_list::{ProviderList, ResolvedProviders};
 pub use providers::{Provider, ResolvedProvider};
-pub use session::{CancelHandle, Optimisation, Options, Port, Session};
+pub use session::{CancelHandle, Optimisation, Port, Session, SessionOptions};
 pub use tensors::{PortType, Tensor};

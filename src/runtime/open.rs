@@ -1,7 +1,7 @@
 //! Opens sessions by provider: finds its device, then opens the model there.
 
 use super::session::Source;
-use super::{Error, Options, Provider, Session};
+use super::{Error, Provider, Session, SessionOptions};
 use crate::onnx::proto::ModelProto;
 
 impl Session {
@@ -9,7 +9,7 @@ impl Session {
     ///
     /// # Errors
     /// If no library is loaded, the provider that is asked for cannot start, or ONNX Runtime refuses the model.
-    pub fn open(model: &[u8], provider: Provider, options: &Options) -> Result<Self, Error> {
+    pub fn open(model: &[u8], provider: Provider, options: &SessionOptions) -> Result<Self, Error> {
         Self::open_source(Source::File(model), provider, options)
     }
 
@@ -21,12 +21,16 @@ impl Session {
     pub fn open_model(
         model: &ModelProto,
         provider: Provider,
-        options: &Options,
+        options: &SessionOptions,
     ) -> Result<Self, Error> {
         Self::open_source(Source::Model(model), provider, options)
     }
 
-    fn open_source(model: Source, provider: Provider, options: &Options) -> Result<Self, Error> {
+    fn open_source(
+        model: Source,
+        provider: Provider,
+        options: &SessionOptions,
+    ) -> Result<Self, Error> {
         let device = match provider.named_device() {
             Some(device) => device,
             None => provider.resolve()?.device,

@@ -22,7 +22,7 @@ pub struct NodePlacement {
     pub provider: String,
 }
 
-/// Every node of a session that was opened with [`super::Options::record_placement`].
+/// Every node of a session that was opened with [`super::SessionOptions::record_placement`].
 pub(super) fn of_session(session: &ort::session::Session) -> Result<Vec<NodePlacement>, Error> {
     let api = ort::api();
     let mut subgraphs: *const *const OrtEpAssignedSubgraph = ptr::null();

@@ -3,7 +3,7 @@
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::builder::SessionBuilder;
 
-use super::{Device, Error, Library, Options, nvidia};
+use super::{Device, Error, Library, SessionOptions, nvidia};
 use crate::variables;
 
 /// Whether ascents may use TF32 (10 bits of mantissa for the factors of products) on NVIDIA GPUs.
@@ -17,7 +17,7 @@ impl Device {
         self,
         library: &'static Library,
         builder: SessionBuilder,
-        options: &Options,
+        options: &SessionOptions,
     ) -> Result<SessionBuilder, Error> {
         let cannot = |why| Error::Provider { device: self, why };
         let cpu = || ep::CPU::default().with_arena_allocator(true).build();
@@ -51,7 +51,7 @@ impl Device {
 }
 
 /// CUDA's options: the arena grows by what is needed and no more, as others may use the same GPU.
-fn cuda(number: u32, options: &Options, graph_capture: bool) -> ExecutionProviderDispatch {
+fn cuda(number: u32, options: &SessionOptions, graph_capture: bool) -> ExecutionProviderDispatch {
     ep::CUDA::default()
         .with_device_id(signed(number))
         .with_tf32(options.tf32)

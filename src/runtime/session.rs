@@ -41,9 +41,9 @@ pub enum Optimisation {
     All,
 }
 
-/// Options of a session. The defaults optimize for speed and round nothing that the model does not round.
+/// SessionOptions of a session. The defaults optimize for speed and round nothing that the model does not round.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct SessionOptions {
     /// How far the graph is optimized.
     pub optimisation: Optimisation,
     /// Threads per node on the CPU; `None`: one per physical core that this process may use.
@@ -101,7 +101,7 @@ impl Session {
     pub(super) fn on_device(
         model: Source,
         device: Device,
-        options: &Options,
+        options: &SessionOptions,
     ) -> Result<Self, Error> {
         let library = Library::loaded()?;
         let (inner, weights) = open_on(device, library, model, options)?;
@@ -151,7 +151,7 @@ impl Session {
         place.is_none_or(|place| self.on_host[place])
     }
 
-    /// Options of runs that are recorded the first time and replayed from then on.
+    /// SessionOptions of runs that are recorded the first time and replayed from then on.
     pub(super) fn new_graph(&self) -> Result<Arc<RunOptions>, Error> {
         let options = capture::new_graph().map_err(Error::run)?;
         self.stop.watch_runs(&options);
@@ -176,7 +176,7 @@ impl Session {
     /// The provider of each node of the optimized graph.
     ///
     /// # Errors
-    /// If the session was not opened with [`Options::record_placement`].
+    /// If the session was not opened with [`SessionOptions::record_placement`].
     pub fn placement(&self) -> Result<Vec<NodePlacement>, Error> {
         placement::of_session(&self.inner)
     }
@@ -320,7 +320,7 @@ fn open_on(
     device: Device,
     library: &'static Library,
     model: Source,
-    options: &Options,
+    options: &SessionOptions,
 ) -> Result<(OrtSession, Weights), Error> {
     if options.stop.is_stopped() {
         return Err(Error::Stopped);
@@ -369,7 +369,7 @@ fn split_weights(model: &ModelProto, device: Device) -> Result<(Vec<u8>, Weights
 }
 
 /// A builder with every option set but the provider.
-fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder> {
+fn configure(library: &Library, options: &SessionOptions) -> ort::Result<SessionBuilder> {
     let level = match options.optimisation {
         Optimisation::None => GraphOptimizationLevel::Disable,
         Optimisation::Basic => GraphOptimizationLevel::Level1,

@@ -3,7 +3,7 @@
 
 mod guard;
 
-use super::{Error, Optimisation, Options, Provider, Session};
+use super::{Error, Optimisation, Provider, Session, SessionOptions};
 use crate::onnx::proto::DataLocation;
 use crate::onnx::types::{fixed_dims, untyped_value, value_info};
 use crate::onnx::{ElementType, Graph, Types, ValueType, file};
@@ -82,11 +82,11 @@ fn infer(graph: &Graph, inputs: &[(&str, &[usize])], operators: bool) -> Result<
     // Dimensions that the graph computes from other dimensions are constants, which basic
     // optimization folds. Without it, a chain of them (the windows of one block after another)
     // would need one session per link.
-    let options = Options {
+    let options = SessionOptions {
         optimisation: Optimisation::Basic,
         threads: Some(1),
         operators,
-        ..Options::default()
+        ..SessionOptions::default()
     };
     let session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)
         .map_err(|problem| negative_dim_error(graph, problem))?;

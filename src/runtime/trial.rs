@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::session::Source;
-use super::{Device, Error, Options, Session, Tensor};
+use super::{Device, Error, Session, SessionOptions, Tensor};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, file};
 use ndarray::Array4;
@@ -57,10 +57,10 @@ fn remember(device: Device, result: Result<(), String>) {
 
 fn attempt(device: Device) -> Result<(), Error> {
     let (model, output) = model()?;
-    let options = Options {
+    let options = SessionOptions {
         record_placement: true,
         threads: Some(1),
-        ..Options::default()
+        ..SessionOptions::default()
     };
     let picture = Array4::from_shape_fn((1, 3, SIDE, SIDE), |(_, c, y, x)| {
         ((x + 3 * y + 5 * c) as f32 / 7.0).sin()
@@ -152,7 +152,8 @@ mod tests {
         testing::library();
         let (model, output) = model().unwrap();
         let source = Source::File(&model);
-        let mut session = Session::on_device(source, Device::Cpu, &Options::default()).unwrap();
+        let mut session =
+            Session::on_device(source, Device::Cpu, &SessionOptions::default()).unwrap();
         let picture = Tensor::from(Array4::from_elem((1, 3, SIDE, SIDE), 0.3_f32));
         let results = session.run(&[(INPUT, &picture)], &[&output]).unwrap();
         let values = results[0].as_f32().unwrap();

@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::history_index::HistoryIndex;
 use super::keys::{Chord, Keymap};
 use super::layer_tree::Row;
-use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
+use super::layout::{CellSize, QueuePanel, Room, SETTINGS_WIDTH, ScreenLayout, layout};
 use super::lens::{Lens, Magnified};
 use super::messages::Messages;
 use super::next_run::NextRun;
@@ -235,7 +235,7 @@ impl App {
     }
 
     /// The layout of the screen.
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> ScreenLayout {
         let queue = match (self.queue.jobs().is_empty(), self.focus) {
             (true, _) => QueuePanel::Empty,
             (false, Panel::Browser) => QueuePanel::Beside,

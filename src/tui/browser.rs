@@ -304,7 +304,7 @@ mod tests {
             dims: vec![1, 4, 2, 2],
             layout: Layout::channels_first(&[1, 4, 2, 2]).unwrap(),
             is_activation: true,
-            reach: Differentiability::Differentiable,
+            differentiability: Differentiability::Differentiable,
             parameters: 0,
         }
     }

@@ -41,7 +41,7 @@ enum Event {
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Options of the event loop.
-pub struct Options {
+pub struct ExplorerOptions {
     pub home: Home,
     /// The device of each worker.
     pub providers: Vec<Provider>,
@@ -58,7 +58,7 @@ pub struct Options {
 ///
 /// # Errors
 /// If the terminal cannot be entered. A terminal that is closed later is not an error: everything is saved.
-pub fn run(mut app: App, options: Options) -> io::Result<()> {
+pub fn run(mut app: App, options: ExplorerOptions) -> io::Result<()> {
     let (events, received) = mpsc::channel();
     on_signals(&events)?;
     screen::leave_on_panic();

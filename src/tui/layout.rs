@@ -49,7 +49,7 @@ pub const SMALLEST: Size = Size::new(40, 12);
 
 /// The areas of the panels, each including its border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct ScreenLayout {
     pub header: Rect,
     pub browser: Rect,
     /// The list inside the browser.
@@ -89,7 +89,7 @@ pub enum QueuePanel {
 
 /// Divides the screen. `least_left` is the minimum width of the browser, for a panel that lies over it; it is ignored
 /// on screens where the picture would get too narrow.
-pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Layout {
+pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> ScreenLayout {
     let is_empty = queue == QueuePanel::Empty;
     let queue_has_focus = queue == QueuePanel::Focused;
     let (width, height) = (size.width, size.height);
@@ -97,7 +97,7 @@ pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Lay
     let status = Rect::new(0, height.saturating_sub(1), width, height.min(1));
     let body = Rect::new(0, 1, width, height.saturating_sub(2));
     let empty = Rect::new(0, 1, 0, 0);
-    let base = Layout {
+    let base = ScreenLayout {
         header,
         browser: empty,
         list: empty,
@@ -111,7 +111,7 @@ pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Lay
     match room {
         Room::Picture => return base,
         Room::Grid(cell) => {
-            let base = Layout {
+            let base = ScreenLayout {
                 cells: cell,
                 ..base
             };
@@ -173,13 +173,13 @@ pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Lay
 }
 
 fn with_panels(
-    base: Layout,
+    base: ScreenLayout,
     browser: Rect,
     picture: Rect,
     run: Option<Rect>,
     queue: Option<Rect>,
-) -> Layout {
-    Layout {
+) -> ScreenLayout {
+    ScreenLayout {
         browser,
         list: Rect::new(
             browser.x + 1,
@@ -210,7 +210,7 @@ fn split_columns(area: Rect, left: u16) -> (Rect, Rect) {
     )
 }
 
-impl Layout {
+impl ScreenLayout {
     /// Rows of the browser's list.
     pub fn browser_lines(&self) -> usize {
         usize::from(self.list.height)

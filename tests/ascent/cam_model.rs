@@ -45,7 +45,7 @@ fn expected(
 
 fn session(model: &ModelProto) -> Session {
     let bytes = file::encode(model).unwrap();
-    Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap()
+    Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap()
 }
 
 fn run_model(model: &ModelProto, inputs: &[(&str, Tensor)], output: &str) -> ArrayD<f32> {

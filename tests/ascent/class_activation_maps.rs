@@ -4,7 +4,7 @@ use ndarray::{Array2, Array4, Axis, Ix4, arr2};
 use ziggurat::ascent::cam::{self, Method};
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
-use ziggurat::runtime::{Options, Provider, Session, Tensor, testing};
+use ziggurat::runtime::{Provider, Session, SessionOptions, Tensor, testing};
 
 /// Two channels of two rows and three columns.
 fn activations() -> Array4<f32> {
@@ -36,7 +36,7 @@ fn map(method: Method, activations: Array4<f32>, gradient: Array4<f32>) -> Array
     let map = cam::emit(&mut builder, method, &a, &g).unwrap();
     let model = builder.graph().to_model(&[untyped_value(&map)]).unwrap();
     let bytes = file::encode(&model).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let (a, g) = (Tensor::from(activations), Tensor::from(gradient));
     let found = session.run(&[("a", &a), ("g", &g)], &[&map]).unwrap();
     let found = found[0].as_f32().unwrap().clone();

@@ -10,12 +10,13 @@ use ziggurat::model::{Layer, Layout, Network};
 use ziggurat::onnx::ElementType;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::types::untyped_value;
-use ziggurat::runtime::{Device, Options, Provider, Session, Tensor};
+use ziggurat::runtime::{Device, Provider, Session, SessionOptions, Tensor};
 
 /// A layer's values for a picture, from ONNX Runtime itself.
 fn values(network: &Network, layer: &str, picture: &Array4<f32>) -> ArrayD<f32> {
     let model = network.graph.to_model(&[untyped_value(layer)]).unwrap();
-    let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
+    let mut session =
+        Session::open_model(&model, Provider::Cpu, &SessionOptions::default()).unwrap();
     let picture = Tensor::from(picture.clone());
     let found = session
         .run(&[(&network.input, &picture)], &[layer])

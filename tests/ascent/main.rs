@@ -26,7 +26,7 @@ use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Attribute, Builder, ElementType, file};
-use ziggurat::runtime::{CancelHandle, Device, Options, Provider, Session, Tensor};
+use ziggurat::runtime::{CancelHandle, Device, Provider, Session, SessionOptions, Tensor};
 
 const FLAMINGO: usize = 130;
 
@@ -369,7 +369,7 @@ fn grad_cam_equals_cam_up_to_a_scale() {
         .to_model(&[untyped_value(activations)])
         .unwrap();
     let bytes = file::encode(&model).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let input = Tensor::from(picture.clone());
     let output = session
         .run(&[(&network.input, &input)], &[activations])

@@ -17,7 +17,7 @@ use ziggurat::autodiff::Device;
 use ziggurat::model::Activation;
 use ziggurat::model::layout::Layout;
 use ziggurat::onnx::proto::ModelProto;
-use ziggurat::runtime::{Options, Provider, Session, Tensor};
+use ziggurat::runtime::{Provider, Session, SessionOptions, Tensor};
 
 const CLASSES: usize = 4;
 /// Rows and columns of the network's map of features.
@@ -91,9 +91,9 @@ impl Step {
     fn run_for(&self, device: Device) -> StepOutputs {
         let (runs, channels, height, width) = self.canvas.dim();
         let model = self.graph(device, 1);
-        let options = Options {
+        let options = SessionOptions {
             operators: true,
-            ..Options::default()
+            ..SessionOptions::default()
         };
         let mut session = Session::open_model(&model, Provider::Cpu, &options).unwrap();
         let scalars = |value: f32| Array4::from_elem((runs, 1, 1, 1), value);

@@ -154,7 +154,7 @@ fn the_exported_heat_map_of_a_model_equals_the_computed_one() {
         assert_eq!((printed.as_str(), notices.as_str()), ("", ""));
         testing::library();
         let bytes = fs::read(&export).unwrap();
-        let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+        let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
         let class = Tensor::from(ndarray::arr1(&[3i64]));
         let given = [("image", &Tensor::from(image.clone())), ("class", &class)];
         let found = session.run(&given, &["heatmap"]).unwrap().remove(0);
@@ -351,7 +351,7 @@ fn an_exported_heat_map_keeps_what_the_card_states_and_can_be_exported_again() {
 
     testing::library();
     let bytes = fs::read(&twice).unwrap();
-    let session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let outputs: Vec<_> = session
         .outputs()
         .iter()

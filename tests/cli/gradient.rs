@@ -26,7 +26,7 @@ fn gradient_is_the_slope_of_the_logit() {
 
     testing::library();
     let bytes = fs::read(model_file().path).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let mut logit = |image: Array4<f32>| {
         let image = Tensor::from(image);
         let logits = session
@@ -186,7 +186,7 @@ fn the_exported_gradient_of_a_model_equals_the_computed_one() {
     assert_eq!((printed.as_str(), notices.as_str()), ("", ""));
     testing::library();
     let bytes = fs::read(&model).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let mut seed = ndarray::Array2::<f32>::zeros((2, 1000));
     seed.column_mut(130).fill(1.0);
     let given = [

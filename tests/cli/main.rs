@@ -25,7 +25,7 @@ use ziggurat::model::{ModelFile, ModelSource};
 use ziggurat::onnx::proto::{Dim, NodeProto};
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Builder, ElementType, file};
-use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
+use ziggurat::runtime::{Provider, Session, SessionOptions, Tensor, package, testing};
 
 /// The program in the shared home.
 fn ziggurat(arguments: &[&str]) -> Command {

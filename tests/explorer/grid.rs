@@ -300,7 +300,7 @@ fn the_class_scores_of_a_network_carry_the_names_of_the_classes() {
 fn the_error_of_a_layer_is_shown_once_and_not_per_channel() {
     let mut network = network();
     for layer in &mut network.layers {
-        layer.reach = Differentiability::Independent;
+        layer.differentiability = Differentiability::Independent;
     }
     let mut explorer = explorer();
     explorer.report(WorkerEvent::Opened(Arc::new(network)));

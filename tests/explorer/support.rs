@@ -48,7 +48,7 @@ pub fn layer(name: &str, op: &str, dims: &[usize]) -> Layer {
         layout: Layout::channels_first(dims).unwrap(),
         is_activation: true,
         parameters: if op == "Conv" { 864 } else { 0 },
-        reach: Differentiability::Differentiable,
+        differentiability: Differentiability::Differentiable,
     }
 }
 

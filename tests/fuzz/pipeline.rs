@@ -9,7 +9,7 @@ use ziggurat::ascent::CamOptions;
 use ziggurat::ascent::Kind::{Channel, Class, Layer, Neuron, NotClass};
 use ziggurat::ascent::{Ascent, Objective, Run, Settings, Unit, evaluate};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
-use ziggurat::autodiff::{self, Device, GradientRequest, Options};
+use ziggurat::autodiff::{self, Device, GradientOptions, GradientRequest};
 use ziggurat::model::{ModelSource, Network};
 use ziggurat::onnx::passes::{self, constant_folding, decompose, fuse_batch_norm};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
@@ -110,7 +110,7 @@ fn differentiate(
     device: Device,
 ) -> Outcome {
     let message = |error: ziggurat::onnx::Error| error.to_string();
-    let options = Options {
+    let options = GradientOptions {
         device,
         redirect: None,
     };
@@ -154,7 +154,7 @@ pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
         let reached = layers
             .iter()
             .rev()
-            .filter(|layer| layer.reach == Differentiability::Differentiable);
+            .filter(|layer| layer.differentiability == Differentiability::Differentiable);
         targets.extend(reached.take(1).map(|layer| objective(kind, &layer.name)));
     }
     let [runs, channels, height, width] = network.input_dims(1);

@@ -17,7 +17,9 @@ use ziggurat::model::Network;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runtime::testing::{device_turn, devices};
-use ziggurat::runtime::{CancelHandle, Device, DeviceLoop, Options, Provider, Session, Tensor};
+use ziggurat::runtime::{
+    CancelHandle, Device, DeviceLoop, Provider, Session, SessionOptions, Tensor,
+};
 
 /// Largest relative error (L2) of a gradient compared with the CPU's.
 const GRADIENT: f32 = 1e-4;
@@ -244,7 +246,7 @@ fn recurrence() -> Vec<u8> {
 fn state_stays_on_the_device_and_can_be_read_replaced_and_looked_back_at() {
     on_every_device(|device| {
         let model = recurrence();
-        let mut session = Session::open(&model, device.into(), &Options::default()).unwrap();
+        let mut session = Session::open(&model, device.into(), &SessionOptions::default()).unwrap();
         let position = Tensor::from(arr1(&[0.0_f32, 1.0, 2.0, 3.0]));
         let speed = Tensor::from(arr1(&[1.0_f32; 4]));
         let state = [
@@ -372,7 +374,7 @@ fn a_provider_that_is_asked_for_by_name_is_the_one_that_runs() {
     on_every_device(|device| {
         let asked: Provider = device.to_string().parse().unwrap();
         assert_eq!(asked.resolve().unwrap().device, device);
-        let session = Session::open(&recurrence(), asked, &Options::default()).unwrap();
+        let session = Session::open(&recurrence(), asked, &SessionOptions::default()).unwrap();
         assert_eq!(session.device(), device);
     });
 }

@@ -6,15 +6,15 @@ use crate::{
 };
 use ndarray::{Array1, arr1};
 use ziggurat::ascent::{Ascent, Overlay, Settings};
-use ziggurat::runtime::{CancelHandle, Device, DeviceLoop, Options, Session, Tensor};
+use ziggurat::runtime::{CancelHandle, Device, DeviceLoop, Session, SessionOptions, Tensor};
 
 /// The same numbers when the device replays its steps, also after an input or what is read has changed.
 #[test]
 fn recorded_steps_read_what_is_in_their_inputs() {
     on_every_device(|device| {
-        let options = Options {
+        let options = SessionOptions {
             graph_capture: true,
-            ..Options::default()
+            ..SessionOptions::default()
         };
         let mut session = Session::open(&recurrence(), device.into(), &options).unwrap();
         let (mut x, mut v) = (arr1(&[0.0_f32, 1.0, 2.0, 3.0]), arr1(&[1.0_f32; 4]));

@@ -3,7 +3,7 @@
 //! ONNX Runtime has this layout on every x86-64 processor. Elsewhere it may not: there, no operator is blocked.
 
 use crate::central_differences::{Fill, Problem, differentiable};
-use ziggurat::autodiff::{Options, gradient};
+use ziggurat::autodiff::{GradientOptions, gradient};
 use ziggurat::onnx::proto::ModelProto;
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, file};
@@ -40,7 +40,14 @@ fn network(
     let seed = builder.emit("Mul", &[&output, &output], &[]);
     let sources = ["x".to_string()];
     let seeds = [(output, seed)];
-    let found = gradient(&mut builder, &shapes, &seeds, &sources, &Options::default()).unwrap();
+    let found = gradient(
+        &mut builder,
+        &shapes,
+        &seeds,
+        &sources,
+        &GradientOptions::default(),
+    )
+    .unwrap();
     let outputs = [untyped_value(&found[0])];
     builder.graph().to_model(&outputs).unwrap()
 }
@@ -50,7 +57,7 @@ fn optimized(model: &ModelProto) -> Vec<String> {
     runtime::testing::library();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("optimized.onnx");
-    let options = runtime::Options {
+    let options = runtime::SessionOptions {
         optimised: Some(path.clone()),
         ..Default::default()
     };

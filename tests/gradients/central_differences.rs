@@ -11,7 +11,7 @@ use problem::cotangent;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use running::{numbers, open, tensor};
-use ziggurat::autodiff::{Device, Options};
+use ziggurat::autodiff::{Device, GradientOptions};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{ElementType, file};
 use ziggurat::runtime::Session;
@@ -220,7 +220,7 @@ impl Numeric {
 
     /// Compares with the gradient graph: for single elements relative to the largest element of the same input's
     /// gradient, for directions relative to the norm of the whole gradient.
-    pub fn compare(&self, problem: &Problem, options: &Options) -> Result<(), String> {
+    pub fn compare(&self, problem: &Problem, options: &GradientOptions) -> Result<(), String> {
         self.agree(problem, &gradients(problem, &self.cotangents, options)?)
     }
 
@@ -344,7 +344,7 @@ impl Problem {
     pub fn check(&self) -> Result<(), String> {
         let numeric = Numeric::new(self, 3)?;
         DEVICES.iter().try_for_each(|&device| {
-            let options = Options {
+            let options = GradientOptions {
                 device,
                 ..Default::default()
             };

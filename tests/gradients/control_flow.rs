@@ -4,7 +4,7 @@
 use crate::central_differences::{Fill, Numeric, Problem, random};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use ziggurat::autodiff::Options;
+use ziggurat::autodiff::GradientOptions;
 use ziggurat::onnx::passes::{self, Pass, Passes, constant_folding};
 use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, FunctionProto, GraphProto, ModelProto, NodeProto,
@@ -108,7 +108,7 @@ pub fn decomposed(model: ModelProto, outputs: &[&str]) -> Graph {
     let dims: &[usize] = &DIMS;
     let graph = constant_folding::fold(&OnnxRuntime, &normalized, &[&[("x", dims)]]).unwrap();
     before
-        .compare(&problem(graph.clone()), &Options::default())
+        .compare(&problem(graph.clone()), &GradientOptions::default())
         .unwrap();
     graph
 }

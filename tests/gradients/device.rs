@@ -5,7 +5,7 @@ use crate::central_differences::{Numeric, differentiable};
 use ndarray::ArrayD;
 use std::collections::HashMap;
 use ziggurat::autodiff::lowering::basic::without_rare_operators;
-use ziggurat::autodiff::{self, Device, Options};
+use ziggurat::autodiff::{self, Device, GradientOptions};
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{ElementType, Graph, file};
@@ -69,7 +69,7 @@ fn gradient_graph(case: &cases::Case, device: Device) -> Result<(Graph, Vec<Stri
     }
     let sources = problem.inputs.iter().map(|(name, _)| name.clone());
     let sources: Vec<String> = sources.collect();
-    let options = Options {
+    let options = GradientOptions {
         device,
         ..Default::default()
     };
@@ -92,7 +92,7 @@ fn run(
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
     let outputs: Vec<_> = names.iter().map(|name| untyped_value(name)).collect();
     let model = graph.to_model(&outputs).map_err(|error| say(&error))?;
-    let options = runtime::Options {
+    let options = runtime::SessionOptions {
         record_placement: true,
         threads: Some(1),
         ..Default::default()

@@ -3,7 +3,7 @@
 use crate::central_differences::{DEVICES, Fill, Problem, differentiable, gradients, run};
 use crate::quantization::levels;
 use ndarray::ArrayD;
-use ziggurat::autodiff::Options;
+use ziggurat::autodiff::GradientOptions;
 use ziggurat::onnx::{Builder, ElementType};
 
 const WEIGHTS: [i8; 24] = [
@@ -177,7 +177,7 @@ fn gradients_pass_quantized_values_whose_scale_depends_on_the_picture() {
         assert!(furthest(&whole[0], &parts[0]) < 1e-5, "{op}");
         assert!(furthest(&whole[0], &unrounded[0]) < 0.05, "{op}");
         for device in DEVICES {
-            let options = Options {
+            let options = GradientOptions {
                 device,
                 ..Default::default()
             };

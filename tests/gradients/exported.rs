@@ -15,7 +15,9 @@ use ziggurat::onnx::graph::declared_dims;
 use ziggurat::onnx::proto::{Dim, ModelProto, StringStringEntryProto, TensorProto};
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Builder, ElementType, file};
-use ziggurat::runtime::{self, Device, OnnxRuntime, Options, Provider, Session, Tensor, testing};
+use ziggurat::runtime::{
+    self, Device, OnnxRuntime, Provider, Session, SessionOptions, Tensor, testing,
+};
 
 type Problem = GradientError<runtime::Error>;
 
@@ -39,7 +41,7 @@ fn request(of: &[&str], wrt: &[&str]) -> GradientRequest {
 /// Runs a model with the default optimization.
 fn run(model: &ModelProto, inputs: &[(&str, ArrayD<f32>)], output: &str) -> ArrayD<f32> {
     let bytes = file::encode(model).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let tensors: Vec<(&str, Tensor)> = inputs
         .iter()
         .map(|(name, value)| (*name, Tensor::from(value.clone())))

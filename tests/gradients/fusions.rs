@@ -2,7 +2,7 @@
 
 use crate::cases;
 use crate::central_differences::{DEVICES, Fill, Numeric, Problem, differentiable, gradients, run};
-use ziggurat::autodiff::Options;
+use ziggurat::autodiff::GradientOptions;
 use ziggurat::onnx::{Builder, ElementType};
 
 #[test]
@@ -36,7 +36,7 @@ fn a_fused_form_that_cannot_be_decomposed_runs_but_is_refused_with_its_reason() 
     let case = cases::cumulated_attention();
     let problem = case.problem(ElementType::F32, 18);
     let outputs = run(&problem, &problem.graph, &problem.outputs).unwrap();
-    let refused = gradients(&problem, &outputs, &Options::default()).unwrap_err();
+    let refused = gradients(&problem, &outputs, &GradientOptions::default()).unwrap_err();
     assert_eq!(
         refused,
         "node \"node/MultiHeadAttention_2\" (MultiHeadAttention) cannot be differentiated: its key_padding_mask has dimensions [8]"
@@ -83,7 +83,7 @@ fn packed_queries_keys_and_values_are_those_that_are_not() {
     ] {
         let numeric = Numeric::new(&apart, 1).unwrap();
         for device in DEVICES {
-            let options = Options {
+            let options = GradientOptions {
                 device,
                 ..Default::default()
             };

@@ -13,7 +13,7 @@ use ziggurat::model::{ModelSource, Network};
 use ziggurat::onnx::file;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, TensorProto};
 use ziggurat::onnx::types::untyped_value;
-use ziggurat::runtime::{Device, Options, Provider, Session, Tensor, package, testing};
+use ziggurat::runtime::{Device, Provider, Session, SessionOptions, Tensor, package, testing};
 
 const NAMES: [&str; 9] = [
     "bvlc_alexnet",
@@ -55,7 +55,9 @@ fn error(path: &Path) -> f64 {
     let home = testing::home();
     let source = ModelSource::resolve(&home, weighted.to_str()).unwrap();
     let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
-    let blocked = |layer: &ziggurat::model::Layer| layer.reach != Differentiability::Differentiable;
+    let blocked = |layer: &ziggurat::model::Layer| {
+        layer.differentiability != Differentiability::Differentiable
+    };
     assert!(!network.layers().iter().any(blocked), "{}", path.display());
 
     let [runs, channels, height, width] = network.input_dims(1);
@@ -66,7 +68,7 @@ fn error(path: &Path) -> f64 {
         .to_model(&[untyped_value(network.logits().unwrap())])
         .unwrap();
     let bytes = file::encode(&model).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let mut scores = |picture: Array4<f32>| -> Vec<f32> {
         let picture = Tensor::from(picture);
         let given = [(network.input.as_str(), &picture)];

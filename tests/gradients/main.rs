@@ -24,7 +24,7 @@ mod sequences;
 use cases::Case;
 use central_differences::{DEVICES, Numeric};
 use std::collections::BTreeSet;
-use ziggurat::autodiff::{Device, Options, rules};
+use ziggurat::autodiff::{Device, GradientOptions, rules};
 use ziggurat::onnx::passes::decompose::FUSIONS;
 
 /// Emitted nodes must be valid in the oldest opset that the sweep takes and in new ones.
@@ -51,7 +51,7 @@ fn check(cases: Vec<Case>, devices: &[Device]) {
             for opset in case.opsets(OPSETS) {
                 let problem = case.problem(elem, opset);
                 for &device in devices {
-                    let options = Options {
+                    let options = GradientOptions {
                         device,
                         ..Default::default()
                     };

@@ -2,7 +2,7 @@
 
 use crate::central_differences::{Fill, Numeric, Problem, differentiable, run};
 use ndarray::{ArrayD, IxDyn};
-use ziggurat::autodiff::{Options, gradient};
+use ziggurat::autodiff::{GradientOptions, gradient};
 use ziggurat::onnx::proto::{AttributeProto, AttributeType, NodeProto, TensorProto};
 use ziggurat::onnx::{Attribute, Builder, ElementType, Graph, Types, ValueType};
 
@@ -64,7 +64,14 @@ fn sources_may_lie_within_the_graph_and_one_behind_another() {
     let ones = TensorProto::from_floats("", &[2, 3, 4], ElementType::F64, &[1.0; 24]).unwrap();
     let seeds = [(objective.clone(), builder.constant(ones))];
     let sources = [inner.clone(), "x".into(), objective.clone()];
-    let mut names = gradient(&mut builder, &shapes, &seeds, &sources, &Options::default()).unwrap();
+    let mut names = gradient(
+        &mut builder,
+        &shapes,
+        &seeds,
+        &sources,
+        &GradientOptions::default(),
+    )
+    .unwrap();
     names.extend([inner, square, objective]);
     let values = run(&problem, builder.graph(), &names).unwrap();
     let [of_inner, of_x, of_objective, inner, _, objective] = values.try_into().unwrap();
@@ -330,7 +337,7 @@ fn local_response_normalisation_of_even_size() {
             &shapes,
             &seeds,
             &["x".into()],
-            &Options::default(),
+            &GradientOptions::default(),
         )
         .unwrap();
         let found = run(&written_out, builder.graph(), &found).unwrap();

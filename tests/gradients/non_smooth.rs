@@ -2,19 +2,19 @@
 
 use crate::central_differences::{DEVICES, Fill, Problem, gradients, run};
 use ndarray::{ArrayD, IxDyn};
-use ziggurat::autodiff::{Device, Options};
+use ziggurat::autodiff::{Device, GradientOptions};
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::{Attribute, ElementType};
 
-fn on(device: Device) -> Options {
-    Options {
+fn on(device: Device) -> GradientOptions {
+    GradientOptions {
         device,
         ..Default::default()
     }
 }
 
 /// The gradients of the problem's outputs, each with cotangents of ones.
-fn gradients_of_sum(problem: &Problem, options: &Options) -> Vec<ArrayD<f64>> {
+fn gradients_of_sum(problem: &Problem, options: &GradientOptions) -> Vec<ArrayD<f64>> {
     let outputs = run(problem, &problem.graph, &problem.outputs).unwrap();
     let ones: Vec<_> = outputs
         .iter()
@@ -67,7 +67,7 @@ fn a_redirected_rectifier_lets_upward_gradients_through_where_it_blocks() {
                 }
             });
             for device in DEVICES {
-                let options = Options {
+                let options = GradientOptions {
                     device,
                     redirect: Some("weight".into()),
                 };
@@ -217,7 +217,7 @@ fn dropout_in_training_passes_what_it_keeps() {
         vec![b.emit_many("Dropout", &inputs, &[], 2).remove(0)]
     });
     let ones = ArrayD::ones(IxDyn(&[40]));
-    let found = gradients(&problem, &[ones], &Options::default()).unwrap();
+    let found = gradients(&problem, &[ones], &GradientOptions::default()).unwrap();
     // A quarter is kept, and is four times as large.
     let kept = found[0].iter().filter(|&&value| value == 4.0).count();
     let dropped = found[0].iter().filter(|&&value| value == 0.0).count();

@@ -12,7 +12,7 @@ use prost::Message;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use ziggurat::autodiff::Options;
+use ziggurat::autodiff::GradientOptions;
 use ziggurat::onnx::graph::declared_dims;
 use ziggurat::onnx::passes::{Pass, Passes, constant_folding};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
@@ -198,7 +198,7 @@ fn problems(
 fn outcome(problem: &Problem) -> Result<Outcome, String> {
     let numeric = Numeric::where_smooth(problem, 5)?;
     for device in DEVICES {
-        let options = Options {
+        let options = GradientOptions {
             device,
             ..Default::default()
         };

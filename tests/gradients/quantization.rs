@@ -3,7 +3,7 @@
 
 use crate::central_differences::{DEVICES, Fill, Problem, gradients};
 use ndarray::{ArrayD, IxDyn};
-use ziggurat::autodiff::Options;
+use ziggurat::autodiff::GradientOptions;
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::{Builder, ElementType};
 
@@ -36,7 +36,7 @@ fn back(build: impl Fn(&mut Builder) -> String) -> (Problem, Vec<ArrayD<f64>>) {
     let cotangents =
         [ArrayD::from_shape_vec(IxDyn(&DIMS), (1..25).map(f64::from).collect()).unwrap()];
     let found = DEVICES.map(|device| {
-        let options = Options {
+        let options = GradientOptions {
             device,
             ..Default::default()
         };
@@ -168,7 +168,7 @@ fn levels_may_be_pooled_split_and_sliced_on_the_way() {
         });
         let ones = [ArrayD::ones(IxDyn(&[2, 3, 2]))];
         for device in DEVICES {
-            let options = Options {
+            let options = GradientOptions {
                 device,
                 ..Default::default()
             };

@@ -3,7 +3,7 @@
 use crate::central_differences::{Fill, Problem, differentiable, gradients, run};
 use crate::quantization::levels;
 use ndarray::ArrayD;
-use ziggurat::autodiff::Options;
+use ziggurat::autodiff::GradientOptions;
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::{Builder, ElementType};
 
@@ -335,10 +335,10 @@ fn compare((op, dims, on_levels, on_numbers): (&str, Vec<usize>, Levels, Numbers
     let level = f64::from(SCALES[1]);
     assert!(furthest(&rounded[0], &parts[0]) < 1.01 * level, "{op}");
     assert!(furthest(&rounded[0], &values[0]) < 1.51 * level, "{op}");
-    let wanted = gradients(&plain, &values, &Options::default())
+    let wanted = gradients(&plain, &values, &GradientOptions::default())
         .unwrap()
         .remove(0);
-    let found = gradients(&quantised, &values, &Options::default())
+    let found = gradients(&quantised, &values, &GradientOptions::default())
         .unwrap()
         .remove(0);
     let largest = wanted

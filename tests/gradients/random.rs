@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use ziggurat::autodiff::Options;
+use ziggurat::autodiff::GradientOptions;
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::fixed_dims;
 use ziggurat::onnx::{Builder, ElementType};
@@ -336,7 +336,7 @@ fn check(
         used.set(used.get() + numeric.count());
         crossed.set(crossed.get() + numeric.crossed);
         for device in DEVICES {
-            let options = Options {
+            let options = GradientOptions {
                 device,
                 ..Default::default()
             };

@@ -3,7 +3,7 @@
 use crate::central_differences::{Fill, Problem, differentiable, gradients, run};
 use crate::control_flow::{node, subgraph};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
-use ziggurat::autodiff::{Options, gradient};
+use ziggurat::autodiff::{GradientOptions, gradient};
 use ziggurat::onnx::proto::{GraphProto, TensorProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Types};
@@ -13,7 +13,7 @@ const X: (&str, &[usize], Fill) = ("x", &[2, 3, 4], Fill::Uniform);
 /// Why the sweep refuses a problem.
 fn refusal(problem: &Problem) -> String {
     let outputs = run(problem, &problem.graph, &problem.outputs).unwrap();
-    gradients(problem, &outputs, &Options::default()).unwrap_err()
+    gradients(problem, &outputs, &GradientOptions::default()).unwrap_err()
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_the_objective_does_not_depend_on_is_named() {
         &shapes,
         &seeds,
         &["y".into()],
-        &Options::default(),
+        &GradientOptions::default(),
     )
     .unwrap_err();
     assert_eq!(

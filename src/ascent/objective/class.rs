@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::onnx::ValueType;
     use crate::onnx::types::{fixed_dims, untyped_value};
-    use crate::runtime::{Options, Provider, Session, Tensor, testing};
+    use crate::runtime::{Provider, Session, SessionOptions, Tensor, testing};
     use ndarray::Array2;
 
     const CLASSES: usize = 4;
@@ -197,7 +197,8 @@ mod tests {
         assert_eq!(value, "x");
         let outputs = [untyped_value(&parts.score), untyped_value(seed)];
         let model = builder.graph().to_model(&outputs).unwrap();
-        let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
+        let mut session =
+            Session::open_model(&model, Provider::Cpu, &SessionOptions::default()).unwrap();
         let x = Tensor::from(Array2::from_shape_vec((1, CLASSES), logits.to_vec()).unwrap());
         let inputs: &[(&str, &Tensor)] = if session.inputs().is_empty() {
             &[]

@@ -3,7 +3,7 @@
 use super::batch;
 use super::dimensions::{Dimensions, Size};
 use super::{BATCHES, GradientError, GradientModel, GradientRequest, PREFIX};
-use crate::autodiff::{Options, gradient};
+use crate::autodiff::{GradientOptions, gradient};
 use crate::onnx::passes::{self, constant_folding};
 use crate::onnx::proto::{ModelProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::{fixed_dims, untyped_value, value_info};
@@ -195,7 +195,7 @@ impl Source {
             };
             pairs.push((value.clone(), seed));
         }
-        let options = Options {
+        let options = GradientOptions {
             device: request.device,
             redirect: None,
         };

@@ -6,7 +6,7 @@ use crate::autodiff::lowering::{mask_gt, mask_lt, scaled_mask};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see
-/// [`Options::redirect`](crate::autodiff::Options)).
+/// [`GradientOptions::redirect`](crate::autodiff::GradientOptions)).
 pub fn relu(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let mask = mask_gt(cx, &output, 0.0)?;

@@ -3,7 +3,7 @@
 use crate::model::{Activation, Affine, InputSize};
 use crate::onnx::Graph;
 use crate::onnx::types::untyped_value;
-use crate::runtime::{Options, Provider, Session, Tensor};
+use crate::runtime::{Provider, Session, SessionOptions, Tensor};
 use ndarray::Array4;
 
 /// Tolerance of the sum of probabilities.
@@ -75,7 +75,8 @@ impl Trial<'_> {
     /// The elements of `value` for each picture.
     fn run(&self, graph: &Graph, value: &str) -> Option<Given> {
         let model = graph.to_model(&[untyped_value(value)]).ok()?;
-        let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).ok()?;
+        let mut session =
+            Session::open_model(&model, Provider::Cpu, &SessionOptions::default()).ok()?;
         let mut given = Given::new();
         for grey in PICTURES {
             let picture = self.picture(grey);

@@ -12,7 +12,7 @@ use crate::model::ModelSource;
 use crate::onnx::proto::{Dim, NodeProto, OperatorSetIdProto, TensorProto};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Attribute, Builder, file};
-use crate::runtime::{Options, Provider, Session, Tensor, package, testing};
+use crate::runtime::{Provider, Session, SessionOptions, Tensor, package, testing};
 use ndarray::Array4;
 
 /// A network whose file holds the graph that `build` makes; it returns the outputs' names.
@@ -60,7 +60,7 @@ fn scores(network: &Network) -> Vec<f32> {
     let logits = network.logits().unwrap();
     let model = network.graph.to_model(&[untyped_value(logits)]).unwrap();
     let bytes = file::encode(&model).unwrap();
-    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &SessionOptions::default()).unwrap();
     let [n, c, h, w] = network.input_dims(1);
     let picture = Tensor::from(Array4::from_elem((n, c, h, w), 2f32));
     let found = session
@@ -84,7 +84,7 @@ fn differentiable(network: &Network) -> bool {
     network
         .layers()
         .iter()
-        .all(|layer| layer.reach == Differentiability::Differentiable)
+        .all(|layer| layer.differentiability == Differentiability::Differentiable)
 }
 
 #[test]

@@ -11,14 +11,14 @@ fn layer(name: &str, dims: &[usize]) -> Layer {
         layout: Layout::channels_first(dims).unwrap(),
         parameters: 0,
         is_activation: true,
-        reach: Differentiability::Differentiable,
+        differentiability: Differentiability::Differentiable,
     }
 }
 
 fn read(text: &str) -> Result<Target, TargetError> {
     let classes = Classes::new(["tench", "flamingo", "a/b"], "test").unwrap();
     let mut blocked = layer("blocked", &[1, 4]);
-    blocked.reach = Differentiability::Blocked {
+    blocked.differentiability = Differentiability::Blocked {
         node: "n".into(),
         op: "Foo".into(),
         why: None,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::onnx::ElementType;
 use crate::runtime::test_models::model;
-use crate::runtime::{Options, Provider, testing};
+use crate::runtime::{Provider, SessionOptions, testing};
 use ndarray::{Array1, arr1};
 
 /// One step of a small recurrence over vectors of 4: `position' = position + speed`, `speed' = speed * drag + push`,
@@ -30,7 +30,7 @@ fn recurrence() -> Session {
             ("ReduceSum", &["position'"], &["total"]),
         ],
     );
-    Session::open(&model, Provider::Cpu, &Options::default()).unwrap()
+    Session::open(&model, Provider::Cpu, &SessionOptions::default()).unwrap()
 }
 
 fn start() -> (Tensor, Tensor) {

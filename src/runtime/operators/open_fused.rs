@@ -5,7 +5,7 @@
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
 //! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
 
-use super::super::{Device, Error, Optimisation, Options, Session};
+use super::super::{Device, Error, Optimisation, Session, SessionOptions};
 use super::fusion::fused;
 use super::optimized::optimized;
 use super::strided_rewrite::with_strided_gradients;
@@ -29,9 +29,9 @@ impl Session {
     pub fn open_fused(
         mut model: ModelProto,
         types: &Types,
-        options: &Options,
+        options: &SessionOptions,
     ) -> Result<Option<Self>, Error> {
-        let options = Options {
+        let options = SessionOptions {
             operators: true,
             ..options.clone()
         };
@@ -47,7 +47,7 @@ impl Session {
         // Its weights are no longer needed.
         drop(model);
         let fused = fused_model(optimized, &nodes, types)?;
-        let options = Options {
+        let options = SessionOptions {
             optimisation: Optimisation::None,
             ..options
         };

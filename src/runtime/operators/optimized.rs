@@ -2,13 +2,13 @@
 
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
-use crate::runtime::{Device, Error, Options, Session};
+use crate::runtime::{Device, Error, Session, SessionOptions};
 
 /// The optimized model. ONNX Runtime writes it to a file only, which is read and removed.
-pub(super) fn optimized(model: &ModelProto, options: &Options) -> Result<ModelProto, Error> {
+pub(super) fn optimized(model: &ModelProto, options: &SessionOptions) -> Result<ModelProto, Error> {
     let folder = tempfile::tempdir().map_err(Error::run)?;
     let path = folder.path().join("optimized.onnx");
-    let options = Options {
+    let options = SessionOptions {
         optimised: Some(path.clone()),
         ..options.clone()
     };

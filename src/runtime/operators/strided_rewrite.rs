@@ -8,7 +8,7 @@ use crate::onnx::own_operators::{DOMAIN, ELEMENTWISE, STRIDED_GRADIENT};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, Error, Graph};
-use crate::runtime::Options;
+use crate::runtime::SessionOptions;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -212,7 +212,7 @@ fn block_size() -> Option<usize> {
         let weights = builder.floats(&[8, 16, 1, 1], &[0.5; 8 * 16]);
         let output = builder.emit("Conv", &[&input, &weights], &[]);
         let model = builder.graph().to_model(&[untyped_value(&output)]).ok()?;
-        let graph = Graph::new(optimized(&model, &Options::default()).ok()?).ok()?;
+        let graph = Graph::new(optimized(&model, &SessionOptions::default()).ok()?).ok()?;
         let convolution = graph.nodes().iter().find(|node| is_blocked(node, "Conv"))?;
         let weights = graph.constant(&convolution.input[1])?;
         usize::try_from(weights.dims[0])

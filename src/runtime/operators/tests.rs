@@ -8,15 +8,15 @@ use crate::onnx::own_operators::{RESAMPLE, import};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType};
-use crate::runtime::{Options, Provider, Session, Tensor, testing};
+use crate::runtime::{Provider, Session, SessionOptions, Tensor, testing};
 use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
 
 type Input<'a> = (&'a str, &'a Tensor);
 
-fn options() -> Options {
-    Options {
+fn options() -> SessionOptions {
+    SessionOptions {
         operators: true,
-        ..Options::default()
+        ..SessionOptions::default()
     }
 }
 

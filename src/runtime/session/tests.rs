@@ -26,10 +26,10 @@ fn arithmetic() -> Vec<u8> {
 }
 
 fn open(model: &[u8]) -> Session {
-    open_with(model, &Options::default())
+    open_with(model, &SessionOptions::default())
 }
 
-fn open_with(model: &[u8], options: &Options) -> Session {
+fn open_with(model: &[u8], options: &SessionOptions) -> Session {
     testing::library();
     Session::open(model, Provider::Cpu, options).unwrap()
 }
@@ -90,10 +90,10 @@ fn every_level_of_optimisation_computes_the_same() {
         Optimisation::Extended,
         Optimisation::All,
     ] {
-        let options = Options {
+        let options = SessionOptions {
             optimisation,
             threads: Some(1),
-            ..Options::default()
+            ..SessionOptions::default()
         };
         let mut session = open_with(&arithmetic(), &options);
         let results = session.run(&[("a", &a), ("b", &b)], &["sum"]).unwrap();
@@ -146,7 +146,7 @@ fn what_does_not_fit_is_refused_by_name() {
 #[test]
 fn bytes_that_are_no_model_are_refused_in_one_line() {
     testing::library();
-    let error = Session::open(b"no model", Provider::Cpu, &Options::default()).unwrap_err();
+    let error = Session::open(b"no model", Provider::Cpu, &SessionOptions::default()).unwrap_err();
     let reported = error.to_string();
     assert!(
         reported.starts_with("ONNX Runtime refuses the model: "),
@@ -169,9 +169,9 @@ fn external_weights_are_read_from_the_folder() {
         &[("Add", &["a", "w"], &["sum"])],
         ("w", 2, "weights.bin"),
     );
-    let options = Options {
+    let options = SessionOptions {
         folder: Some(folder.path().into()),
-        ..Options::default()
+        ..SessionOptions::default()
     };
     let results = open_with(&model, &options)
         .run(&[("a", &arr1(&[1.0_f32, 2.0]).into())], &["sum"])
@@ -181,10 +181,10 @@ fn external_weights_are_read_from_the_folder() {
 
 #[test]
 fn a_recorded_assignment_names_every_node_and_its_provider() {
-    let options = Options {
+    let options = SessionOptions {
         record_placement: true,
         optimisation: Optimisation::None,
-        ..Options::default()
+        ..SessionOptions::default()
     };
     let mut nodes = open_with(&arithmetic(), &options).placement().unwrap();
     nodes.sort_by(|a, b| a.node.cmp(&b.node));
@@ -224,7 +224,8 @@ fn the_cpu_starts_and_every_provider_that_does_not_says_why() {
 #[test]
 fn auto_runs_where_it_can_and_keeps_the_reason_for_the_cpu() {
     testing::library();
-    let mut session = Session::open(&arithmetic(), Provider::Auto, &Options::default()).unwrap();
+    let mut session =
+        Session::open(&arithmetic(), Provider::Auto, &SessionOptions::default()).unwrap();
     let active = Provider::Auto.resolve().unwrap();
     assert_eq!(session.device(), active.device);
     match active.device {
@@ -268,9 +269,9 @@ fn a_run_is_stopped_from_another_thread_at_once() {
 #[test]
 fn a_stopped_session_runs_again_after_a_reset() {
     let stop = CancelHandle::default();
-    let options = Options {
+    let options = SessionOptions {
         stop: stop.clone(),
-        ..Options::default()
+        ..SessionOptions::default()
     };
     let mut session = open_with(&arithmetic(), &options);
     let (a, b) = ab();

@@ -14,7 +14,7 @@ use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
 use crate::tui::layer_tree::Row;
-use crate::tui::layout::Layout;
+use crate::tui::layout::ScreenLayout;
 use crate::tui::opening::Model;
 use crate::tui::text::{count, fit, fit_path, fitted, p};
 use crate::tui::theme::Role;
@@ -25,7 +25,7 @@ use ratatui::widgets::{Paragraph, Widget, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 /// Draws the browser.
-pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
+pub fn draw(app: &App, frame: &mut Frame, layout: &ScreenLayout) {
     let focused = app.focus == Panel::Browser && app.popups.is_empty();
     bordered(app, frame, layout.browser, "", focused);
     tabs(app, frame, layout);
@@ -103,7 +103,7 @@ fn note(app: &App, frame: &mut Frame, area: Rect, text: &str) {
         .render(inner, frame.buffer);
 }
 
-fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
+fn tabs(app: &App, frame: &mut Frame, layout: &ScreenLayout) {
     for (tab, place) in layout.tabs() {
         let role = if tab == app.browser.tab {
             Role::TabSelected
@@ -127,7 +127,7 @@ const MIN_TITLE: u16 = 12;
 
 /// The layer of a grid of channels and its number of channels, at the right end of the upper border where the tabs
 /// leave space.
-fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
+fn grid_title(app: &App, frame: &mut Frame, layout: &ScreenLayout) {
     let (Some(opened), Some(channels)) = (app.model.opened(), &app.browser.channels) else {
         return;
     };
@@ -151,7 +151,7 @@ fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
 }
 
 /// The line below the list: the search, or a description of the selection.
-fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
+fn footer(app: &App, frame: &mut Frame, layout: &ScreenLayout) {
     let area = Rect::new(layout.list.x, layout.list.bottom(), layout.list.width, 1);
     let width = usize::from(area.width);
     let browser = &app.browser;
@@ -198,7 +198,7 @@ fn about(app: &App) -> Option<String> {
             Row::Scope(scope) => Some(format!("{} layers", app.browser.tree.scope(scope).layers)),
             Row::Layer(layer) => {
                 let layer = &opened.layers[layer];
-                match &layer.reach {
+                match &layer.differentiability {
                     Differentiability::Differentiable if layer.parameters > 0 => {
                         Some(format!("{} parameters", count(layer.parameters)))
                     }
@@ -244,7 +244,7 @@ fn layer_row(app: &App, opened: &ModelInfo, row: Row, width: usize) -> Line<'sta
             } else {
                 tree.label(index)
             };
-            let role = match layer.reach {
+            let role = match layer.differentiability {
                 Differentiability::Differentiable => Role::Text,
                 _ => Role::Bad,
             };

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use ndarray::ArrayD;
-use ziggurat::autodiff::{self, Options};
+use ziggurat::autodiff::{self, GradientOptions};
 use ziggurat::onnx::passes::{Pass, Passes, decompose};
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::untyped_value;
@@ -13,7 +13,7 @@ use ziggurat::runtime::{self, Provider, Session, Tensor, shape_inference};
 pub fn gradients(
     problem: &Problem,
     cotangents: &[ArrayD<f64>],
-    options: &Options,
+    options: &GradientOptions,
 ) -> Result<Vec<ArrayD<f64>>, String> {
     let (mut builder, shapes) = differentiable(problem)?;
     let mut seeds = Vec::new();
@@ -95,7 +95,7 @@ pub fn run(problem: &Problem, graph: &Graph, names: &[String]) -> Result<Vec<Arr
 
 pub fn open(model: &[u8]) -> Result<Session, String> {
     runtime::testing::library();
-    let options = runtime::Options {
+    let options = runtime::SessionOptions {
         threads: Some(1),
         operators: true,
         ..Default::default()

@@ -46,7 +46,8 @@ pub(super) fn with_tail(card: &str, spread: f64, tail: Tail) -> Result<Network, 
 /// What the network gives for a picture under a name.
 pub(super) fn given(network: &Network, value: &str, brightness: f32) -> Vec<f32> {
     let model = network.graph.to_model(&[untyped_value(value)]).unwrap();
-    let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
+    let mut session =
+        Session::open_model(&model, Provider::Cpu, &SessionOptions::default()).unwrap();
     let [n, c, h, w] = network.input_dims(1);
     let picture = Array4::from_shape_fn((n, c, h, w), |(_, c, y, x)| {
         brightness * (c + y * x) as f32 / 9.0

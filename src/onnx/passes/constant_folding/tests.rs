@@ -2,7 +2,7 @@ use super::*;
 use crate::onnx::proto::Dim;
 use crate::onnx::types::untyped_value;
 use crate::onnx::{Builder, ElementType};
-use crate::runtime::{OnnxRuntime, Options, Provider, Session, Tensor, testing};
+use crate::runtime::{OnnxRuntime, Provider, Session, SessionOptions, Tensor, testing};
 
 /// x (N, 2, 3, 4) is flattened to the dimensions that are computed from its shape, and a table is
 /// added that a chain of ranges, comparisons and selections makes.
@@ -47,7 +47,7 @@ fn ops(graph: &Graph) -> Vec<&str> {
 
 fn run_with(graph: &Graph, runs: usize) -> Tensor {
     let model = graph.to_model(&[untyped_value("y")]).unwrap();
-    let options = Options::default();
+    let options = SessionOptions::default();
     let mut session = Session::open_model(&model, Provider::Cpu, &options).unwrap();
     let x = ndarray::Array4::from_shape_fn((runs, 2, 3, 4), |(n, c, h, w)| {
         (n + 2 * c + 5 * h + 7 * w) as f32

@@ -7,7 +7,7 @@ use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Attribute, Builder, ElementType, Graph};
 use crate::runtime::operators::open_fused::{fused_model, renamed};
 use crate::runtime::shape_inference::infer_types_with_operators;
-use crate::runtime::{Optimisation, Options, Provider, Session, Tensor, testing};
+use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor, testing};
 
 type Input = (&'static str, Vec<usize>);
 
@@ -112,7 +112,7 @@ fn fused(model: &ModelProto) -> (ModelProto, usize) {
     (fused, count)
 }
 
-fn outputs(model: &ModelProto, options: &Options) -> Vec<Tensor> {
+fn outputs(model: &ModelProto, options: &SessionOptions) -> Vec<Tensor> {
     testing::library();
     let mut session = Session::open_model(model, Provider::Cpu, options).unwrap();
     let graph = model.graph.as_ref().unwrap();
@@ -143,7 +143,7 @@ fn outputs(model: &ModelProto, options: &Options) -> Vec<Tensor> {
 
 #[test]
 fn programs_equal_the_nodes_that_they_replace() {
-    let unoptimized = Options {
+    let unoptimized = SessionOptions {
         optimisation: Optimisation::None,
         ..options()
     };

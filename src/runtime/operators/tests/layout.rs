@@ -7,7 +7,7 @@ use crate::onnx::{Builder, Graph};
 use crate::runtime::operators::open_fused::{fused_model, renamed};
 use crate::runtime::operators::optimized::optimized;
 use crate::runtime::shape_inference::infer_types_with_operators;
-use crate::runtime::{Optimisation, Options, Provider, Session, Tensor};
+use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor};
 
 /// Two layers of a convolution with a bounded rectifier, each with the gradient of both.
 fn rectified(builder: &mut Builder) -> String {
@@ -93,7 +93,7 @@ fn the_nodes_of_an_operator_that_is_decomposed_are_fused() {
         (1, 0),
         "{ops:?}"
     );
-    let unoptimized = Options {
+    let unoptimized = SessionOptions {
         optimisation: Optimisation::None,
         ..options()
     };

@@ -5,7 +5,7 @@ use super::{array, computed, model, noise, options, run};
 use crate::onnx::own_operators::STRIDED_GRADIENT;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, Builder, ElementType};
-use crate::runtime::{Optimisation, Options, Provider, Session, Tensor};
+use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor};
 
 /// The sizes of a gradient.
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +169,7 @@ fn strided_gradients_equal_convolutions_of_gradients_with_zeros() {
                 "{case:?}"
             );
         }
-        let unoptimized = Options {
+        let unoptimized = SessionOptions {
             optimisation: Optimisation::None,
             ..options()
         };
