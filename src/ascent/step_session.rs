@@ -19,8 +19,8 @@ use crate::runtime::{
 };
 use std::collections::HashSet;
 
-/// Maximum parameters of a network whose element-wise operations are fused. Its step graph is optimized, stored in a
-/// temporary file and opened again, which takes longer the larger it is.
+/// Maximum parameters of a network whose element-wise operations are fused. Its step graph is optimized, stored and
+/// opened again, which takes longer the larger it is.
 const MAX_OPTIMIZED_TWICE: usize = 60_000_000;
 
 /// The specification of a step session; equal plans can share one.

@@ -22,7 +22,7 @@ pub(super) type Nodes = HashMap<String, (String, Option<String>)>;
 
 impl Session {
     /// Opens a model with [`operators`](super) on the CPU, its nodes fused. `types` are those of its values for example
-    /// inputs. `None` if the optimized model cannot be stored in a temporary file.
+    /// inputs. `None` if the optimized model cannot be stored.
     ///
     /// # Errors
     /// Those of [`Session::open_model`].
