@@ -20,6 +20,12 @@ pub fn output<'c>(
     context.output(0, dims)?.ok_or_else(missing)
 }
 
+/// Whether a value is greater than `low` and less than `high`. An infinite bound is none.
+#[inline(always)]
+pub fn is_between(value: f32, low: f32, high: f32) -> bool {
+    ((low < value) | (low == f32::NEG_INFINITY)) & ((value < high) | (high == f32::INFINITY))
+}
+
 /// Performs each task once: on the session's threads if `parallel`, else on this one.
 pub fn for_each<T: Send>(
     context: &ComputeContext,

@@ -1,7 +1,8 @@
 //! Fuses connected element-wise nodes of an optimized graph into [`Elementwise`](super::elementwise) nodes.
 //!
-//! A value is computed where it is read if all its readers are element-wise nodes of its shape; otherwise it is the
-//! result of a node. A cheap value that several results read is computed once for each of them, rather than stored.
+//! A value whose readers are all element-wise nodes of its shape is computed within their programs. Any other value is
+//! stored: it is the result of a program, whose last node is called its root. A cheap value that several programs need is
+//! computed by each of them.
 //!
 //! Optimized graphs have tensors in blocked channels (NCHWc). Their elements have another order in memory, but the
 //! tensors that an element-wise node reads and writes have the same one. So a program computes the same in any order.
@@ -19,11 +20,8 @@ const MAX_INSTRUCTIONS: usize = 64;
 /// Maximum instructions of a value that several results compute.
 const MAX_REPEATED: usize = 6;
 
-/// Slope of a hard sigmoid above which it is a comparison: it is 0 or 1 for every number but those next to its bound.
-const STEEP: f64 = 1e18;
-
-/// The graph with its element-wise nodes fused. `type_of` tells the type of the result of a node, if it is known; its
-/// dimensions need not be those of a real run, but equal if those are.
+/// The graph with its element-wise nodes fused. `type_of` gives the type of the result of a node for example inputs, if
+/// it is known. Dimensions are only used to decide what is worth fusing.
 ///
 /// # Errors
 /// [`Error`] if the graph is damaged.
@@ -391,20 +389,38 @@ impl Draft {
 
     /// `max(0, min(1, alpha · x + beta))`.
     fn hard_sigmoid(&mut self, alpha: f32, beta: f32) {
-        let (slope, bound) = (
-            f64::from(alpha),
-            (-f64::from(beta) / f64::from(alpha)) as f32,
-        );
         let (input, number) = (Operand::Input(0), Operand::Number);
-        if slope > STEEP {
-            self.push(Operation::Greater, input, number(bound));
-        } else if slope < -STEEP {
-            self.push(Operation::Less, input, number(bound));
-        } else {
-            self.0.push(Instruction {
-                operation: Operation::HardSigmoid,
-                operands: [input, input, number(alpha), number(beta)],
-            });
+        if let Some((operation, bound)) = steep(alpha, beta) {
+            self.push(operation, input, number(bound));
+            return;
         }
+        self.0.push(Instruction {
+            operation: Operation::HardSigmoid,
+            operands: [input, input, number(alpha), number(beta)],
+        });
     }
+}
+
+/// The comparison with a number that a hard sigmoid is for every value that is 0, or not within 1e-25 of the number.
+fn steep(alpha: f32, beta: f32) -> Option<(Operation, f32)> {
+    let bound = (-f64::from(beta) / f64::from(alpha)) as f32;
+    let value = |x: f32| (alpha * x + beta).clamp(0.0, 1.0);
+    let next = if alpha > 0.0 {
+        bound.next_up().max(bound + 1e-25)
+    } else {
+        bound.next_down().min(bound - 1e-25)
+    };
+    let operation = if alpha > 0.0 {
+        Operation::Greater
+    } else {
+        Operation::Less
+    };
+    let of_zero = if alpha > 0.0 {
+        0.0 > bound
+    } else {
+        0.0 < bound
+    };
+    let is_comparison =
+        value(bound) == 0.0 && value(next) == 1.0 && value(0.0) == f32::from(u8::from(of_zero));
+    is_comparison.then_some((operation, bound))
 }

@@ -12,7 +12,7 @@ use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::{Graph, Types};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the names of nodes begin with while the model is optimized.
 const PREFIX: &str = "ziggurat/node/";
@@ -22,7 +22,8 @@ pub(super) type Nodes = HashMap<String, (String, Option<String>)>;
 
 impl Session {
     /// Opens a model with [`operators`](super) on the CPU, its nodes fused. `types` are those of its values for example
-    /// inputs. `None` if the optimized model cannot be stored.
+    /// inputs. `None` if the optimized model cannot be stored,
+    /// or that with fused nodes not opened.
     ///
     /// # Errors
     /// Those of [`Session::open_model`].
@@ -46,12 +47,20 @@ impl Session {
         };
         // Its weights are no longer needed.
         drop(model);
-        let fused = fused_model(optimized, &nodes, types)?;
         let options = SessionOptions {
             optimisation: Optimisation::None,
             ..options
         };
-        Self::open_model(&fused, Device::Cpu.into(), &options).map(Some)
+        let opened = fused_model(optimized, &nodes, types)
+            .and_then(|fused| Self::open_model(&fused, Device::Cpu.into(), &options));
+        match opened {
+            Err(Error::Stopped) => Err(Error::Stopped),
+            Err(problem) => {
+                tracing::warn!(%problem, "the model with fused nodes cannot be opened: steps are slower");
+                Ok(None)
+            }
+            Ok(session) => Ok(Some(session)),
+        }
     }
 }
 
@@ -87,8 +96,13 @@ pub(super) fn fused_model(
     })?;
     let graph = with_strided_gradients(graph)?;
     let mut model = graph.to_model(graph.outputs())?;
-    for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
-        if let Some((name, _)) = nodes.get(&node.name) {
+    let all = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
+    let (renamed, others): (Vec<_>, Vec<_>) = all.partition(|node| nodes.contains_key(&node.name));
+    // ONNX Runtime may have given a former name to another node.
+    let taken: HashSet<&str> = others.iter().map(|node| node.name.as_str()).collect();
+    for node in renamed {
+        let (name, _) = &nodes[&node.name];
+        if !taken.contains(name.as_str()) {
             node.name.clone_from(name);
         }
     }

@@ -9,7 +9,7 @@
 //!
 //! Products are added in the order and with the rounding of ONNX Runtime's convolution.
 
-use super::context::{for_each, input, output};
+use super::context::{for_each, input, is_between, output};
 use crate::onnx::own_operators::STRIDED_GRADIENT;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
@@ -273,7 +273,7 @@ impl<const B: usize> Plane<'_, B> {
                 if let Some(value) = value {
                     let value = &value[index * width + column];
                     for lane in 0..B {
-                        let is_inside = (low < value[lane]) & (value[lane] < high);
+                        let is_inside = is_between(value[lane], low, high);
                         let bits = u32::from(is_inside).wrapping_neg();
                         sum[lane] = f32::from_bits(sum[lane].to_bits() & bits);
                     }

@@ -101,7 +101,7 @@ fn mask(node: &NodeProto, gradient: &str) -> Option<Mask> {
         low,
         high,
     } = Program::of_node(node)?.only_bounds()?;
-    let [kept, value] = [kept, value].map(|input| &node.input[input]);
+    let (kept, value) = (node.input.get(kept)?, node.input.get(value)?);
     (kept == gradient && value != gradient).then(|| Mask {
         value: value.clone(),
         low,
@@ -161,12 +161,7 @@ fn is_every_second(graph: &Graph, value: &str) -> bool {
         };
         // Channels that fill the last block are 0.
         let ones = constant(ones)?;
-        let is_repeated = ones.dims[1..] == [1, 1, 1]
-            && ones
-                .to_f32()
-                .ok()?
-                .iter()
-                .all(|one| [0.0, 1.0].contains(one));
+        let is_repeated = ones.dims[1..] == [1, 1, 1] && is_filled_with_zeros(&ones.to_f32().ok()?);
         let product = producer(plane).filter(|node| is_repeated && node.is_op("Mul"))?;
         let [rows, columns] = product.input.as_slice() else {
             return None;
@@ -188,6 +183,13 @@ fn is_every_second(graph: &Graph, value: &str) -> bool {
     check().unwrap_or(false)
 }
 
+/// Whether weights of channels are 1, up to those that fill the last block, which are 0.
+fn is_filled_with_zeros(weights: &[f32]) -> bool {
+    let zeros = weights.iter().rev().take_while(|weight| **weight == 0.0);
+    let ones = weights.len() - zeros.count();
+    weights.len() - ones < 16 && weights[..ones].iter().all(|weight| *weight == 1.0)
+}
+
 /// Whether a constant (1, 1, …) is 1, 0, 1, 0, … along an axis.
 fn alternates(constant: &TensorProto, axis: usize) -> bool {
     let is_line = constant.dims.len() == 4
@@ -204,19 +206,20 @@ fn alternates(constant: &TensorProto, axis: usize) -> bool {
 /// Channels of a block on this processor; `None` if ONNX Runtime does not use blocks here. It pads the weights of a
 /// convolution to whole blocks.
 fn block_size() -> Option<usize> {
-    static SIZE: OnceLock<Option<usize>> = OnceLock::new();
-    *SIZE.get_or_init(|| {
-        let mut builder = Builder::empty(18, "");
-        let dims = fixed_dims(&[1, 16, 4, 4]);
-        let input = builder.input("x", ElementType::F32, &dims).ok()?;
-        let weights = builder.floats(&[8, 16, 1, 1], &[0.5; 8 * 16]);
-        let output = builder.emit("Conv", &[&input, &weights], &[]);
-        let model = builder.graph().to_model(&[untyped_value(&output)]).ok()?;
-        let graph = Graph::new(optimized(&model, &SessionOptions::default()).ok()?).ok()?;
-        let convolution = graph.nodes().iter().find(|node| is_blocked(node, "Conv"))?;
-        let weights = graph.constant(&convolution.input[1])?;
-        usize::try_from(weights.dims[0])
-            .ok()
-            .filter(|size| [8, 16].contains(size))
-    })
+    // What fails may succeed later.
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    if let Some(size) = SIZE.get() {
+        return Some(*size);
+    }
+    let mut builder = Builder::empty(18, "");
+    let dims = fixed_dims(&[1, 16, 4, 4]);
+    let input = builder.input("x", ElementType::F32, &dims).ok()?;
+    let weights = builder.floats(&[8, 16, 1, 1], &[0.5; 8 * 16]);
+    let output = builder.emit("Conv", &[&input, &weights], &[]);
+    let model = builder.graph().to_model(&[untyped_value(&output)]).ok()?;
+    let graph = Graph::new(optimized(&model, &SessionOptions::default()).ok()?).ok()?;
+    let convolution = graph.nodes().iter().find(|node| is_blocked(node, "Conv"))?;
+    let weights = graph.constant(&convolution.input[1])?;
+    let size = usize::try_from(weights.dims[0]).ok()?;
+    [8, 16].contains(&size).then(|| *SIZE.get_or_init(|| size))
 }

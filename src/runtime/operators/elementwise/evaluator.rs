@@ -1,5 +1,6 @@
 //! Evaluates a program for a tile of elements at a time, one instruction after the other.
 
+use super::super::context::is_between;
 use super::program::{Operand, Operation, Program};
 
 /// Elements that are evaluated at a time. The registers of most programs fit into the first cache of a processor.
@@ -133,7 +134,7 @@ fn perform_inlined(
     let flag = |is_true| kept(1.0, is_true);
     let number = |source: Source| match source {
         Source::Number(number) => number,
-        // Programs have none there.
+        // No program has elements there.
         Source::Elements(_) => f32::NAN,
     };
     let [third, fourth] = [third, fourth].map(number);
@@ -143,8 +144,16 @@ fn perform_inlined(
         Operation::Sub => combine(operands, target, |a, b| a - b),
         Operation::Mul => combine(operands, target, |a, b| a * b),
         Operation::Div => combine(operands, target, |a, b| a / b),
-        Operation::Max => combine(operands, target, |a, b| if b > a { b } else { a }),
-        Operation::Min => combine(operands, target, |a, b| if b < a { b } else { a }),
+        Operation::Max => combine(
+            operands,
+            target,
+            |a, b| if a > b || a.is_nan() { a } else { b },
+        ),
+        Operation::Min => combine(
+            operands,
+            target,
+            |a, b| if a < b || a.is_nan() { a } else { b },
+        ),
         Operation::Greater => combine(operands, target, |a, b| flag(a > b)),
         Operation::Less => combine(operands, target, |a, b| flag(a < b)),
         Operation::Equal => combine(operands, target, |a, b| flag(a == b)),
@@ -155,7 +164,9 @@ fn perform_inlined(
             let value = if value > 1.0 { 1.0 } else { value };
             if value < 0.0 { 0.0 } else { value }
         }),
-        Operation::Between => combine(operands, target, |a, b| kept(a, (third < b) & (b < fourth))),
+        Operation::Between => combine(operands, target, |a, b| {
+            kept(a, is_between(b, third, fourth))
+        }),
     }
 }
 

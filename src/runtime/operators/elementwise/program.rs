@@ -16,7 +16,7 @@ pub enum Operation {
     Sub,
     Mul,
     Div,
-    /// The first operand if either is not a number, as for [`Operation::Min`].
+    /// Not a number if either operand is none, as for [`Operation::Min`].
     Max,
     Min,
     /// 1 or 0, as for the other comparisons.
@@ -27,7 +27,8 @@ pub enum Operation {
     Sqrt,
     /// `max(0, min(1, alpha · a + beta))`, where alpha and beta are the third and the fourth operand.
     HardSigmoid,
-    /// The first operand where the second is greater than the third and less than the fourth; else 0.
+    /// The first operand where the second is greater than the third and less than the fourth; else 0. An infinite
+    /// bound is none.
     Between,
 }
 
@@ -146,7 +147,7 @@ impl Program {
     }
 
     /// The program with products by comparisons as [`Operation::Between`], without what its result does not depend on.
-    /// Where such a factor is 0, so is the product, even of what is not finite.
+    /// Then the result is 0 where the comparison is, even if the other factor is not finite.
     pub fn simplified(mut self) -> Self {
         for index in 0..self.instructions.len() {
             let mut operands = self.instructions[index].operands;
@@ -225,18 +226,22 @@ impl Program {
     fn bounds(&self, operand: Operand) -> Option<Bounds<Operand>> {
         let instruction = self.result(operand)?;
         match (instruction.operation, instruction.operands) {
-            (Operation::Greater, [value, Operand::Number(low), ..]) => Some(Bounds {
-                kept: Operand::Number(1.0),
-                value,
-                low,
-                high: f32::INFINITY,
-            }),
-            (Operation::Less, [value, Operand::Number(high), ..]) => Some(Bounds {
-                kept: Operand::Number(1.0),
-                value,
-                low: f32::NEG_INFINITY,
-                high,
-            }),
+            (Operation::Greater, [value, Operand::Number(low), ..]) if low.is_finite() => {
+                Some(Bounds {
+                    kept: Operand::Number(1.0),
+                    value,
+                    low,
+                    high: f32::INFINITY,
+                })
+            }
+            (Operation::Less, [value, Operand::Number(high), ..]) if high.is_finite() => {
+                Some(Bounds {
+                    kept: Operand::Number(1.0),
+                    value,
+                    low: f32::NEG_INFINITY,
+                    high,
+                })
+            }
             (Operation::Between, [kept, value, Operand::Number(low), Operand::Number(high)]) => {
                 Some(Bounds {
                     kept,
@@ -249,7 +254,7 @@ impl Program {
         }
     }
 
-    /// The bounds that the program is, and the inputs that it keeps and compares; `None` if it is anything else.
+    /// The operands of a program that is one [`Operation::Between`] of two inputs; `None` for any other program.
     pub fn only_bounds(&self) -> Option<Bounds<usize>> {
         let [
             Instruction {

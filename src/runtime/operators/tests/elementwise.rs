@@ -194,6 +194,64 @@ fn a_cheap_value_is_computed_where_it_is_read_and_an_expensive_one_stored() {
 }
 
 #[test]
+fn infinite_values_and_those_that_are_no_numbers_are_compared_alike() {
+    let mut builder = Builder::empty(18, "");
+    for (name, dims) in &inputs()[..2] {
+        let dims = fixed_dims(dims);
+        builder.input(name, ElementType::F32, &dims).unwrap();
+    }
+    // Infinite of both signs, and where the rectifier is 0 not a number.
+    let zero = builder.emit("Sub", &["full", "full"], &[]);
+    let rectified = builder.emit("Relu", &["full"], &[]);
+    let mut odd = vec![builder.emit("Div", &["other", &zero], &[])];
+    odd.push(builder.emit("Div", &[&rectified, &zero], &[]));
+    let mut results = Vec::new();
+    for odd in &odd {
+        let bound = builder.floats(&[], &[0.25]);
+        for op in ["Greater", "Less"] {
+            let flags = builder.emit(op, &[odd, &bound], &[]);
+            let mask = builder.emit("Cast", &[&flags], &[("to", 1i64.into())]);
+            results.push(builder.emit("Mul", &["other", &mask], &[]));
+        }
+        for op in ["Max", "Min"] {
+            for operands in [["other", odd], [odd, "other"]] {
+                let most = builder.emit(op, &operands, &[]);
+                results.push(builder.emit("Neg", &[&most], &[]));
+            }
+        }
+    }
+    for (alpha, beta) in [
+        (1e20f32, 0.5f32),
+        (1e30, 0.25),
+        (-1e30, 0.5),
+        (1e30, 0.0),
+        (9e17, -2e17),
+    ] {
+        let slope = [("alpha", alpha.into()), ("beta", beta.into())];
+        let steep = builder.emit("HardSigmoid", &[&rectified], &slope);
+        results.push(builder.emit("Mul", &["other", &steep], &[]));
+    }
+    let declared: Vec<_> = results.iter().map(|name| untyped_value(name)).collect();
+    let model = builder.graph().to_model(&declared).unwrap();
+    let unoptimized = SessionOptions {
+        optimisation: Optimisation::None,
+        ..options()
+    };
+    let (expected, found) = (
+        outputs(&model, &unoptimized),
+        outputs(&fused(&model).0, &unoptimized),
+    );
+    for ((name, expected), found) in results.iter().zip(&expected).zip(&found) {
+        let (Tensor::F32(expected), Tensor::F32(found)) = (expected, found) else {
+            panic!("float32")
+        };
+        let mut pairs = expected.iter().zip(found);
+        let alike = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
+        assert!(pairs.all(alike), "{name}");
+    }
+}
+
+#[test]
 fn numbers_alone_and_results_that_nothing_reads_are_no_obstacle() {
     let mut builder = Builder::empty(18, "");
     for (name, dims) in &inputs()[..2] {

@@ -119,6 +119,30 @@ fn nodes_keep_their_names() {
 }
 
 #[test]
+fn names_that_onnx_runtime_gives_to_its_own_nodes_are_no_obstacle() {
+    let value = array([2, 32, 9, 11], 1);
+    let inputs = [("x", &value)];
+    let expected = computed(&inputs, rectified).unwrap();
+    for name in [
+        "ReorderInput",
+        "ReorderOutput",
+        "y_nchwc",
+        "ziggurat/node/0",
+    ] {
+        for place in [2, 5] {
+            let mut model = model(&inputs, rectified);
+            let nodes = &mut model.graph.as_mut().unwrap().node;
+            nodes[place].name = name.into();
+            let graph = Graph::new(model.clone()).unwrap();
+            let types = infer_types_with_operators(&graph, &[("x", value.shape())]);
+            let session = Session::open_fused(model, &types.unwrap(), &options());
+            let mut session = session.unwrap().expect("the fused model can be opened");
+            assert_eq!(run(&mut session, &inputs).unwrap(), expected, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_model_without_element_wise_nodes_is_opened_as_any_other() {
     let value = array([1, 3, 4, 4], 0);
     let inputs = [("x", &value)];
