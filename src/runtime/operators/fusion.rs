@@ -1,8 +1,8 @@
 //! Fuses connected element-wise nodes of an optimized graph into [`Elementwise`](super::elementwise) nodes.
 //!
 //! A value whose readers are all element-wise nodes of its shape is computed within their programs. Any other value is
-//! stored: it is the result of a program, whose last node is called its root. A cheap value that several programs need is
-//! computed by each of them.
+//! stored: it is the result of a program, whose last node is called its root. A cheap value that several programs need
+//! is computed by each of them.
 //!
 //! Optimized graphs have tensors in blocked channels (NCHWc). Their elements have another order in memory, but the
 //! tensors that an element-wise node reads and writes have the same one. So a program computes the same in any order.
