@@ -102,17 +102,22 @@ impl StepSession {
             operators: true,
             ..SessionOptions::default()
         };
+        let mut fallback = None;
         if device == Device::Cpu && network.parameters() <= MAX_OPTIMIZED_TWICE {
             let (model, traits) = for_batch(network, plan, step_lowering(device))?;
             let types = step_graph::example_types(&Graph::new(model.clone())?)?;
-            if let Some(session) = Session::open_fused(model, &types, &options)? {
-                return Ok(Self::new_opened((session, false, None), traits));
+            match Session::open_fused(model, &types, &options)? {
+                Ok(session) => return Ok(Self::new_opened((session, false, None), traits)),
+                Err(why) => fallback = Some(format!("steps are slower: {why}")),
             }
         }
         let (model, traits) = for_batch(network, plan, step_lowering(device))?;
         let model = placeable(model, device)?;
-        let opened = open(&model, device, options, plan.graph_capture)?;
-        Ok(Self::new_opened(opened, traits))
+        let (session, captures, notice) = open(&model, device, options, plan.graph_capture)?;
+        Ok(Self::new_opened(
+            (session, captures, notice.or(fallback)),
+            traits,
+        ))
     }
 
     fn new_opened(

@@ -4,10 +4,11 @@
 
 use crate::central_differences::{Fill, Problem, differentiable};
 use ziggurat::autodiff::{GradientOptions, gradient};
+use ziggurat::onnx::own_operators::STRIDED_GRADIENT;
 use ziggurat::onnx::proto::ModelProto;
 use ziggurat::onnx::types::untyped_value;
-use ziggurat::onnx::{Builder, ElementType, file};
-use ziggurat::runtime::{self, Provider, Session};
+use ziggurat::onnx::{Builder, ElementType, Types, file};
+use ziggurat::runtime::{self, Provider, Session, SessionOptions};
 
 /// A convolution of random weights and "same" padding: (output, input/group, kernel, kernel).
 fn convolution(b: &mut Builder, x: &str, weight: [i64; 4], stride: i64, group: i64) -> String {
@@ -54,14 +55,19 @@ fn network(
 
 /// The operators of a model after ONNX Runtime has optimized it.
 fn optimized(model: &ModelProto) -> Vec<String> {
+    let bytes = file::encode(model).unwrap();
+    written(|options| Session::open(&bytes, Provider::Cpu, options).unwrap())
+}
+
+/// The operators of the model that a session writes to a file when it is opened.
+fn written(open: impl FnOnce(&SessionOptions) -> Session) -> Vec<String> {
     runtime::testing::library();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("optimized.onnx");
-    let options = runtime::SessionOptions {
+    open(&SessionOptions {
         optimised: Some(path.clone()),
         ..Default::default()
-    };
-    Session::open(&file::encode(model).unwrap(), Provider::Cpu, &options).unwrap();
+    });
     let nodes = file::read(&path).unwrap().graph.unwrap().node;
     nodes.into_iter().map(|node| node.op_type).collect()
 }
@@ -95,6 +101,28 @@ fn depthwise_convolutions_of_stride_2_are_not_reordered() {
             let is_computed = ops.iter().any(|op| op == "DequantizeLinear");
             assert!(is_computed || fewest == 0, "{case}");
         }
+    }
+}
+
+#[test]
+fn gradients_of_depthwise_convolutions_of_stride_2_are_one_operator_where_nodes_are_fused() {
+    let blocked = fewest_reorders() > 0;
+    for (kernel, size) in [(3, 32), (5, 32), (3, 31)] {
+        let model = network(18, size, |b, x| {
+            convolution(b, x, [16, 1, kernel, kernel], 2, 16)
+        });
+        let ops = written(|options| {
+            Session::open_fused(model, &Types::default(), options)
+                .unwrap()
+                .unwrap()
+        });
+        let count = |name: &str| ops.iter().filter(|op| *op == name).count();
+        let expected = if blocked { [1, 0] } else { [0, 1] };
+        assert_eq!(
+            [STRIDED_GRADIENT, "DequantizeLinear"].map(count),
+            expected,
+            "{ops:?}"
+        );
     }
 }
 

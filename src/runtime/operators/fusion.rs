@@ -405,20 +405,12 @@ impl Draft {
 fn steep(alpha: f32, beta: f32) -> Option<(Operation, f32)> {
     let bound = (-f64::from(beta) / f64::from(alpha)) as f32;
     let value = |x: f32| (alpha * x + beta).clamp(0.0, 1.0);
-    let next = if alpha > 0.0 {
-        bound.next_up().max(bound + 1e-25)
+    let (operation, next, of_zero) = if alpha > 0.0 {
+        let next = bound.next_up().max(bound + 1e-25);
+        (Operation::Greater, next, 0.0 > bound)
     } else {
-        bound.next_down().min(bound - 1e-25)
-    };
-    let operation = if alpha > 0.0 {
-        Operation::Greater
-    } else {
-        Operation::Less
-    };
-    let of_zero = if alpha > 0.0 {
-        0.0 > bound
-    } else {
-        0.0 < bound
+        let next = bound.next_down().min(bound - 1e-25);
+        (Operation::Less, next, 0.0 < bound)
     };
     let is_comparison =
         value(bound) == 0.0 && value(next) == 1.0 && value(0.0) == f32::from(u8::from(of_zero));

@@ -5,13 +5,13 @@
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
 //! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
 
-use super::super::{Device, Error, Optimisation, Session, SessionOptions};
 use super::fusion::fused;
 use super::optimized::optimized;
 use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::{Graph, Types};
+use crate::runtime::{Device, Error, Optimisation, Session, SessionOptions};
 use std::collections::{HashMap, HashSet};
 
 /// What the names of nodes begin with while the model is optimized.
@@ -22,49 +22,40 @@ pub(super) type Nodes = HashMap<String, (String, Option<String>)>;
 
 impl Session {
     /// Opens a model with [`operators`](super) on the CPU, its nodes fused. `types` are those of its values for example
-    /// inputs. `None` if the optimized model cannot be stored,
-    /// or that with fused nodes not opened.
+    /// inputs. The inner error says why there is no such session: the optimized model cannot be stored, or the fused
+    /// one cannot be opened.
     ///
     /// # Errors
-    /// Those of [`Session::open_model`].
+    /// [`Error::Stopped`].
     pub fn open_fused(
         mut model: ModelProto,
         types: &Types,
         options: &SessionOptions,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Result<Self, String>, Error> {
         let options = SessionOptions {
             operators: true,
             ..options.clone()
         };
         let nodes = renamed(&mut model);
-        let optimized = match optimized(&model, &options) {
-            Ok(optimized) => optimized,
-            Err(Error::Stopped) => return Err(Error::Stopped),
-            Err(problem) => {
-                tracing::warn!(%problem, "there is no optimized model whose nodes could be fused: steps are slower");
-                return Ok(None);
-            }
-        };
+        let optimized = optimized(&model, &options);
         // Its weights are no longer needed.
         drop(model);
         let options = SessionOptions {
             optimisation: Optimisation::None,
             ..options
         };
-        let opened = fused_model(optimized, &nodes, types)
+        let opened = optimized
+            .and_then(|optimized| fused_model(optimized, &nodes, types))
             .and_then(|fused| Self::open_model(&fused, Device::Cpu.into(), &options));
         match opened {
             Err(Error::Stopped) => Err(Error::Stopped),
-            Err(problem) => {
-                tracing::warn!(%problem, "the model with fused nodes cannot be opened: steps are slower");
-                Ok(None)
-            }
-            Ok(session) => Ok(Some(session)),
+            Err(problem) => Ok(Err(problem.into_reason())),
+            Ok(session) => Ok(Ok(session)),
         }
     }
 }
 
-/// Gives each node a name that tells it from the others: names in a model may be missing or equal.
+/// Gives each node a unique name: names in a model may be missing or equal.
 pub(super) fn renamed(model: &mut ModelProto) -> Nodes {
     let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
     let rename = |(index, node): (usize, &mut NodeProto)| {

@@ -19,6 +19,9 @@ use ort::value::{Shape, TensorElementType};
 /// Pixels of a block that one thread computes at a time.
 const PIXELS: usize = 1 << 11;
 
+/// Maximum size along an axis, and of a pad.
+const MAX_SIZE: usize = 1 << 30;
+
 /// The operator.
 pub(super) struct StridedGradient;
 
@@ -62,9 +65,6 @@ impl Operator for StridedGradient {
         })
     }
 }
-
-/// Maximum size along an axis, and of a pad.
-const MAX_SIZE: usize = 1 << 30;
 
 fn invalid(what: &str) -> ort::Error {
     ort::Error::new(format!("{STRIDED_GRADIENT} needs {what}"))
@@ -150,18 +150,19 @@ impl StridedKernel {
             parts.map(move |(part, output)| {
                 let from = part * rows_per_task;
                 let value = value.map(|value| &value[from * new_width..][..output.len()]);
-                (plane, from, new_width, value, output)
+                let rows = Rows {
+                    plane,
+                    from,
+                    width: new_width,
+                    value,
+                };
+                (rows, output)
             })
         });
         let is_large = samples * channels * pixels > B * PIXELS;
-        for_each(
-            context,
-            tasks,
-            is_large,
-            |(plane, from, width, value, output)| {
-                plane.compute(*from, *width, *value, output);
-            },
-        )
+        for_each(context, tasks, is_large, |(rows, output)| {
+            rows.compute(output);
+        })
     }
 }
 
@@ -187,79 +188,67 @@ struct Plane<'a, const B: usize> {
     bounds: (f32, f32),
 }
 
-impl<const B: usize> Plane<'_, B> {
-    /// Rows of the result from `from` on, as many as fill `output`, which has `width` columns.
-    fn compute(
-        &self,
-        from: usize,
-        width: usize,
-        value: Option<&[[f32; B]]>,
-        output: &mut [[f32; B]],
-    ) {
+/// Rows of the result.
+struct Rows<'a, const B: usize> {
+    plane: Plane<'a, B>,
+    /// The first row.
+    from: usize,
+    /// Columns of the result.
+    width: usize,
+    /// The value that masks these rows.
+    value: Option<&'a [[f32; B]]>,
+}
+
+impl<const B: usize> Rows<'_, B> {
+    /// Computes as many rows as fill `output`.
+    fn compute(&self, output: &mut [[f32; B]]) {
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;
             if has!("avx512f") {
                 // SAFETY: the processor has the feature.
-                return unsafe { self.compute_with_avx512(from, width, value, output) };
+                return unsafe { self.compute_with_avx512(output) };
             }
             if has!("avx2") && has!("fma") {
                 // SAFETY: the processor has the features.
-                return unsafe { self.compute_with_avx2(from, width, value, output) };
+                return unsafe { self.compute_with_avx2(output) };
             }
         }
         // Other processors than those of x86 have fused products everywhere.
         let is_fused = cfg!(not(target_arch = "x86_64"));
-        self.compute_inlined(from, width, value, output, is_fused);
+        self.compute_inlined(output, is_fused);
     }
 
-    /// [`Plane::compute_inlined`], compiled for processors with AVX-512.
+    /// [`Rows::compute_inlined`], compiled for processors with AVX-512.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
-    fn compute_with_avx512(
-        &self,
-        from: usize,
-        width: usize,
-        value: Option<&[[f32; B]]>,
-        output: &mut [[f32; B]],
-    ) {
-        self.compute_inlined(from, width, value, output, true);
+    fn compute_with_avx512(&self, output: &mut [[f32; B]]) {
+        self.compute_inlined(output, true);
     }
 
-    /// [`Plane::compute_inlined`], compiled for processors with AVX2 and fused products.
+    /// [`Rows::compute_inlined`], compiled for processors with AVX2 and fused products.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn compute_with_avx2(
-        &self,
-        from: usize,
-        width: usize,
-        value: Option<&[[f32; B]]>,
-        output: &mut [[f32; B]],
-    ) {
-        self.compute_inlined(from, width, value, output, true);
+    fn compute_with_avx2(&self, output: &mut [[f32; B]]) {
+        self.compute_inlined(output, true);
     }
 
     #[inline(always)]
-    fn compute_inlined(
-        &self,
-        from: usize,
-        width: usize,
-        value: Option<&[[f32; B]]>,
-        output: &mut [[f32; B]],
-        is_fused: bool,
-    ) {
-        let (_, columns) = self.taps;
-        let (low, high) = self.bounds;
-        for (index, line) in output.chunks_mut(width).enumerate() {
-            let rows: Vec<_> = taps(from + index, self.pads.0, self.taps.0, self.height).collect();
+    fn compute_inlined(&self, output: &mut [[f32; B]], is_fused: bool) {
+        let plane = &self.plane;
+        let (_, columns) = plane.taps;
+        let (low, high) = plane.bounds;
+        for (index, line) in output.chunks_mut(self.width).enumerate() {
+            let rows: Vec<_> =
+                taps(self.from + index, plane.pads.0, plane.taps.0, plane.height).collect();
             for (column, result) in line.iter_mut().enumerate() {
                 let mut sum = [0.0; B];
                 for &(row, source) in &rows {
                     let (weights, gradient) = (
-                        &self.weights[row * columns..],
-                        &self.gradient[source * self.width..],
+                        &plane.weights[row * columns..],
+                        &plane.gradient[source * plane.width..],
                     );
-                    for (tap, source) in taps(column, self.pads.1, columns, self.width) {
+                    for (tap, source) in taps(column, plane.pads.1, columns, plane.width) {
                         let (weight, gradient) = (&weights[tap], &gradient[source]);
                         for lane in 0..B {
                             sum[lane] = if is_fused {
@@ -270,8 +259,8 @@ impl<const B: usize> Plane<'_, B> {
                         }
                     }
                 }
-                if let Some(value) = value {
-                    let value = &value[index * width + column];
+                if let Some(value) = self.value {
+                    let value = &value[index * self.width + column];
                     for lane in 0..B {
                         let is_inside = is_between(value[lane], low, high);
                         let bits = u32::from(is_inside).wrapping_neg();

@@ -28,40 +28,42 @@ struct Match {
 /// # Errors
 /// [`Error`] if the graph is damaged.
 pub(super) fn with_strided_gradients(graph: Graph) -> Result<Graph, Error> {
-    let mut matches: HashMap<usize, Match> = (graph.nodes().iter().enumerate())
+    let matches = graph.nodes().iter().enumerate();
+    let mut matches: Vec<(usize, Match)> = matches
         .filter_map(|(index, node)| Some((index, matched(&graph, node)?)))
         .collect();
-    let Some(block) = Some(&matches)
-        .filter(|matches| !matches.is_empty())
-        .and_then(|_| block_size())
-    else {
+    if matches.is_empty() {
+        return Ok(graph);
+    }
+    let Some(block) = block_size() else {
         return Ok(graph);
     };
-    matches.retain(|_, found| found.channels.is_multiple_of(block));
+    matches.retain(|(_, form)| form.channels.is_multiple_of(block));
     let readers = graph.consumers();
-    let mut result = graph.without_nodes();
-    let mut masked: HashMap<usize, (usize, Mask)> = HashMap::new();
-    for index in matches.keys() {
-        let name = graph.nodes()[*index].output[0].as_str();
+    // What replaces each node; nothing if its only reader, a mask, computes it too.
+    let mut replacements: HashMap<usize, Option<NodeProto>> = HashMap::new();
+    for (index, form) in &matches {
+        let node = &graph.nodes()[*index];
+        let name = node.output[0].as_str();
         let is_output = graph.outputs().iter().any(|output| output.name == name);
-        if let (Some(&[reader]), false) = (readers.get(name).map(Vec::as_slice), is_output)
-            && let Some(mask) = mask(&graph.nodes()[reader], name)
-        {
-            masked.insert(reader, (*index, mask));
+        let reader = match readers.get(name).map(Vec::as_slice) {
+            Some(&[reader]) if !is_output => Some(reader),
+            _ => None,
+        };
+        let masked = reader.and_then(|reader| Some((reader, mask(&graph.nodes()[reader], name)?)));
+        if let Some((reader, mask)) = masked {
+            replacements.insert(*index, None);
+            let strided = strided(form, block, Some(&mask), &graph.nodes()[reader]);
+            replacements.insert(reader, Some(strided));
+        } else {
+            replacements.insert(*index, Some(strided(form, block, None, node)));
         }
     }
+    let mut result = graph.without_nodes();
     for (index, node) in graph.nodes().iter().enumerate() {
-        if let Some((convolution, mask)) = masked.get(&index) {
-            result.insert(strided(&matches[convolution], block, Some(mask), node))?;
-        } else if masked
-            .values()
-            .any(|(convolution, _)| *convolution == index)
-        {
-            // Its mask comes later.
-        } else if let Some(found) = matches.get(&index) {
-            result.insert(strided(found, block, None, node))?;
-        } else {
-            result.insert(node.clone())?;
+        let replacement = replacements.remove(&index);
+        if let Some(node) = replacement.unwrap_or_else(|| Some(node.clone())) {
+            result.insert(node)?;
         }
     }
     result.set_outputs(graph.outputs().to_vec());
@@ -69,14 +71,14 @@ pub(super) fn with_strided_gradients(graph: Graph) -> Result<Graph, Error> {
 }
 
 /// The operator in the place of `node`.
-fn strided(found: &Match, block: usize, mask: Option<&Mask>, node: &NodeProto) -> NodeProto {
-    let mut inputs = vec![found.gradient.as_str(), found.weights.as_str()];
+fn strided(form: &Match, block: usize, mask: Option<&Mask>, node: &NodeProto) -> NodeProto {
+    let mut inputs = vec![form.gradient.as_str(), form.weights.as_str()];
     inputs.extend(mask.map(|mask| mask.value.as_str()));
     let mut strided = NodeProto::new(STRIDED_GRADIENT, &inputs, &node.output)
         .with_name(&node.name)
         .in_domain(DOMAIN)
         .attr("block", block as i64)
-        .attr("pads", found.pads.clone());
+        .attr("pads", form.pads.clone());
     if let Some(mask) = mask {
         strided = strided.attr("low", mask.low).attr("high", mask.high);
     }
@@ -161,7 +163,8 @@ fn is_every_second(graph: &Graph, value: &str) -> bool {
         };
         // Channels that fill the last block are 0.
         let ones = constant(ones)?;
-        let is_repeated = ones.dims[1..] == [1, 1, 1] && is_filled_with_zeros(&ones.to_f32().ok()?);
+        let is_repeated =
+            ones.dims.get(1..) == Some(&[1, 1, 1]) && is_filled_with_zeros(&ones.to_f32().ok()?);
         let product = producer(plane).filter(|node| is_repeated && node.is_op("Mul"))?;
         let [rows, columns] = product.input.as_slice() else {
             return None;

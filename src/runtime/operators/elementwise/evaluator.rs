@@ -1,7 +1,7 @@
 //! Evaluates a program for a tile of elements at a time, one instruction after the other.
 
-use super::super::context::is_between;
 use super::program::{Operand, Operation, Program};
+use crate::runtime::operators::context::is_between;
 
 /// Elements that are evaluated at a time. The registers of most programs fit into the first cache of a processor.
 const TILE: usize = 1024;
