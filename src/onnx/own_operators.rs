@@ -15,6 +15,9 @@ pub const ELEMENTWISE: &str = "Elementwise";
 /// The input gradient of a depthwise convolution of stride 2, in blocked channels.
 pub const STRIDED_GRADIENT: &str = "StridedGradient";
 
+/// The attribute of operators on blocked channels (NCHWc): the number of channels of a block.
+pub const BLOCK: &str = "block";
+
 /// The import of a model that uses the operators.
 pub fn import() -> OperatorSetIdProto {
     OperatorSetIdProto {

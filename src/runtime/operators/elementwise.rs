@@ -3,6 +3,8 @@
 //!
 //! - inputs: float32, at least one; they broadcast to each other as ONNX's
 //! - attributes `instructions` and `numbers`: the program, see `program`
+//! - attribute `block`: if present, inputs and result (N, C, H, W) are in blocked channels, with memory
+//!   (N, C/B, H, W, B), and other inputs are values per channel (N, C, 1, 1) or per sample (N, 1, 1, 1)
 //! - result: float32, of the shape to which the inputs broadcast
 //!
 //! Each operation rounds as the standard operator does, so results equal those of the nodes that the program replaces.
@@ -12,7 +14,7 @@ mod evaluator;
 pub(super) mod program;
 
 use super::context::{for_each, input, output};
-use crate::onnx::own_operators::ELEMENTWISE;
+use crate::onnx::own_operators::{BLOCK, ELEMENTWISE};
 use broadcast::Broadcast;
 use evaluator::{Evaluator, Source};
 use ort::operator::{
@@ -24,6 +26,9 @@ use program::{INSTRUCTIONS, NUMBERS, Program};
 
 /// Elements that one thread processes at a time.
 const PIECE: usize = 1 << 14;
+
+/// Elements of which inputs are copied at a time if they are not contiguous.
+const TILE: usize = 1 << 12;
 
 /// The operator.
 pub(super) struct Elementwise;
@@ -52,8 +57,9 @@ impl Operator for Elementwise {
         let inputs = context.inputs()?.len();
         match Program::from_attributes(&codes, &numbers) {
             Some(program) if program.inputs() <= inputs => Ok(ElementwiseKernel {
-                evaluator: Evaluator::new(program),
+                evaluator: Evaluator::new(&program),
                 inputs,
+                block: context.get(BLOCK),
             }),
             _ => Err(ort::Error::new(format!(
                 "Elementwise has no valid program of {inputs} inputs"
@@ -113,6 +119,8 @@ fn result_type(inputs: &[ValueType]) -> Option<(Vec<i64>, Vec<String>)> {
 pub(super) struct ElementwiseKernel {
     evaluator: Evaluator,
     inputs: usize,
+    /// The number of channels of a block, if the inputs are in blocked channels.
+    block: Option<i64>,
 }
 
 impl Kernel for ElementwiseKernel {
@@ -122,29 +130,31 @@ impl Kernel for ElementwiseKernel {
         let values = values.iter().map(|value| value.try_extract_tensor::<f32>());
         let values: Vec<(&Shape, &[f32])> = values.collect::<ort::Result<_>>()?;
         let shapes: Vec<&[i64]> = values.iter().map(|(shape, _)| &***shape).collect();
-        let Some(broadcast) = Broadcast::new(&shapes) else {
+        let broadcast = match self.block {
+            Some(block) => Broadcast::blocked(&shapes, block),
+            None => Broadcast::new(&shapes),
+        };
+        let Some(broadcast) = broadcast else {
             return Err(ort::Error::new(format!(
                 "Elementwise of inputs of shapes {shapes:?}, which do not broadcast to each other"
             )));
         };
         let mut output = output(context, ELEMENTWISE, broadcast.dims().to_vec())?;
         let (_, output) = output.try_extract_tensor_mut::<f32>()?;
-        let output_length = output.len();
-        let is_large = output_length * self.evaluator.len() > 4 * PIECE;
+        let is_large = output.len() * self.evaluator.len() > 4 * PIECE;
         let pieces = output.chunks_mut(PIECE).enumerate();
-        let tile = self.evaluator.tile(PIECE.min(output_length));
         for_each(context, pieces, is_large, |(piece, output)| {
-            let mut registers = self.evaluator.registers(tile);
+            let mut scratch = self.evaluator.scratch();
             let mut copies = vec![Vec::new(); self.inputs];
-            for (index, output) in output.chunks_mut(tile.max(1)).enumerate() {
-                let start = *piece * PIECE + index * tile;
+            for (index, output) in output.chunks_mut(TILE).enumerate() {
+                let start = *piece * PIECE + index * TILE;
                 let sources = copies.iter_mut().zip(&values).enumerate();
                 let sources: Vec<Source> = sources
                     .map(|(input, (copy, (_, value)))| {
                         broadcast.tile(input, value, start, output.len(), copy)
                     })
                     .collect();
-                self.evaluator.evaluate(&sources, &mut registers, output);
+                self.evaluator.evaluate(&sources, &mut scratch, output);
             }
         })
     }

@@ -4,9 +4,11 @@
 //! - `elementwise`: programs of element-wise operations
 //! - `strided`: gradients of depthwise convolutions of stride 2
 //! - `context`: inputs, outputs and threads of the kernels
-//! - `fusion`: makes such programs of the element-wise nodes of a graph
+//! - `layout`: keeps element-wise nodes of a graph in blocked channels
+//! - `fusion`: makes such programs of the element-wise nodes of a graph (`formula`: what one of them computes)
 //! - `strided_rewrite`: puts such gradients in the place of their standard form
 //! - `optimized`: the model that ONNX Runtime makes of another one
+//! - `known_types`: types of its values
 //! - `open_fused`: opens a model with its nodes fused
 //!
 //! They are registered with sessions whose options say so. Other providers do not have them: the graphs for those are
@@ -15,7 +17,10 @@
 mod banded;
 mod context;
 mod elementwise;
+mod formula;
 mod fusion;
+mod known_types;
+mod layout;
 mod open_fused;
 mod optimized;
 mod resample;

@@ -6,19 +6,15 @@
 //! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
 
 use super::fusion::fused;
+use super::known_types::{KnownTypes, Nodes, renamed};
+use super::layout::with_blocked_nodes;
 use super::optimized::optimized;
-use super::strided_rewrite::with_strided_gradients;
+use super::strided_rewrite::{block_size, with_strided_gradients};
 use crate::onnx::own_operators::{DOMAIN, import};
-use crate::onnx::proto::{ModelProto, NodeProto};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
 use crate::runtime::{Device, Error, Optimisation, Session, SessionOptions};
-use std::collections::{HashMap, HashSet};
-
-/// What the names of nodes begin with while the model is optimized.
-const PREFIX: &str = "ziggurat/node/";
-
-/// The name of each node, and its first result, by the name that it has while the model is optimized.
-pub(super) type Nodes = HashMap<String, (String, Option<String>)>;
+use std::collections::HashSet;
 
 impl Session {
     /// Opens a model with [`operators`](super) on the CPU, its nodes fused. `types` are those of its values for example
@@ -55,17 +51,6 @@ impl Session {
     }
 }
 
-/// Gives each node a unique name: names in a model may be missing or equal.
-pub(super) fn renamed(model: &mut ModelProto) -> Nodes {
-    let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
-    let rename = |(index, node): (usize, &mut NodeProto)| {
-        let name = format!("{PREFIX}{index}");
-        let original = std::mem::replace(&mut node.name, name.clone());
-        (name, (original, node.output.first().cloned()))
-    };
-    nodes.enumerate().map(rename).collect()
-}
-
 /// The optimized model with its nodes fused, under their former names. `types` are those of the values that the model
 /// had before.
 pub(super) fn fused_model(
@@ -77,14 +62,12 @@ pub(super) fn fused_model(
     if !imports.any(|opset| opset.domain == DOMAIN) {
         model.opset_import.push(import());
     }
-    let graph = fused(&Graph::new(model)?, |node| {
-        // A node that is computed in blocked channels is called after its former result.
-        let value = match nodes.get(&node.name) {
-            Some((_, value)) => value.as_deref()?,
-            None => node.name.strip_suffix("_nchwc")?,
-        };
-        types.find(value).cloned()
-    })?;
+    let known = KnownTypes { nodes, types };
+    let mut graph = Graph::new(model)?;
+    if let Some(block) = block_size() {
+        graph = with_blocked_nodes(&graph, &known, block)?;
+    }
+    let graph = fused(&graph, &known)?;
     let graph = with_strided_gradients(graph)?;
     let mut model = graph.to_model(graph.outputs())?;
     let all = model.graph.iter_mut().flat_map(|graph| &mut graph.node);

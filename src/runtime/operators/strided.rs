@@ -10,7 +10,7 @@
 //! Products are added in the order and with the rounding of ONNX Runtime's convolution.
 
 use super::context::{for_each, input, is_between, output};
-use crate::onnx::own_operators::STRIDED_GRADIENT;
+use crate::onnx::own_operators::{BLOCK, STRIDED_GRADIENT};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
 };
@@ -55,7 +55,7 @@ impl Operator for StridedGradient {
             .collect();
         let pads = pads.try_into().map_err(|_| invalid("four pads"))?;
         Ok(StridedKernel {
-            block: context.get("block").unwrap_or(0),
+            block: context.get(BLOCK).unwrap_or(0),
             pads,
             bounds: (
                 context.get("low").unwrap_or(f32::NEG_INFINITY),

@@ -4,16 +4,16 @@
 
 use super::elementwise::program::{Bounds, Program};
 use super::optimized::optimized;
-use crate::onnx::own_operators::{DOMAIN, ELEMENTWISE, STRIDED_GRADIENT};
+use crate::onnx::own_operators::{BLOCK, DOMAIN, ELEMENTWISE, STRIDED_GRADIENT};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, Error, Graph};
 use crate::runtime::SessionOptions;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// The domain of operators on blocked channels.
-const BLOCKED: &str = "com.microsoft.nchwc";
+pub(super) const BLOCKED: &str = "com.microsoft.nchwc";
 
 /// A gradient in its standard form.
 struct Match {
@@ -70,6 +70,12 @@ pub(super) fn with_strided_gradients(graph: Graph) -> Result<Graph, Error> {
     Ok(result)
 }
 
+/// The products of gradients with masks of every second row and column in the standard form of strided gradients.
+pub(super) fn products(graph: &Graph) -> HashSet<&str> {
+    let matches = (graph.nodes().iter()).filter(|node| matched(graph, node).is_some());
+    matches.map(|node| node.input[0].as_str()).collect()
+}
+
 /// The operator in the place of `node`.
 fn strided(form: &Match, block: usize, mask: Option<&Mask>, node: &NodeProto) -> NodeProto {
     let mut inputs = vec![form.gradient.as_str(), form.weights.as_str()];
@@ -77,7 +83,7 @@ fn strided(form: &Match, block: usize, mask: Option<&Mask>, node: &NodeProto) ->
     let mut strided = NodeProto::new(STRIDED_GRADIENT, &inputs, &node.output)
         .with_name(&node.name)
         .in_domain(DOMAIN)
-        .attr("block", block as i64)
+        .attr(BLOCK, block as i64)
         .attr("pads", form.pads.clone());
     if let Some(mask) = mask {
         strided = strided.attr("low", mask.low).attr("high", mask.high);
@@ -94,7 +100,9 @@ struct Mask {
 
 /// The mask that `node` is of `gradient`.
 fn mask(node: &NodeProto, gradient: &str) -> Option<Mask> {
-    if (node.domain.as_str(), node.op_type.as_str()) != (DOMAIN, ELEMENTWISE) {
+    let is_program = (node.domain.as_str(), node.op_type.as_str()) == (DOMAIN, ELEMENTWISE);
+    // A program that broadcasts may mask by a value of another shape.
+    if !is_program || node.attribute_named(BLOCK).is_some() {
         return None;
     }
     let Bounds {
@@ -148,7 +156,7 @@ fn matched(graph: &Graph, node: &NodeProto) -> Option<Match> {
     })
 }
 
-fn is_blocked(node: &NodeProto, op: &str) -> bool {
+pub(super) fn is_blocked(node: &NodeProto, op: &str) -> bool {
     (node.domain.as_str(), node.op_type.as_str()) == (BLOCKED, op)
 }
 
@@ -208,7 +216,7 @@ fn alternates(constant: &TensorProto, axis: usize) -> bool {
 
 /// Channels of a block on this processor; `None` if ONNX Runtime does not use blocks here. It pads the weights of a
 /// convolution to whole blocks.
-fn block_size() -> Option<usize> {
+pub(super) fn block_size() -> Option<usize> {
     // What fails may succeed later.
     static SIZE: OnceLock<usize> = OnceLock::new();
     if let Some(size) = SIZE.get() {

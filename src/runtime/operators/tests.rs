@@ -1,5 +1,6 @@
 //! Each operator beside its standard form.
 
+mod blocked_nodes;
 mod elementwise;
 mod layout;
 mod strided;

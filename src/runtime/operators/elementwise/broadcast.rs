@@ -15,17 +15,36 @@ impl Broadcast {
     /// Of inputs of these shapes; `None` if they do not broadcast to each other.
     pub fn new(shapes: &[&[i64]]) -> Option<Self> {
         let rank = shapes.iter().map(|shape| shape.len()).max()?;
-        let mut dims = vec![1; rank];
-        for shape in shapes {
-            for (dim, size) in dims.iter_mut().rev().zip(shape.iter().rev()) {
-                match (*dim, *size) {
-                    (1, _) => *dim = *size,
-                    (dim, size) if size == 1 || size == dim => (),
-                    _ => return None,
-                }
-            }
+        let dims = broadcast_dims(shapes, rank)?;
+        Self::with_dims(dims.clone(), &dims, shapes)
+    }
+
+    /// Of inputs in blocked channels of these shapes (N, C, H, W), or values per channel or per sample, with at most four
+    /// axes. The memory of an input is (N, C/B, H, W, B) for blocks of B channels.
+    pub fn blocked(shapes: &[&[i64]], block: i64) -> Option<Self> {
+        let dims = broadcast_dims(shapes, 4)?;
+        let channels = dims[1];
+        if block < 1 || channels % block != 0 {
+            return None;
         }
-        let sizes = dims.iter().map(|dim| usize::try_from(*dim).ok());
+        let in_memory = |shape: &[i64]| match *shape {
+            [samples, 1, height, width] => vec![samples, 1, height, width, 1],
+            [samples, _, height, width] => vec![samples, channels / block, height, width, block],
+            _ => Vec::new(),
+        };
+        let shapes = shapes.iter().map(|shape| {
+            let missing = vec![1; 4 - shape.len()];
+            in_memory(&[&missing, *shape].concat())
+        });
+        let shapes: Vec<Vec<i64>> = shapes.collect();
+        let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
+        Self::with_dims(dims.clone(), &in_memory(&dims), &shapes)
+    }
+
+    /// `in_memory` are the sizes of the result's axes in memory, and `shapes` those of the inputs.
+    fn with_dims(dims: Vec<i64>, in_memory: &[i64], shapes: &[&[i64]]) -> Option<Self> {
+        let rank = in_memory.len();
+        let sizes = in_memory.iter().map(|dim| usize::try_from(*dim).ok());
         let sizes: Vec<usize> = sizes.collect::<Option<_>>()?;
         let strides = shapes.iter().map(|shape| strides(shape, rank)).collect();
         let mut result = Self {
@@ -94,7 +113,14 @@ impl Broadcast {
                 0 => copy.extend(std::iter::repeat_n(value[first], count)),
                 _ => copy.extend_from_slice(&value[first + column..][..count]),
             }
-            (row, column) = (row + 1, 0);
+            let repeats = if column == 0 {
+                self.repeats(strides, row)
+            } else {
+                1
+            };
+            let end = (copy.len() + (repeats - 1) * count).min(length);
+            extend_by_repeating(copy, count, end);
+            (row, column) = (row + repeats, 0);
         }
         Source::Elements(copy)
     }
@@ -103,6 +129,14 @@ impl Broadcast {
     fn position(&self, element: usize) -> (usize, usize) {
         let width = self.sizes.last().copied().unwrap_or(1);
         (element / width, element % width)
+    }
+
+    /// How many rows along the last axis are the same as `row` in an input, from that one on.
+    fn repeats(&self, strides: &[usize], row: usize) -> usize {
+        match (&self.sizes[..], strides) {
+            ([.., rows, _], [.., 0, _]) => rows - row % rows,
+            _ => 1,
+        }
     }
 
     /// Where a row along the last axis begins in an input.
@@ -114,6 +148,34 @@ impl Broadcast {
             index * stride
         })
         .sum()
+    }
+}
+
+/// The dimensions, as many as `rank`, to which shapes broadcast; `None` if they do not, or one has more.
+fn broadcast_dims(shapes: &[&[i64]], rank: usize) -> Option<Vec<i64>> {
+    let mut dims = vec![1; rank];
+    for shape in shapes {
+        if shape.len() > rank {
+            return None;
+        }
+        for (dim, size) in dims.iter_mut().rev().zip(shape.iter().rev()) {
+            match (*dim, *size) {
+                (1, _) => *dim = *size,
+                (dim, size) if size == 1 || size == dim => (),
+                _ => return None,
+            }
+        }
+    }
+    Some(dims)
+}
+
+/// Repeats the last `count` elements until there are `end`.
+fn extend_by_repeating(elements: &mut Vec<f32>, count: usize, end: usize) {
+    let start = elements.len() - count;
+    while elements.len() < end {
+        // Twice as many each time.
+        let more = (elements.len() - start).min(end - elements.len());
+        elements.extend_from_within(start..start + more);
     }
 }
 
@@ -185,6 +247,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn values_per_channel_are_repeated_over_the_positions_of_their_block() {
+        let shapes: [&[i64]; 5] = [&[2, 8, 3, 1], &[2, 8, 1, 1], &[2, 1, 1, 1], &[8, 1, 1], &[]];
+        let broadcast = Broadcast::blocked(&shapes, 4).unwrap();
+        assert_eq!(broadcast.dims(), [2, 8, 3, 1]);
+        for (input, shape) in shapes.iter().enumerate() {
+            let count: i64 = shape.iter().product();
+            let value: Vec<f32> = (0..count).map(|index| index as f32).collect();
+            for tile in [1, 5, 48] {
+                let mut result = Vec::new();
+                for start in (0..48).step_by(tile) {
+                    let length = tile.min(48 - start);
+                    match broadcast.tile(input, &value, start, length, &mut Vec::new()) {
+                        Source::Elements(elements) => result.extend_from_slice(elements),
+                        Source::Number(number) => result.extend(vec![number; length]),
+                    }
+                }
+                // The memory is (2, 2, 3, 1, 4).
+                for (place, result) in result.into_iter().enumerate() {
+                    let (sample, channel) = (place / 24, place / 12 % 2 * 4 + place % 4);
+                    let expected = [place, 8 * sample + channel, sample, channel, 0][input];
+                    assert_eq!(
+                        result, expected as f32,
+                        "{shape:?}, tiles of {tile}: {place}"
+                    );
+                }
+            }
+        }
+        assert!(Broadcast::blocked(&[&[1, 6, 2, 2]], 4).is_none());
+        assert!(Broadcast::blocked(&[&[1, 8, 2, 2]], 0).is_none());
+        assert!(Broadcast::blocked(&[&[1, 1, 8, 2, 2]], 4).is_none());
     }
 
     #[test]

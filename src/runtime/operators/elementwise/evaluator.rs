@@ -1,21 +1,41 @@
-//! Evaluates a program for a tile of elements at a time, one instruction after the other.
+//! Evaluates a program for a block of elements at a time, one instruction after the other.
 
-use super::program::{Operand, Operation, Program};
+use super::program::{Operand, Operation, Program, hard_sigmoid};
 use crate::runtime::operators::context::is_between;
 
-/// Elements that are evaluated at a time. The registers of most programs fit into the first cache of a processor.
-const TILE: usize = 1024;
+/// Elements that an instruction computes at a time: few enough that the results of a program stay in the first cache of
+/// a processor, and enough that choosing the operation costs little.
+const BLOCK: usize = 128;
 
-/// A program, and the register of each of its results.
+type Block = [f32; BLOCK];
+
+/// A program that is ready to be evaluated.
 #[derive(Debug)]
 pub struct Evaluator {
-    program: Program,
-    registers: Vec<usize>,
-    /// Number of registers.
-    count: usize,
+    steps: Vec<Step>,
+    /// The numbers of the program, each repeated.
+    numbers: Vec<Block>,
+    inputs: usize,
 }
 
-/// A tile of an input.
+/// An instruction.
+#[derive(Debug)]
+struct Step {
+    operation: Operation,
+    operands: [Place; 2],
+    /// The third and the fourth operand.
+    bounds: [f32; 2],
+}
+
+/// Where an operand is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Input(usize),
+    Result(usize),
+    Number(usize),
+}
+
+/// Part of an input.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
     /// One number for each element.
@@ -24,121 +44,162 @@ pub enum Source<'a> {
     Number(f32),
 }
 
+/// Memory for an evaluation.
+#[derive(Debug)]
+pub struct Scratch {
+    /// The result of each instruction.
+    results: Vec<Block>,
+    /// Blocks of inputs that are a single number, or not a full block.
+    inputs: Vec<Block>,
+}
+
 impl Evaluator {
-    /// Assigns registers: that of a result is free again after the last instruction that reads it.
-    pub fn new(program: Program) -> Self {
-        let count = program.instructions.len();
-        let mut last_reads = vec![0; count];
-        for (index, instruction) in program.instructions.iter().enumerate() {
-            for operand in instruction.operands {
-                if let Operand::Result(result) = operand {
-                    last_reads[result] = index;
-                }
+    /// Repeats the numbers of the program.
+    pub fn new(program: &Program) -> Self {
+        let mut numbers = Vec::new();
+        let mut place = |operand| match operand {
+            Operand::Input(index) => Place::Input(index),
+            Operand::Result(index) => Place::Result(index),
+            Operand::Number(number) => {
+                numbers.push([number; BLOCK]);
+                Place::Number(numbers.len() - 1)
             }
-        }
-        let mut registers = Vec::with_capacity(count);
-        let (mut free, mut used) = (Vec::new(), 0);
-        for (index, instruction) in program.instructions.iter().enumerate() {
-            registers.push(free.pop().unwrap_or(used));
-            used = used.max(registers[index] + 1);
-            let operands = instruction.operands.iter().enumerate();
-            for (place, operand) in operands {
-                let is_first = !instruction.operands[..place].contains(operand);
-                match *operand {
-                    Operand::Result(result) if last_reads[result] == index && is_first => {
-                        free.push(registers[result]);
-                    }
-                    _ => (),
-                }
+        };
+        let bound = |operand| match operand {
+            Operand::Number(number) => number,
+            // No program has them there.
+            Operand::Input(_) | Operand::Result(_) => f32::NAN,
+        };
+        let steps = program.instructions.iter().map(|instruction| {
+            let [first, second, third, fourth] = instruction.operands;
+            Step {
+                operation: instruction.operation,
+                operands: [place(first), place(second)],
+                bounds: [bound(third), bound(fourth)],
             }
-        }
+        });
         Self {
-            program,
-            registers,
-            count: used,
+            steps: steps.collect(),
+            numbers,
+            inputs: program.inputs(),
         }
     }
 
     /// Number of instructions.
     pub fn len(&self) -> usize {
-        self.program.instructions.len()
+        self.steps.len()
     }
 
-    /// The number of elements to be evaluated at a time: at most `most`.
-    pub fn tile(&self, most: usize) -> usize {
-        // The result of the last instruction needs no register.
-        if self.len() == 1 {
-            most
-        } else {
-            TILE.min(most)
+    /// Memory for [`Evaluator::evaluate`].
+    pub fn scratch(&self) -> Scratch {
+        Scratch {
+            results: vec![[0.0; BLOCK]; self.steps.len()],
+            inputs: vec![[0.0; BLOCK]; self.inputs],
         }
     }
 
-    /// Registers for [`Evaluator::evaluate`] of tiles.
-    pub fn registers(&self, tile: usize) -> Vec<Vec<f32>> {
-        let size = if self.len() == 1 { 0 } else { tile };
-        vec![vec![0.0; size]; self.count]
-    }
-
-    /// Evaluates the program for a tile: as many elements as `output` and each of `inputs` has.
-    pub fn evaluate(&self, inputs: &[Source], registers: &mut [Vec<f32>], output: &mut [f32]) {
-        let last = self.len() - 1;
-        for (index, instruction) in self.program.instructions.iter().enumerate() {
-            let mut target = std::mem::take(&mut registers[self.registers[index]]);
-            let source = |operand| match operand {
-                Operand::Input(input) => inputs[input],
-                Operand::Number(number) => Source::Number(number),
-                Operand::Result(result) => {
-                    Source::Elements(&registers[self.registers[result]][..output.len()])
-                }
-            };
-            let operands = instruction.operands.map(source);
-            if index == last {
-                perform(instruction.operation, operands, output);
-            } else {
-                perform(instruction.operation, operands, &mut target[..output.len()]);
+    /// Evaluates the program for as many elements as `output` and each of `inputs` has.
+    pub fn evaluate(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            if has!("avx512f") {
+                // SAFETY: the processor has the feature.
+                return unsafe { self.evaluate_with_avx512(inputs, scratch, output) };
             }
-            registers[self.registers[index]] = target;
+            if has!("avx2") {
+                // SAFETY: the processor has the feature.
+                return unsafe { self.evaluate_with_avx2(inputs, scratch, output) };
+            }
+        }
+        self.evaluate_inlined(inputs, scratch, output);
+    }
+
+    /// [`Evaluator::evaluate_inlined`], compiled for registers of 16 elements.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    fn evaluate_with_avx512(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
+        self.evaluate_inlined(inputs, scratch, output);
+    }
+
+    /// [`Evaluator::evaluate_inlined`], compiled for registers of 8 elements.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn evaluate_with_avx2(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
+        self.evaluate_inlined(inputs, scratch, output);
+    }
+
+    #[inline(always)]
+    fn evaluate_inlined(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
+        let Scratch {
+            results,
+            inputs: copies,
+        } = scratch;
+        for (copy, input) in copies.iter_mut().zip(inputs) {
+            if let Source::Number(number) = input {
+                copy.fill(*number);
+            }
+        }
+        let (blocks, rest) = output.as_chunks_mut::<BLOCK>();
+        for (index, block) in blocks.iter_mut().enumerate() {
+            let input = |input: usize| match inputs[input] {
+                Source::Elements(elements) => &elements.as_chunks().0[index],
+                Source::Number(_) => &copies[input],
+            };
+            self.evaluate_block(input, results, block);
+        }
+        if rest.is_empty() {
+            return;
+        }
+        // The other elements of the last block have no meaning.
+        for (copy, input) in copies.iter_mut().zip(inputs) {
+            if let Source::Elements(elements) = input {
+                copy[..rest.len()].copy_from_slice(elements.as_chunks::<BLOCK>().1);
+            }
+        }
+        let mut block = [0.0; BLOCK];
+        self.evaluate_block(|input| &copies[input], results, &mut block);
+        rest.copy_from_slice(&block[..rest.len()]);
+    }
+
+    #[inline(always)]
+    fn evaluate_block<'b>(
+        &'b self,
+        input: impl Fn(usize) -> &'b Block,
+        results: &mut [Block],
+        output: &mut Block,
+    ) {
+        let last = self.steps.len() - 1;
+        for (index, step) in self.steps.iter().enumerate() {
+            let (earlier, later) = results.split_at_mut(index);
+            let operands = step.operands.map(|place| match place {
+                Place::Input(index) => input(index),
+                Place::Result(index) => &earlier[index],
+                Place::Number(index) => &self.numbers[index],
+            });
+            let target = if index == last {
+                &mut *output
+            } else {
+                &mut later[0]
+            };
+            perform(step.operation, operands, step.bounds, target);
         }
     }
 }
 
-/// Performs an operation for each element of `target`.
-fn perform(operation: Operation, operands: [Source; 4], target: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has the feature.
-        unsafe { perform_with_avx2(operation, operands, target) };
-        return;
-    }
-    perform_inlined(operation, operands, target);
-}
-
-/// [`perform_inlined`], compiled for processors with AVX2: with registers of eight elements instead of four.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn perform_with_avx2(operation: Operation, operands: [Source; 4], target: &mut [f32]) {
-    perform_inlined(operation, operands, target);
-}
-
+/// Performs an operation for each element of a block.
 #[inline(always)]
-fn perform_inlined(
+fn perform(
     operation: Operation,
-    [first, second, third, fourth]: [Source; 4],
-    target: &mut [f32],
+    operands: [&Block; 2],
+    [third, fourth]: [f32; 2],
+    target: &mut Block,
 ) {
     // All bits or none. A choice between numbers would be compiled to one instruction per element.
     let kept = |number: f32, is_kept: bool| {
         f32::from_bits(number.to_bits() & u32::from(is_kept).wrapping_neg())
     };
     let flag = |is_true| kept(1.0, is_true);
-    let number = |source: Source| match source {
-        Source::Number(number) => number,
-        // No program has elements there.
-        Source::Elements(_) => f32::NAN,
-    };
-    let [third, fourth] = [third, fourth].map(number);
-    let operands = [first, second];
     match operation {
         Operation::Add => combine(operands, target, |a, b| a + b),
         Operation::Sub => combine(operands, target, |a, b| a - b),
@@ -157,13 +218,9 @@ fn perform_inlined(
         Operation::Greater => combine(operands, target, |a, b| flag(a > b)),
         Operation::Less => combine(operands, target, |a, b| flag(a < b)),
         Operation::Equal => combine(operands, target, |a, b| flag(a == b)),
-        Operation::Abs => combine([first, first], target, |a, _| a.abs()),
-        Operation::Sqrt => combine([first, first], target, |a, _| a.sqrt()),
-        Operation::HardSigmoid => combine([first, first], target, |a, _| {
-            let value = third * a + fourth;
-            let value = if value > 1.0 { 1.0 } else { value };
-            if value < 0.0 { 0.0 } else { value }
-        }),
+        Operation::Abs => combine(operands, target, |a, _| a.abs()),
+        Operation::Sqrt => combine(operands, target, |a, _| a.sqrt()),
+        Operation::HardSigmoid => combine(operands, target, |a, _| hard_sigmoid(a, third, fourth)),
         Operation::Between => combine(operands, target, |a, b| {
             kept(a, is_between(b, third, fourth))
         }),
@@ -172,23 +229,8 @@ fn perform_inlined(
 
 /// Writes `f` of both operands.
 #[inline(always)]
-fn combine([first, second]: [Source; 2], target: &mut [f32], f: impl Fn(f32, f32) -> f32) {
-    match (first, second) {
-        (Source::Elements(first), Source::Elements(second)) => {
-            for ((target, a), b) in target.iter_mut().zip(first).zip(second) {
-                *target = f(*a, *b);
-            }
-        }
-        (Source::Elements(first), Source::Number(b)) => {
-            for (target, a) in target.iter_mut().zip(first) {
-                *target = f(*a, b);
-            }
-        }
-        (Source::Number(a), Source::Elements(second)) => {
-            for (target, b) in target.iter_mut().zip(second) {
-                *target = f(a, *b);
-            }
-        }
-        (Source::Number(a), Source::Number(b)) => target.fill(f(a, b)),
+fn combine([first, second]: [&Block; 2], target: &mut Block, f: impl Fn(f32, f32) -> f32) {
+    for ((target, a), b) in target.iter_mut().zip(first).zip(second) {
+        *target = f(*a, *b);
     }
 }

@@ -155,8 +155,9 @@ impl Program {
                 *operand = self.source(*operand);
             }
             self.instructions[index].operands = operands;
-            if let Some(between) = self.product_by_comparison(index) {
-                self.instructions[index] = between;
+            let simpler = self.product_by_comparison(index);
+            if let Some(simpler) = simpler.or_else(|| self.sigmoid_of_number(index)) {
+                self.instructions[index] = simpler;
             }
         }
         self.without_last_copy().without_unused()
@@ -219,6 +220,29 @@ impl Program {
         Some(Instruction {
             operation: Operation::Between,
             operands: [merged.kept, merged.value, low, high],
+        })
+    }
+
+    /// A hard sigmoid of a number that is kept between bounds, as such a number itself.
+    fn sigmoid_of_number(&self, index: usize) -> Option<Instruction> {
+        let Instruction {
+            operation: Operation::HardSigmoid,
+            operands: [value, _, Operand::Number(alpha), Operand::Number(beta)],
+        } = self.instructions[index]
+        else {
+            return None;
+        };
+        let between = *self.result(value)?;
+        let (Operation::Between, [Operand::Number(kept), value, low, high]) =
+            (between.operation, between.operands)
+        else {
+            return None;
+        };
+        let is_zero_elsewhere = hard_sigmoid(0.0, alpha, beta).to_bits() == 0;
+        let kept = Operand::Number(hard_sigmoid(kept, alpha, beta));
+        is_zero_elsewhere.then_some(Instruction {
+            operation: Operation::Between,
+            operands: [kept, value, low, high],
         })
     }
 
@@ -320,6 +344,14 @@ impl Program {
     }
 }
 
+/// `max(0, min(1, alpha · value + beta))`.
+#[inline(always)]
+pub fn hard_sigmoid(value: f32, alpha: f32, beta: f32) -> f32 {
+    let value = alpha * value + beta;
+    let value = if value > 1.0 { 1.0 } else { value };
+    if value < 0.0 { 0.0 } else { value }
+}
+
 /// The operands of [`Operation::Between`]; those that are not numbers are of the type `T`.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds<T> {
@@ -327,4 +359,45 @@ pub struct Bounds<T> {
     pub value: T,
     pub low: f32,
     pub high: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The slope of a hard swish: a number between two bounds, passed through a hard sigmoid.
+    fn slope(beta: f32) -> Vec<Instruction> {
+        let [value, number] = [Operand::Input(0), Operand::Number(0.25)];
+        let between = Instruction {
+            operation: Operation::Between,
+            operands: [number, value, Operand::Number(-3.0), Operand::Number(3.0)],
+        };
+        let sigmoid = Instruction {
+            operation: Operation::HardSigmoid,
+            operands: [
+                Operand::Result(0),
+                number,
+                Operand::Number(0.5),
+                Operand::Number(beta),
+            ],
+        };
+        let program = Program {
+            instructions: vec![between, sigmoid],
+        };
+        program.simplified().instructions
+    }
+
+    #[test]
+    fn a_sigmoid_of_a_number_between_bounds_is_a_number_between_bounds() {
+        let [instruction] = slope(0.0)[..] else {
+            panic!("one instruction")
+        };
+        assert_eq!(instruction.operation, Operation::Between);
+        assert_eq!(instruction.operands[0], Operand::Number(0.125));
+    }
+
+    #[test]
+    fn a_sigmoid_that_is_not_0_for_0_stays() {
+        assert_eq!(slope(0.5).len(), 2);
+    }
 }

@@ -5,7 +5,8 @@ use crate::onnx::own_operators::ELEMENTWISE;
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Attribute, Builder, ElementType, Graph};
-use crate::runtime::operators::open_fused::{fused_model, renamed};
+use crate::runtime::operators::known_types::renamed;
+use crate::runtime::operators::open_fused::fused_model;
 use crate::runtime::shape_inference::infer_types_with_operators;
 use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor, testing};
 
