@@ -3,9 +3,12 @@
 //! - `resample`: resampling of pictures by matrices that are mostly zeros (`banded`)
 //! - `elementwise`: programs of element-wise operations
 //! - `strided`: gradients of depthwise convolutions of stride 2
+//! - `max_pool`: gradients of maximum pools (`pool_windows`)
 //! - `context`: inputs, outputs and threads of the kernels
 //! - `fusion`: makes such programs of the element-wise nodes of a graph
 //! - `strided_rewrite`: puts such gradients in the place of their standard form
+//! - `max_pool_rewrite`: the same for those of maximum pools
+//! - `blocked`: ONNX Runtime's blocked channels
 //! - `optimized`: the model that ONNX Runtime makes of another one
 //! - `open_fused`: opens a model with its nodes fused
 //!
@@ -13,11 +16,15 @@
 //! made of standard operators. Each operator is tested against its standard form.
 
 mod banded;
+mod blocked;
 mod context;
 mod elementwise;
 mod fusion;
+mod max_pool;
+mod max_pool_rewrite;
 mod open_fused;
 mod optimized;
+mod pool_windows;
 mod resample;
 mod strided;
 mod strided_rewrite;
@@ -32,5 +39,6 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
     OperatorDomain::new(DOMAIN)?
         .add(resample::Resample)?
         .add(elementwise::Elementwise)?
-        .add(strided::StridedGradient)
+        .add(strided::StridedGradient)?
+        .add(max_pool::MaxPoolGradient)
 }

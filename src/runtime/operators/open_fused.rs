@@ -1,11 +1,12 @@
-//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and strided gradients as single nodes (see
-//! [`super::strided_rewrite`]).
+//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of strided convolutions and of
+//! maximum pools as single nodes (see [`super::strided_rewrite`] and [`super::max_pool_rewrite`]).
 //!
 //! ONNX Runtime optimizes a model when it opens it: it fuses nodes itself, and computes convolutional networks in
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
 //! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
 
 use super::fusion::fused;
+use super::max_pool_rewrite::with_max_pool_gradients;
 use super::optimized::optimized;
 use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
@@ -77,7 +78,8 @@ pub(super) fn fused_model(
     if !imports.any(|opset| opset.domain == DOMAIN) {
         model.opset_import.push(import());
     }
-    let graph = fused(&Graph::new(model)?, |node| {
+    let graph = with_max_pool_gradients(Graph::new(model)?, types)?;
+    let graph = fused(&graph, |node| {
         // A node that is computed in blocked channels is called after its former result.
         let value = match nodes.get(&node.name) {
             Some((_, value)) => value.as_deref()?,

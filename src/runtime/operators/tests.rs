@@ -2,6 +2,7 @@
 
 mod elementwise;
 mod layout;
+mod max_pool;
 mod strided;
 
 use crate::onnx::own_operators::{RESAMPLE, import};
