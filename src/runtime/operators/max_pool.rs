@@ -94,8 +94,7 @@ impl MaxPoolKernel {
         let [others, other_channels, rows, columns] = sizes(gradient_shape).ok_or_else(misfit)?;
         let fits = (samples, channels) == (others, other_channels)
             && channels.is_multiple_of(B)
-            && self.pool.fits([height, width], [rows, columns])
-            && u32::try_from(height * width).is_ok();
+            && self.pool.fits([height, width], [rows, columns]);
         if !fits {
             return Err(misfit());
         }
@@ -105,17 +104,20 @@ impl MaxPoolKernel {
             return Ok(());
         }
         // There are no more windows along an axis than elements of the gradient, which has samples and channels.
-        let spans = self.pool.spans([height, width], [rows, columns]);
+        let (rows_of_windows, columns_of_windows) = (
+            self.pool.spans(0, height, rows),
+            self.pool.spans(1, width, columns),
+        );
         let plane = Plane {
             value: value.as_chunks::<B>().0,
             gradient: gradient.as_chunks::<B>().0,
             width,
-            rows: &spans[0],
-            columns: &spans[1],
+            rows: &rows_of_windows,
+            columns: &columns_of_windows,
         };
         let (pixels, windows) = (height * width, rows * columns);
         // Each thread finds the maxima of all windows that reach into its rows.
-        let rows_per_task = (PIXELS / width).max(2 * self.pool.height()).max(1);
+        let rows_per_task = (PIXELS / width).max(2 * self.pool.height()).min(height);
         let blocks = output.as_chunks_mut::<B>().0.chunks_mut(pixels).enumerate();
         let tasks = blocks.flat_map(|(block, output)| {
             let plane = Plane {
@@ -189,7 +191,7 @@ impl<const B: usize> Plane<'_, B> {
     #[inline(always)]
     fn compute_inlined(&self, from: usize, output: &mut [[f32; B]]) {
         let to = from + output.len() / self.width;
-        // The elements before this one are sums, those behind it not yet zeros.
+        // Elements before this one are sums, those behind it are not yet set.
         let mut cleared = 0;
         let lines = self.gradient.chunks_exact(self.columns.len());
         for (rows, gradient) in self.rows.iter().zip(lines) {
@@ -203,71 +205,72 @@ impl<const B: usize> Plane<'_, B> {
                 cleared = end;
             }
             for (columns, gradient) in self.columns.iter().zip(gradient) {
-                // Loops of a known length are much faster.
-                match (rows.len(), inside.len(), columns.len()) {
-                    (_, _, 0) => (),
-                    (3, 3, 3) => {
+                // Loops of a known length over adjacent elements are faster.
+                match [rows.adjacent(), inside.adjacent(), columns.adjacent()] {
+                    _ if columns.len() == 0 => (),
+                    [Some(3), Some(3), Some(3)] => {
                         let [rows, columns] = [rows, columns].map(Span::of::<3>);
-                        self.add(from, &rows, &rows, &columns, gradient, output);
+                        self.add([&rows, &rows, &columns], gradient, from, output);
                     }
-                    (2, 2, 2) => {
+                    [Some(2), Some(2), Some(2)] => {
                         let [rows, columns] = [rows, columns].map(Span::of::<2>);
-                        self.add(from, &rows, &rows, &columns, gradient, output);
+                        self.add([&rows, &rows, &columns], gradient, from, output);
                     }
-                    _ => self.add(from, rows, &inside, columns, gradient, output),
+                    _ => self.add([rows, &inside, columns], gradient, from, output),
                 }
             }
         }
         output[cleared..].fill([0.0; B]);
     }
 
-    /// Adds the gradient of a window, which has elements, to the rows `inside` of the output.
+    /// Adds the gradient of a window, which has elements, to one of them in each lane, if it is in the rows `inside`.
+    /// The output begins with the row `from`.
     #[inline(always)]
     fn add(
         &self,
-        from: usize,
-        rows: &Span,
-        inside: &Span,
-        columns: &Span,
+        [rows, inside, columns]: [&Span; 3],
         gradient: &[f32; B],
+        from: usize,
         output: &mut [[f32; B]],
     ) {
         let maxima = self.maxima(rows, columns);
+        let first = rows.first * self.width + columns.first;
         let start = from * self.width;
+        // With few elements, each is added to in all lanes: in most of them it keeps its value.
         if inside.len() * columns.len() > B {
-            // There are fewer lanes than places.
             for lane in 0..B {
-                let place = (maxima[lane] as usize).wrapping_sub(start);
-                if let Some(sums) = output.get_mut(place) {
+                let place = first + maxima[lane] as usize;
+                if let Some(sums) = output.get_mut(place.wrapping_sub(start)) {
                     sums[lane] += gradient[lane];
                 }
             }
             return;
         }
         for row in inside.places() {
-            for column in columns.places() {
-                let place = row * self.width + column;
-                let target = &mut output[place - start];
-                let mut sums = *target;
+            let before = (row - rows.first) * self.width;
+            let line = &mut output[first + before - start..][..columns.reach()];
+            for column in columns.offsets() {
+                let (place, mut sums) = (before + column, line[column]);
                 for lane in 0..B {
                     let sum = sums[lane] + gradient[lane];
                     let is_maximum = maxima[lane] == place as u32;
                     sums[lane] = if is_maximum { sum } else { sums[lane] };
                 }
-                *target = sums;
+                line[column] = sums;
             }
         }
     }
 
-    /// The place of the first greatest element of a window, which has elements, in each lane.
+    /// How many places are from the first element of a window to its greatest one, in each lane.
     #[inline(always)]
     fn maxima(&self, rows: &Span, columns: &Span) -> [u32; B] {
         let first = rows.first * self.width + columns.first;
-        let (mut greatest, mut maxima) = (self.value[first], [first as u32; B]);
+        let (mut greatest, mut maxima) = (self.value[first], [0; B]);
         for row in rows.places() {
-            for column in columns.places() {
-                let place = row * self.width + column;
-                let value = &self.value[place];
+            let before = (row - rows.first) * self.width;
+            let line = &self.value[first + before..][..columns.reach()];
+            for column in columns.offsets() {
+                let (place, value) = (before + column, &line[column]);
                 for lane in 0..B {
                     let is_greater = value[lane] > greatest[lane];
                     greatest[lane] = if is_greater {

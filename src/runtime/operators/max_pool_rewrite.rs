@@ -131,8 +131,7 @@ impl<'g> Rewrite<'g> {
         let dims @ [samples, channels, height, width] = self.sizes(value)?;
         let [others, other_channels, rows, columns] = self.sizes(gradient)?;
         let fits = (samples, channels) == (others, other_channels)
-            && attributes.pool()?.fits([height, width], [rows, columns])
-            && u32::try_from(height.checked_mul(width)?).is_ok();
+            && attributes.pool()?.fits([height, width], [rows, columns]);
         let count = dims
             .iter()
             .try_fold(1usize, |count, size| count.checked_mul(*size))?;

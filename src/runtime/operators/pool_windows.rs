@@ -34,18 +34,17 @@ impl Pool {
         Some(Self([0, 1].map(axis)))
     }
 
-    /// Whether a picture of `size` has as many windows, rounded down or up (`ceil_mode`).
+    /// Whether a picture of `size` has as many windows, rounded down or up (`ceil_mode`), and not too many pixels.
     pub fn fits(&self, size: [usize; 2], windows: [usize; 2]) -> bool {
-        (0..2).all(|axis| self.0[axis].fits(size[axis], windows[axis]))
+        let pixels = size[0].checked_mul(size[1]);
+        pixels.is_some_and(|pixels| u32::try_from(pixels).is_ok())
+            && (0..2).all(|axis| self.0[axis].fits(size[axis], windows[axis]))
     }
 
-    /// The elements of each row and each column of windows, for sizes that [fit](Pool::fits).
-    pub fn spans(&self, size: [usize; 2], windows: [usize; 2]) -> [Vec<Span>; 2] {
-        [0, 1].map(|axis| {
-            let windows = 0..windows[axis];
-            let span = |window| self.0[axis].span(window, size[axis]);
-            windows.map(span).collect()
-        })
+    /// The elements of each row of windows (axis 0), or of each column (axis 1), for a size that [fits](Pool::fits).
+    pub fn spans(&self, axis: usize, size: usize, windows: usize) -> Vec<Span> {
+        let span = |window| self.0[axis].span(window, size);
+        (0..windows).map(span).collect()
     }
 
     /// Rows of the picture from the first one of a window to its last one.
@@ -93,7 +92,7 @@ impl Axis {
     }
 }
 
-/// Places along an axis of a picture.
+/// The elements of a window along an axis that are in the picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// The first place.
@@ -108,17 +107,40 @@ impl Span {
         self.count
     }
 
-    /// The same, for `N` places: loops over them have a known length.
+    /// The number of places, if they are adjacent.
+    #[inline(always)]
+    pub fn adjacent(&self) -> Option<usize> {
+        (self.step == 1).then_some(self.count)
+    }
+
+    /// The same, for `N` adjacent places: loops over them have a known length.
     #[inline(always)]
     pub fn of<const N: usize>(&self) -> Self {
-        Self { count: N, ..*self }
+        Self {
+            first: self.first,
+            count: N,
+            step: 1,
+        }
+    }
+
+    /// Places from the first one to the last one, both included.
+    #[inline(always)]
+    pub fn reach(&self) -> usize {
+        (self.count * self.step + 1).saturating_sub(self.step)
+    }
+
+    /// How far each place is behind the first one.
+    #[inline(always)]
+    pub fn offsets(&self) -> impl Iterator<Item = usize> {
+        let step = self.step;
+        (0..self.count).map(move |index| index * step)
     }
 
     /// The places, in ascending order.
     #[inline(always)]
     pub fn places(&self) -> impl Iterator<Item = usize> {
-        let Self { first, step, .. } = *self;
-        (0..self.count).map(move |index| first + index * step)
+        let first = self.first;
+        self.offsets().map(move |offset| first + offset)
     }
 
     /// The places from `from` on that are before `to`.
