@@ -26,6 +26,7 @@ pub fn reorder_input(value: &str, result: &str) -> NodeProto {
 /// A node that computes `result`, of so many channels in NCHW, of `value`, which is in blocked channels.
 pub fn reorder_output(value: &str, channels: usize, result: &str) -> NodeProto {
     NodeProto::new("ReorderOutput", &[value], &[result])
+        .with_name(&format!("{value}_reordered"))
         .in_domain(BLOCKED)
         .attr("channels", channels as i64)
         .attr("channels_last", 0i64)

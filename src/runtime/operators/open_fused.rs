@@ -1,5 +1,5 @@
-//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of strided convolutions and of
-//! maximum pools as single nodes (see [`super::strided_rewrite`] and [`super::max_pool_rewrite`]).
+//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of strided convolutions and
+//! of maximum pools as single nodes (see [`super::strided_rewrite`] and [`super::max_pool_rewrite`]).
 //!
 //! ONNX Runtime optimizes a model when it opens it: it fuses nodes itself, and computes convolutional networks in
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
