@@ -15,6 +15,9 @@ pub const ELEMENTWISE: &str = "Elementwise";
 /// The input gradient of a depthwise convolution of stride 2, in blocked channels.
 pub const STRIDED_GRADIENT: &str = "StridedGradient";
 
+/// The input gradient of a maximum pool with two spatial axes.
+pub const MAX_POOL_GRADIENT: &str = "MaxPoolGradient";
+
 /// The attribute of operators on blocked channels (NCHWc): the number of channels of a block.
 pub const BLOCK: &str = "block";
 

@@ -8,9 +8,10 @@
 //! Standard operators cannot broadcast in blocked channels. The nodes get the attribute [`BLOCK`], and [`super::fusion`]
 //! makes each of them part of an [`Elementwise`](super::elementwise) node.
 
+use super::blocked::{BLOCKED, is_blocked, reorder_input, reorder_output};
 use super::formula::formula;
 use super::known_types::KnownTypes;
-use super::strided_rewrite::{BLOCKED, is_blocked, products};
+use super::strided_rewrite::products;
 use crate::onnx::own_operators::BLOCK;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Error, Graph, ValueType};
@@ -358,10 +359,7 @@ impl<'p> Rewrite<'p> {
         self.result.insert(blocked)?;
         if self.is_read_plain(value) {
             let channels = self.pass.dims(value).map_or(0, |dims| dims[1]);
-            let restored = NodeProto::new("ReorderOutput", &[blocked_name(value)], &[value])
-                .in_domain(BLOCKED)
-                .attr("channels", channels as i64)
-                .attr("channels_last", 0i64);
+            let restored = reorder_output(&blocked_name(value), channels, value);
             self.result.insert(restored)?;
         }
         Ok(())
@@ -372,10 +370,8 @@ impl<'p> Rewrite<'p> {
         if !self.reordered.insert(value) {
             return Ok(());
         }
-        let reorder = NodeProto::new("ReorderInput", &[value], &[blocked_name(value)])
-            .in_domain(BLOCKED)
-            .attr("channels_last", 0i64);
-        self.result.insert(reorder)
+        self.result
+            .insert(reorder_input(value, &blocked_name(value)))
     }
 
     /// Whether the result of a moved node is needed in NCHW.

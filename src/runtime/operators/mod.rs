@@ -3,10 +3,13 @@
 //! - `resample`: resampling of pictures by matrices that are mostly zeros (`banded`)
 //! - `elementwise`: programs of element-wise operations
 //! - `strided`: gradients of depthwise convolutions of stride 2
+//! - `max_pool`: gradients of maximum pools (`pool_windows`)
 //! - `context`: inputs, outputs and threads of the kernels
 //! - `layout`: keeps element-wise nodes of a graph in blocked channels
 //! - `fusion`: makes such programs of the element-wise nodes of a graph (`formula`: what one of them computes)
 //! - `strided_rewrite`: puts such gradients in the place of their standard form
+//! - `max_pool_rewrite`: the same for those of maximum pools
+//! - `blocked`: ONNX Runtime's blocked channels
 //! - `optimized`: the model that ONNX Runtime makes of another one
 //! - `known_types`: types of its values
 //! - `open_fused`: opens a model with its nodes fused
@@ -15,14 +18,18 @@
 //! made of standard operators. Each operator is tested against its standard form.
 
 mod banded;
+mod blocked;
 mod context;
 mod elementwise;
 mod formula;
 mod fusion;
 mod known_types;
 mod layout;
+mod max_pool;
+mod max_pool_rewrite;
 mod open_fused;
 mod optimized;
+mod pool_windows;
 mod resample;
 mod strided;
 mod strided_rewrite;
@@ -37,5 +44,6 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
     OperatorDomain::new(DOMAIN)?
         .add(resample::Resample)?
         .add(elementwise::Elementwise)?
-        .add(strided::StridedGradient)
+        .add(strided::StridedGradient)?
+        .add(max_pool::MaxPoolGradient)
 }

@@ -1,15 +1,17 @@
-//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and strided gradients as single nodes (see
-//! [`super::strided_rewrite`]).
+//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of strided convolutions and
+//! of maximum pools as single nodes (see [`super::strided_rewrite`] and [`super::max_pool_rewrite`]).
 //!
 //! ONNX Runtime optimizes a model when it opens it: it fuses nodes itself, and computes convolutional networks in
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
 //! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
 
+use super::blocked::block_size;
 use super::fusion::fused;
 use super::known_types::{KnownTypes, Nodes, renamed};
 use super::layout::with_blocked_nodes;
+use super::max_pool_rewrite::with_max_pool_gradients;
 use super::optimized::optimized;
-use super::strided_rewrite::{block_size, with_strided_gradients};
+use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
@@ -63,7 +65,7 @@ pub(super) fn fused_model(
         model.opset_import.push(import());
     }
     let known = KnownTypes { nodes, types };
-    let mut graph = Graph::new(model)?;
+    let mut graph = with_max_pool_gradients(Graph::new(model)?, types)?;
     if let Some(block) = block_size() {
         graph = with_blocked_nodes(&graph, &known, block)?;
     }

@@ -2,18 +2,12 @@
 //! `Upsample`, a product with a mask of every second row and column, and a depthwise convolution (see
 //! `autodiff::lowering::blocked`). A mask of the result becomes a part of it.
 
+use super::blocked::{block_size, is_blocked};
 use super::elementwise::program::{Bounds, Program};
-use super::optimized::optimized;
 use crate::onnx::own_operators::{BLOCK, DOMAIN, ELEMENTWISE, STRIDED_GRADIENT};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::types::{fixed_dims, untyped_value};
-use crate::onnx::{Builder, ElementType, Error, Graph};
-use crate::runtime::SessionOptions;
+use crate::onnx::{Error, Graph};
 use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
-
-/// The domain of operators on blocked channels.
-pub(super) const BLOCKED: &str = "com.microsoft.nchwc";
 
 /// A gradient in its standard form.
 struct Match {
@@ -156,10 +150,6 @@ fn matched(graph: &Graph, node: &NodeProto) -> Option<Match> {
     })
 }
 
-pub(super) fn is_blocked(node: &NodeProto, op: &str) -> bool {
-    (node.domain.as_str(), node.op_type.as_str()) == (BLOCKED, op)
-}
-
 /// Whether a value is 1 in every second row and column, the first ones included, and 0 elsewhere.
 fn is_every_second(graph: &Graph, value: &str) -> bool {
     let producer = |value: &str| graph.producer(value).map(|index| &graph.nodes()[index]);
@@ -212,25 +202,4 @@ fn alternates(constant: &TensorProto, axis: usize) -> bool {
             .iter()
             .zip(expected)
             .all(|(value, expected)| *value == expected)
-}
-
-/// Channels of a block on this processor; `None` if ONNX Runtime does not use blocks here. It pads the weights of a
-/// convolution to whole blocks.
-pub(super) fn block_size() -> Option<usize> {
-    // What fails may succeed later.
-    static SIZE: OnceLock<usize> = OnceLock::new();
-    if let Some(size) = SIZE.get() {
-        return Some(*size);
-    }
-    let mut builder = Builder::empty(18, "");
-    let dims = fixed_dims(&[1, 16, 4, 4]);
-    let input = builder.input("x", ElementType::F32, &dims).ok()?;
-    let weights = builder.floats(&[8, 16, 1, 1], &[0.5; 8 * 16]);
-    let output = builder.emit("Conv", &[&input, &weights], &[]);
-    let model = builder.graph().to_model(&[untyped_value(&output)]).ok()?;
-    let graph = Graph::new(optimized(&model, &SessionOptions::default()).ok()?).ok()?;
-    let convolution = graph.nodes().iter().find(|node| is_blocked(node, "Conv"))?;
-    let weights = graph.constant(&convolution.input[1])?;
-    let size = usize::try_from(weights.dims[0]).ok()?;
-    [8, 16].contains(&size).then(|| *SIZE.get_or_init(|| size))
 }

@@ -3,6 +3,8 @@
 mod blocked_nodes;
 mod elementwise;
 mod layout;
+mod max_pool;
+mod max_pool_rewrite;
 mod strided;
 
 use crate::onnx::own_operators::{RESAMPLE, import};

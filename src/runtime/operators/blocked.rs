@@ -1,0 +1,54 @@
+//! ONNX Runtime's blocked channels (NCHWc): a tensor (N, C, H, W) whose memory is (N, C/B, H, W, B).
+
+use super::optimized::optimized;
+use crate::onnx::proto::NodeProto;
+use crate::onnx::types::{fixed_dims, untyped_value};
+use crate::onnx::{Builder, ElementType, Graph};
+use crate::runtime::SessionOptions;
+use std::sync::OnceLock;
+
+/// The domain of operators on blocked channels.
+pub const BLOCKED: &str = "com.microsoft.nchwc";
+
+/// Whether `node` is the operator `op` on blocked channels.
+pub fn is_blocked(node: &NodeProto, op: &str) -> bool {
+    (node.domain.as_str(), node.op_type.as_str()) == (BLOCKED, op)
+}
+
+/// A node that computes `result`, in blocked channels, of `value`, which is NCHW.
+pub fn reorder_input(value: &str, result: &str) -> NodeProto {
+    NodeProto::new("ReorderInput", &[value], &[result])
+        .with_name(result)
+        .in_domain(BLOCKED)
+        .attr("channels_last", 0i64)
+}
+
+/// A node that computes `result`, of so many channels in NCHW, of `value`, which is in blocked channels.
+pub fn reorder_output(value: &str, channels: usize, result: &str) -> NodeProto {
+    NodeProto::new("ReorderOutput", &[value], &[result])
+        .with_name(&format!("{value}_reordered"))
+        .in_domain(BLOCKED)
+        .attr("channels", channels as i64)
+        .attr("channels_last", 0i64)
+}
+
+/// Channels of a block on this processor; `None` if ONNX Runtime does not use blocks here. It pads the weights of a
+/// convolution to whole blocks.
+pub fn block_size() -> Option<usize> {
+    // What fails may succeed later.
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    if let Some(size) = SIZE.get() {
+        return Some(*size);
+    }
+    let mut builder = Builder::empty(18, "");
+    let dims = fixed_dims(&[1, 16, 4, 4]);
+    let input = builder.input("x", ElementType::F32, &dims).ok()?;
+    let weights = builder.floats(&[8, 16, 1, 1], &[0.5; 8 * 16]);
+    let output = builder.emit("Conv", &[&input, &weights], &[]);
+    let model = builder.graph().to_model(&[untyped_value(&output)]).ok()?;
+    let graph = Graph::new(optimized(&model, &SessionOptions::default()).ok()?).ok()?;
+    let convolution = graph.nodes().iter().find(|node| is_blocked(node, "Conv"))?;
+    let weights = graph.constant(&convolution.input[1])?;
+    let size = usize::try_from(weights.dims[0]).ok()?;
+    [8, 16].contains(&size).then(|| *SIZE.get_or_init(|| size))
+}
