@@ -9,7 +9,8 @@ pub const PROVIDERS: &str =
     "auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]";
 
 /// How several providers are named, where runs are shared out among devices, for help.
-pub const PROVIDER_LISTS: &str = "several share the runs: cuda:0,cuda:1 or cuda:all";
+pub const PROVIDER_LISTS: &str =
+    "several share the runs: cuda:0,cuda:1 or cuda:all (auto on the CPU: its cores)";
 
 /// The device that a session runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ mod cancel;
 mod port;
 mod threads;
 
-pub use threads::share_cores;
+pub use threads::{cores, share_cores};
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -5,7 +5,8 @@ What is measured, on the CPU
     forward     a forward pass by ONNX Runtime of the file that PyTorch exports: what anything costs at the very least.
     gradient    forward pass and gradient of the sum of all logits, by ONNX Runtime, of the file that `ziggurat gradient --export` writes.
     step        a step of `ziggurat run`: what each of --steps further steps adds to the seconds of the process, so that neither its start nor the
-                last look at the picture count. Its peak memory is that of the whole process.
+                last look at the picture count. Its peak memory is that of the whole process. For batches: a step of each of so many runs that one
+                command makes together, beside a forward pass of one picture ("forward of one").
     PyTorch     the same gradient by PyTorch (eager; its weights need none). --compile: by torch.compile, too.
     before      gradient and step by the program of an earlier version (--before), if there is one.
 Networks have random weights (architectures.py), so nothing is downloaded. Errors are relative (L2), against the gradient in float64: Ziggurat's, the
@@ -45,21 +46,22 @@ HERE = pathlib.Path(__file__).resolve().parent
 NETWORKS = """
     efficientnet_lite0 resnet18 resnet50 mobilenet_v3_small convnext_tiny densenet121 vgg11 vit_b_16 swin_t efficientnet_v2_s
 """.split()
-FEW = 8  # steps of the shorter of two runs
+FEW = 48  # steps of the shorter of two runs: as many as an animation has frames, so that further steps store none
 
 
 class Steps:
-    """Pairs of a short and a long `ziggurat run` of one class: what a further step costs."""
+    """Pairs of a short and a long `ziggurat run` of as many classes as `runs`: what a further step of one of them costs."""
 
-    def __init__(self, binary, model, folder, steps, clock):
-        self.clock = clock
-        self.command = [sys.executable, "-S", HERE / "measured.py", binary, "run", "class:1", "--model", model, "--provider", "cpu", "--again", "--json"]
-        self.command += ["--out", folder / "picture.png", "--steps"]
+    def __init__(self, binary, model, folder, steps, clock, runs):
+        self.clock, self.runs = clock, runs
+        classes = [f"class:{number + 1}" for number in range(runs)]
+        self.command = [sys.executable, "-S", HERE / "measured.py", binary, "run", *classes, "--model", model, "--provider", "cpu", "--again", "--json"]
+        self.command += ["--out", folder / ("picture.png" if runs == 1 else "pictures"), "--steps"]
         self.more, self.seconds, self.peak = steps, [], 0
 
     def turn(self):
         short, long = (self.run(steps) for steps in (FEW, FEW + self.more))
-        self.seconds.append((long - short) / self.more)
+        self.seconds.append((long - short) / self.more / self.runs)
 
     def run(self, steps):
         done = subprocess.run([*map(str, self.command), str(steps)], capture_output=True, text=True)
@@ -129,11 +131,17 @@ def measure(name, batch, chosen, folder):
     sessions = {key: each for key, each in contenders.items() if isinstance(each, Session)}
     for each in sessions.values():
         each.feed = {each.input.name: picture}
-    if batch == 1 and not chosen.no_steps:  # the file's batch size is fixed
-        contenders |= {"step" + suffix: Steps(binary, file, folder, chosen.steps, chosen.clock) for suffix, binary in binaries.items()}
+    if not chosen.no_steps:
+        one = file
+        if batch > 1:  # the file's batch size is fixed; a run has one picture
+            one = folder / "one.onnx"
+            exported(model, picture[:1], one, chosen.pairs)
+            contenders["forward of one"] = Session(one, threads, chosen.passes, clock)
+            contenders["forward of one"].feed = {contenders["forward of one"].input.name: picture[:1]}
+        contenders |= {"step" + suffix: Steps(binary, one, folder, chosen.steps, chosen.clock, batch) for suffix, binary in binaries.items()}
 
     exact = by_pytorch(copy.deepcopy(model).double(), picture.astype("float64"))().numpy()
-    found = [each.session.run(["grad/" + each.input.name], each.feed)[0] for key, each in sessions.items() if key != "forward"]
+    found = [each.session.run(["grad/" + each.input.name], each.feed)[0] for key, each in sessions.items() if key.startswith("gradient")]
     errors = {"ziggurat": max(distance(gradient, exact) for gradient in found), "PyTorch": distance(eager().numpy(), exact)}
     for _ in range(chosen.turns):
         for each in contenders.values():
@@ -157,9 +165,11 @@ def table(rows):
         def cell(key):
             if key not in ms:
                 return ""
-            return f"{ms[key]:.1f}" + (f" ({ms[key] / ms['forward']:.2f})" if key != "forward" else "")
+            one = ms.get("forward of one", ms["forward"]) if key.startswith("step") else ms["forward"]
+            return f"{ms[key]:.1f}" + (f" ({ms[key] / one:.2f})" if not key.startswith("forward") else "")
 
-        fast = [f"{ms['PyTorch'] / ms[key]:.2f}" if key in ms else "" for key in ("gradient", "step")]
+        pictures = {"gradient": 1, "step": row["batch"]}
+        fast = [f"{ms['PyTorch'] / ms[key] / count:.2f}" if key in ms else "" for key, count in pictures.items()]
         peak = row["peak_mib"].get("step")
         name = row["network"] + (f", batch of {row['batch']}" if row["batch"] > 1 else "")
         lines.append([name, *map(cell, keys), *fast, f"{peak:.0f}" if peak else "", *(f"{error:.1e}" for error in row["errors"].values())])
@@ -168,8 +178,9 @@ def table(rows):
 
 
 def geometric_means(rows):
-    """How many times as fast as PyTorch, and as before, over all rows."""
+    """How many times as fast as PyTorch, and as before, over all rows of single pictures."""
     pairs = [("PyTorch", "gradient"), ("PyTorch", "step"), ("torch.compile", "gradient"), ("gradient before", "gradient"), ("step before", "step")]
+    rows = [row for row in rows if row["batch"] == 1]
     ratios = {f"{slow} / {fast}": [row["ms"][slow] / row["ms"][fast] for row in rows if {slow, fast} <= row["ms"].keys()] for slow, fast in pairs}
     return {name: statistics.geometric_mean(each) for name, each in ratios.items() if each}
 
@@ -179,7 +190,7 @@ def options():
     parser.add_argument("networks", nargs="*", default=NETWORKS, help="efficientnet_lite0, or builders of torchvision (default: ten)")
     parser.add_argument("--ziggurat", type=pathlib.Path, required=True, help="the ziggurat binary")
     parser.add_argument("--before", type=pathlib.Path, help="the ziggurat binary of an earlier version")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1], help="batch sizes (default 1; steps are measured for 1 only)")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1], help="batch sizes (default 1)")
     parser.add_argument("--pairs", nargs="+", default=["old:17", "dynamo:20"], metavar="EXPORTER:OPSET",
                         help="the first that can write a network is taken (default: old:17 dynamo:20)")
     parser.add_argument("--no-steps", action="store_true", help="gradients alone")

@@ -40,6 +40,16 @@ fn two_devices_share_the_runs_and_make_the_same_pictures() {
 }
 
 #[test]
+fn the_cores_of_an_automatic_cpu_share_the_runs_and_make_the_same_pictures() {
+    let sandbox = Sandbox::with_runtime();
+    let [model, _] = two_models(&sandbox);
+    let shared = sandbox.objects(&words(&model, "auto"));
+    assert_eq!(shared.len(), 3);
+    let again = sandbox.objects(&[&words(&model, "cpu")[..], &["--again"]].concat());
+    assert_eq!(pictures(&shared), pictures(&again));
+}
+
+#[test]
 fn more_devices_than_runs_are_no_error() {
     let sandbox = Sandbox::with_runtime();
     let [model, _] = two_models(&sandbox);

@@ -19,6 +19,8 @@ use ziggurat::runtime::CancelHandle;
 pub struct RunContext<'a> {
     pub home: &'a Home,
     pub arguments: &'a Arguments,
+    /// Whether the workers are cores of one CPU, of which each model takes as many as it needs.
+    pub is_divided: bool,
     pub judges: Mutex<Judges>,
     pub origin: JudgeSource<'a>,
     pub delivery: Delivery<'a>,

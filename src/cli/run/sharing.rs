@@ -6,6 +6,10 @@ use super::open_runs::OpenRuns;
 use crate::cli::{Failure, output};
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
+use ziggurat::runtime::session::share_cores;
+
+/// Maximum size of the weights of all sessions that cores of one CPU have open, in bytes.
+const MAX_WEIGHTS: usize = 512 << 20;
 
 /// Delivers the runs of the history, and lets the workers make the rest. A failed batch does not stop the others.
 ///
@@ -29,6 +33,12 @@ pub fn share_out(
         let is_open =
             context.arguments.again || !context.deliver_stored(spec, &providers, &stop)?;
         open.extend(is_open.then_some(spec));
+    }
+    let mut workers = workers;
+    if context.is_divided {
+        let most = cores_for(network, open.len()).min(workers.len());
+        workers = &mut workers[..most];
+        share_cores(most);
     }
     let is_usable = |worker: &&mut DeviceWorker| !worker.is_retired();
     let runs = OpenRuns::new(open, workers.iter_mut().filter(is_usable).count());
@@ -56,6 +66,12 @@ pub fn share_out(
         }
         (false, failed) => failed.map_or(Outcome::All, Outcome::SomeFailed),
     })
+}
+
+/// How many cores make runs of a model at the same time: as many as there are runs, within [`MAX_WEIGHTS`].
+fn cores_for(network: &Network, runs: usize) -> usize {
+    let bytes = network.parameters().saturating_mul(size_of::<f32>());
+    (MAX_WEIGHTS / bytes.max(1)).min(runs).max(1)
 }
 
 /// Lets these workers make the open runs, at the same time.

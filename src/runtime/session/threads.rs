@@ -26,14 +26,24 @@ pub(super) fn may_spin() -> bool {
 /// machine's cores, and in a container with fewer cores its threads would wait for each other.
 /// Several workers share them.
 pub(super) fn for_this_process() -> usize {
-    let allowed = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = physical_cores();
     let workers = WORKERS.load(Ordering::Relaxed);
-    match cores {
-        _ if workers > 1 => (cores.unwrap_or(allowed).min(allowed) / workers).max(1),
-        Some(cores) if cores <= allowed => ONE_PER_CORE,
-        _ => allowed,
+    if workers > 1 {
+        return (cores() / workers).max(1);
     }
+    match physical_cores() {
+        Some(cores) if cores <= allowed() => ONE_PER_CORE,
+        _ => allowed(),
+    }
+}
+
+/// The number of physical cores that this process may use; at least 1.
+pub fn cores() -> usize {
+    physical_cores().unwrap_or(usize::MAX).min(allowed()).max(1)
+}
+
+/// The number of processors that this process may use.
+fn allowed() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The number of the machine's physical cores, on Linux.
