@@ -177,6 +177,8 @@ impl<'g> Pass<'g> {
             }
             _ if own == dims => Some(match source {
                 Some(source) => self.blocked_operand(source, dims),
+                // What has fewer axes cannot be reordered.
+                None if self.axes(value)?.len() < 4 => return None,
                 None => Operand::Plain(value.into()),
             }),
             _ => None,
@@ -192,16 +194,21 @@ impl<'g> Pass<'g> {
         is_nchw && channels.is_some_and(|channels| channels.is_multiple_of(self.block))
     }
 
-    /// Dimensions of a value that is not blocked, with axes of size 1 before those that it has.
+    /// Dimensions of a value that is not blocked.
+    fn axes(&self, value: &str) -> Option<Vec<usize>> {
+        match self.graph.constant(value) {
+            Some(constant) => constant.shape().ok(),
+            None => Some(self.known.of_value(value)?.dims.clone()),
+        }
+    }
+
+    /// As [`Pass::axes`], with axes of size 1 before those that it has.
     fn dims(&self, value: &str) -> Option<Dims> {
-        let dims = match self.graph.constant(value) {
-            Some(constant) => constant.shape().ok()?,
-            None => self.known.of_value(value)?.dims.clone(),
-        };
+        let axes = self.axes(value)?;
         let mut padded = [1; 4];
         padded
-            .get_mut(4usize.checked_sub(dims.len())?..)?
-            .copy_from_slice(&dims);
+            .get_mut(4usize.checked_sub(axes.len())?..)?
+            .copy_from_slice(&axes);
         Some(padded)
     }
 

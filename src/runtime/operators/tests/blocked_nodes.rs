@@ -153,6 +153,21 @@ fn operands_and_results_in_nchw_are_reordered() {
     }
 }
 
+#[test]
+fn operands_with_fewer_axes_are_not_reordered() {
+    let inputs = [
+        ("x", array([1, 32, 5, 7], 1)),
+        ("plane", array([32, 5, 7], 3)),
+        ("row", array([7], 5)),
+    ];
+    compared(&inputs, |builder| {
+        let value = convolution(builder, "x", [32; 2]);
+        let sum = builder.emit("Add", &[&value, "plane"], &[]);
+        let product = builder.emit("Mul", &[&sum, "row"], &[]);
+        convolution(builder, &product, [32; 2])
+    });
+}
+
 /// A network of convolutions and element-wise nodes whose operands broadcast in various ways.
 fn random_network(builder: &mut Builder, seed: usize) -> String {
     let draw = |step: usize, choices: usize| {
