@@ -14,7 +14,7 @@ use super::known_types::KnownTypes;
 use super::strided_rewrite::products;
 use crate::onnx::own_operators::BLOCK;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Error, Graph, ValueType};
+use crate::onnx::{Error, Graph, NameScope, ValueType};
 use std::collections::{HashMap, HashSet};
 
 /// Sizes along the axes (N, C, H, W).
@@ -72,6 +72,8 @@ impl Operand {
 /// A node that is moved to blocked channels.
 struct Move {
     operands: Vec<Operand>,
+    /// Channels of its result.
+    channels: usize,
     /// Whether ONNX Runtime has it in blocked channels already.
     was_blocked: bool,
 }
@@ -132,6 +134,10 @@ impl<'g> Pass<'g> {
         }
         let formula = formula(self.graph, node, known, &self.types)?;
         let was_blocked = self.blocked.contains(value);
+        // ONNX Runtime may have moved a transpose behind the node, whose result then has another name and other axes.
+        if !was_blocked && self.known.of_value(value) != Some(known) {
+            return None;
+        }
         let operand = |value: &String| {
             if was_blocked {
                 Some(self.blocked_operand(value, dims))
@@ -146,6 +152,7 @@ impl<'g> Pass<'g> {
         let is_moved = changes && operands.iter().any(Operand::is_blocked);
         is_moved.then_some(Move {
             operands,
+            channels: dims[1],
             was_blocked,
         })
     }
@@ -289,11 +296,6 @@ fn is_reorder_input(node: &NodeProto) -> bool {
     is_blocked(node, "ReorderInput") && node.int("channels_last").is_none_or(|last| last == 0)
 }
 
-/// The name that a value has in blocked channels.
-fn blocked_name(value: &str) -> String {
-    format!("{value}/blocked")
-}
-
 /// The graph under construction.
 struct Rewrite<'p> {
     pass: &'p Pass<'p>,
@@ -303,6 +305,9 @@ struct Rewrite<'p> {
     aliases: HashMap<&'p str, String>,
     /// Values that have been reordered to blocked channels.
     reordered: HashSet<&'p str>,
+    /// The name that each value has in blocked channels.
+    blocked_names: HashMap<&'p str, String>,
+    names: NameScope,
 }
 
 impl<'p> Rewrite<'p> {
@@ -313,6 +318,8 @@ impl<'p> Rewrite<'p> {
             result: pass.graph.without_nodes(),
             aliases: HashMap::new(),
             reordered: HashSet::new(),
+            blocked_names: HashMap::new(),
+            names: NameScope::from_graph(pass.graph),
         }
     }
 
@@ -326,8 +333,8 @@ impl<'p> Rewrite<'p> {
             let producer = node.input.first().and_then(|value| graph.producer(value));
             let moved = producer.and_then(|producer| self.moves.get(&producer));
             if moved.is_some_and(|moved| !moved.was_blocked) && is_reorder_input(node) {
-                self.aliases
-                    .insert(&node.output[0], blocked_name(&node.input[0]));
+                let blocked = self.blocked_name(&node.input[0]);
+                self.aliases.insert(&node.output[0], blocked);
                 continue;
             }
             let mut node = node.clone();
@@ -349,10 +356,10 @@ impl<'p> Rewrite<'p> {
                 Operand::Blocked(value) | Operand::Broadcast(value) => {
                     self.aliases.get(value.as_str()).unwrap_or(value).clone()
                 }
-                Operand::Moved(value) => blocked_name(value),
+                Operand::Moved(value) => self.blocked_name(value),
                 Operand::Plain(value) => {
                     self.reorder(value)?;
-                    blocked_name(value)
+                    self.blocked_name(value)
                 }
             });
         }
@@ -362,11 +369,11 @@ impl<'p> Rewrite<'p> {
             return self.result.insert(blocked);
         }
         let value = node.output[0].as_str();
-        blocked.output[0] = blocked_name(value);
+        let name = self.blocked_name(value);
+        blocked.output[0].clone_from(&name);
         self.result.insert(blocked)?;
         if self.is_read_plain(value) {
-            let channels = self.pass.dims(value).map_or(0, |dims| dims[1]);
-            let restored = reorder_output(&blocked_name(value), channels, value);
+            let restored = reorder_output(&name, moved.channels, value);
             self.result.insert(restored)?;
         }
         Ok(())
@@ -377,8 +384,16 @@ impl<'p> Rewrite<'p> {
         if !self.reordered.insert(value) {
             return Ok(());
         }
-        self.result
-            .insert(reorder_input(value, &blocked_name(value)))
+        let name = self.blocked_name(value);
+        self.result.insert(reorder_input(value, &name))
+    }
+
+    /// The name that a value has in blocked channels.
+    fn blocked_name(&mut self, value: &'p str) -> String {
+        let names = &mut self.names;
+        let name = self.blocked_names.entry(value);
+        name.or_insert_with(|| names.fresh(value, "blocked"))
+            .clone()
     }
 
     /// Whether the result of a moved node is needed in NCHW.

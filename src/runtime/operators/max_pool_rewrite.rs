@@ -9,6 +9,9 @@ use crate::onnx::proto::NodeProto;
 use crate::onnx::{ElementType, Error, Graph, NameScope, Types};
 use std::collections::{HashMap, HashSet};
 
+/// Maximum elements of a window of channels that are not blocked. With more, the standard form is faster.
+const MAX_PLAIN_AREA: i64 = 25;
+
 /// The graph with gradients of maximum pools as operators of their own. `types` are those of its values, as far as they
 /// are known.
 ///
@@ -136,7 +139,10 @@ impl<'g> Rewrite<'g> {
             .iter()
             .try_fold(1usize, |count, size| count.checked_mul(*size))?;
         let has_shape = self.ints(shape)? == dims.map(|size| size as i64);
-        (fits && count > 0 && has_shape && self.are_zeros(zeros, count)).then(|| Gradient {
+        let area: i64 = attributes.kernel.iter().product();
+        let is_faster = area <= MAX_PLAIN_AREA || self.in_blocks(value, channels).is_some();
+        let fits = fits && count > 0 && has_shape && is_faster;
+        (fits && self.are_zeros(zeros, count)).then(|| Gradient {
             value: value.clone(),
             gradient: gradient.to_owned(),
             attributes,
@@ -185,6 +191,12 @@ impl<'g> Rewrite<'g> {
         reorder.input_at(0).filter(|_| is_full)
     }
 
+    /// The channels of a block and the tensor in blocked channels that is `value`, if the operator can compute so.
+    fn in_blocks(&self, value: &str, channels: usize) -> Option<(usize, &'g str)> {
+        let block = block_size().filter(|block| channels.is_multiple_of(*block))?;
+        Some((block, self.blocked(value, channels)?))
+    }
+
     /// A node that stores `value` in blocked channels.
     fn reorder_of(&self, value: &str) -> Option<usize> {
         let mut readers = self.readers.get(value)?.iter().copied();
@@ -199,7 +211,6 @@ impl<'g> Rewrite<'g> {
     fn nodes(&self, mut gradients: HashMap<usize, Gradient>) -> Vec<NodeProto> {
         let mut names = NameScope::from_graph(self.graph);
         let mut fresh = || names.fresh("max_pool_gradient", "blocked");
-        let block = block_size();
         // Nodes whose results the operators have.
         let mut replaced = HashSet::new();
         let mut nodes = Vec::new();
@@ -211,10 +222,7 @@ impl<'g> Rewrite<'g> {
                 continue;
             };
             let channels = form.channels;
-            let blocked = block.filter(|block| channels.is_multiple_of(*block));
-            let blocked =
-                blocked.and_then(|block| Some((block, self.blocked(&form.value, channels)?)));
-            let Some((block, value)) = blocked else {
+            let Some((block, value)) = self.in_blocks(&form.value, channels) else {
                 nodes.push(form.operator(1, [&form.value, &form.gradient], node, &node.output[0]));
                 continue;
             };

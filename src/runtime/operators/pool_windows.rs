@@ -72,8 +72,10 @@ impl Axis {
         let padded = size.min(MAX_SIZE) + self.pads[0] + self.pads[1];
         padded.checked_sub(self.reach()).is_some_and(|steps| {
             let last = windows.wrapping_sub(1);
-            let is_rounded = last == steps / self.stride || last == steps.div_ceil(self.stride);
-            size < MAX_SIZE && is_rounded
+            // Rounded up, the last window has to begin before the end of the picture.
+            let is_rounded_up =
+                last == steps.div_ceil(self.stride) && last * self.stride < size + self.pads[0];
+            size < MAX_SIZE && (last == steps / self.stride || is_rounded_up)
         })
     }
 

@@ -168,6 +168,38 @@ fn operands_with_fewer_axes_are_not_reordered() {
     });
 }
 
+#[test]
+fn names_of_values_in_blocked_channels_are_new() {
+    compared(&inputs(32), |builder| {
+        let value = convolution(builder, "x", [32; 2]);
+        let gated = builder.emit_named("gated", "Mul", &[&value, "gate"], &[]);
+        let sum = builder.emit("Add", &[&gated.unwrap(), &value], &[]);
+        let one = builder.floats(&[], &[1.0]);
+        let taken = builder.emit_named("gated/blocked", "Mul", &[&sum, &one], &[]);
+        convolution(builder, &taken.unwrap(), [32; 2])
+    });
+}
+
+#[test]
+fn transposes_that_onnx_runtime_moves_are_no_obstacle() {
+    for (perm, side) in [([0i64, 1, 3, 2], 8), ([0, 2, 1, 3], 32), ([0, 3, 2, 1], 32)] {
+        let inputs = [
+            ("x", array([1, 32, side, side], 1)),
+            ("v", array([1, 32, side, side], 3)),
+        ];
+        let perm = [("perm", perm.to_vec().into())];
+        compared(&inputs, |builder| {
+            let value = convolution(builder, "x", [32; 2]);
+            let transposed = builder.emit("Transpose", &[&value], &perm);
+            let largest = builder.emit("Max", &[&transposed, "v"], &[]);
+            let halved = builder.floats(&[], &[0.5]);
+            let product = builder.emit("Mul", &[&largest, &halved], &[]);
+            let back = builder.emit("Transpose", &[&product], &perm);
+            convolution(builder, &back, [32; 2])
+        });
+    }
+}
+
 /// A network of convolutions and element-wise nodes whose operands broadcast in various ways.
 fn random_network(builder: &mut Builder, seed: usize) -> String {
     let draw = |step: usize, choices: usize| {
