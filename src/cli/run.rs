@@ -151,8 +151,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     run_all(&context, &mut workers, &planner, &plans, network)
 }
 
-/// The devices, and whether they are cores of the CPU: if it is the only device, at most `most` of them. Sessions of one
-/// thread make several runs faster than a session whose threads wait for each other.
+/// The devices, and whether they are cores of the CPU: if it is the only device, at most `most` of them. Sessions of
+/// one thread make several runs faster than a session whose threads wait for each other.
 fn divided(devices: Vec<ResolvedProvider>, most: usize) -> (Vec<ResolvedProvider>, bool) {
     match devices.as_slice() {
         [only] if only.device == Device::Cpu && most > 1 => {

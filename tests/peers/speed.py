@@ -50,12 +50,14 @@ FEW = 48  # steps of the shorter of two runs: as many as an animation has frames
 
 
 class Steps:
-    """Pairs of a short and a long `ziggurat run` of as many classes as `runs`: what a further step of one of them costs."""
+    """Pairs of a short and a long `ziggurat run` of as many classes as `runs`: what a further step of one of them costs. Several runs have a
+    worker per processor, as under `--provider auto`."""
 
-    def __init__(self, binary, model, folder, steps, clock, runs):
+    def __init__(self, binary, model, folder, steps, clock, runs, processors):
         self.clock, self.runs = clock, runs
         classes = [f"class:{number + 1}" for number in range(runs)]
-        self.command = [sys.executable, "-S", HERE / "measured.py", binary, "run", *classes, "--model", model, "--provider", "cpu", "--again", "--json"]
+        self.command = [sys.executable, "-S", HERE / "measured.py", binary, "run", *classes, "--model", model, "--again", "--json"]
+        self.command += ["--provider", ",".join(["cpu"] * min(runs, processors))]
         self.command += ["--out", folder / ("picture.png" if runs == 1 else "pictures"), "--steps"]
         self.more, self.seconds, self.peak = steps, [], 0
 
@@ -138,7 +140,7 @@ def measure(name, batch, chosen, folder):
             exported(model, picture[:1], one, chosen.pairs)
             contenders["forward of one"] = Session(one, threads, chosen.passes, clock)
             contenders["forward of one"].feed = {contenders["forward of one"].input.name: picture[:1]}
-        contenders |= {"step" + suffix: Steps(binary, one, folder, chosen.steps, chosen.clock, batch) for suffix, binary in binaries.items()}
+        contenders |= {"step" + suffix: Steps(binary, one, folder, chosen.steps, chosen.clock, batch, threads) for suffix, binary in binaries.items()}
 
     exact = by_pytorch(copy.deepcopy(model).double(), picture.astype("float64"))().numpy()
     found = [each.session.run(["grad/" + each.input.name], each.feed)[0] for key, each in sessions.items() if key.startswith("gradient")]

@@ -161,8 +161,8 @@ impl<'g> Fusion<'g> {
         }
     }
 
-    /// The program of a node, its inputs, and the attribute [`BLOCK`] if it has one; `None` if it has no program, or the
-    /// node alone does the same.
+    /// The program of a node, its inputs, and the attribute [`BLOCK`] if it has one; `None` if it has no program, or
+    /// the node alone does the same.
     fn program(&self, root: usize) -> Option<(Program, Vec<String>, Option<i64>)> {
         if self.formulas[root].is_none() || !self.is_stored(root) {
             return None;

@@ -5,8 +5,8 @@
 //! read the blocked tensors, if their channels are full blocks. A value per channel (N, C, 1, 1) has the same memory in
 //! both layouts. An operand that was repeated over channels or positions only to be blocked is broadcast instead.
 //!
-//! Standard operators cannot broadcast in blocked channels. The nodes get the attribute [`BLOCK`], and [`super::fusion`]
-//! makes each of them part of an [`Elementwise`](super::elementwise) node.
+//! Standard operators cannot broadcast in blocked channels. The nodes get the attribute [`BLOCK`], and
+//! [`super::fusion`] makes each of them part of an [`Elementwise`](super::elementwise) node.
 
 use super::blocked::{BLOCKED, is_blocked, reorder_input, reorder_output};
 use super::formula::formula;

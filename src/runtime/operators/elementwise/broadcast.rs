@@ -19,8 +19,8 @@ impl Broadcast {
         Self::with_dims(dims.clone(), &dims, shapes)
     }
 
-    /// Of inputs in blocked channels of these shapes (N, C, H, W), or values per channel or per sample, with at most four
-    /// axes. The memory of an input is (N, C/B, H, W, B) for blocks of B channels.
+    /// Of inputs in blocked channels of these shapes (N, C, H, W), or values per channel or per sample, with at most
+    /// four axes. The memory of an input is (N, C/B, H, W, B) for blocks of B channels.
     pub fn blocked(shapes: &[&[i64]], block: i64) -> Option<Self> {
         let dims = broadcast_dims(shapes, 4)?;
         let channels = dims[1];
