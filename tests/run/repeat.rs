@@ -236,9 +236,7 @@ fn a_run_that_hangs_on_its_companions_is_repeated_with_them() {
     channels_last(&model);
     let folder = sandbox.path("made/");
     let run = ["run", "0", "3", "4", "--model", &model, "--out", &folder];
-    // One worker; `auto` would have one per core.
-    let provider = ["--provider", "cpu"];
-    let made = sandbox.objects(&[&run[..], &SHORT, &provider].concat());
+    let made = sandbox.objects(&[&run[..], &SHORT].concat());
     let id = |place: usize| made[place]["id"].as_str().unwrap();
     let record = |id: &str| {
         sandbox
