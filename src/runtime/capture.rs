@@ -47,12 +47,12 @@ pub fn refusal(device: Device) -> Option<String> {
     }
 }
 
-/// SessionOptions of runs that are not recorded.
+/// Options of runs that are not recorded.
 pub(super) fn no_graph() -> ort::Result<Arc<RunOptions>> {
     named(NONE)
 }
 
-/// SessionOptions of runs that are recorded the first time and replayed from then on.
+/// Options of runs that are recorded the first time and replayed from then on.
 pub(super) fn new_graph() -> ort::Result<Arc<RunOptions>> {
     named(NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -41,7 +41,7 @@ pub enum Optimisation {
     All,
 }
 
-/// SessionOptions of a session. The defaults optimize for speed and round nothing that the model does not round.
+/// Options of a session. The defaults optimize for speed and round nothing that the model does not round.
 #[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     /// How far the graph is optimized.
@@ -151,7 +151,7 @@ impl Session {
         place.is_none_or(|place| self.on_host[place])
     }
 
-    /// SessionOptions of runs that are recorded the first time and replayed from then on.
+    /// Options of runs that are recorded the first time and replayed from then on.
     pub(super) fn new_graph(&self) -> Result<Arc<RunOptions>, Error> {
         let options = capture::new_graph().map_err(Error::run)?;
         self.stop.watch_runs(&options);

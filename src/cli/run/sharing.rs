@@ -17,7 +17,7 @@ const MAX_WEIGHTS: usize = 512 << 20;
 /// If a picture cannot be stored or delivered, which would fail for the others, too.
 pub fn share_out(
     context: &RunContext,
-    workers: &mut [DeviceWorker],
+    mut workers: &mut [DeviceWorker],
     network: &Network,
     specs: &[Spec],
 ) -> Result<Outcome, Failure> {
@@ -34,7 +34,6 @@ pub fn share_out(
             context.arguments.again || !context.deliver_stored(spec, &providers, &stop)?;
         open.extend(is_open.then_some(spec));
     }
-    let mut workers = workers;
     if context.is_divided {
         let most = cores_for(network, open.len()).min(workers.len());
         workers = &mut workers[..most];

@@ -15,6 +15,25 @@ pub fn is_blocked(node: &NodeProto, op: &str) -> bool {
     (node.domain.as_str(), node.op_type.as_str()) == (BLOCKED, op)
 }
 
+/// Whether a node reorders a tensor (N, C, H, W) to blocked channels.
+pub fn is_reorder_input(node: &NodeProto) -> bool {
+    is_blocked(node, "ReorderInput") && is_channels_first(node)
+}
+
+/// The channels of a tensor in blocked channels that a node reorders to (N, C, H, W); `None` for any other node, or if
+/// its channels do not fill blocks of `block`.
+pub fn full_channels(node: &NodeProto, block: usize) -> Option<usize> {
+    let is_reorder = is_blocked(node, "ReorderOutput") && is_channels_first(node);
+    let channels = node.int("channels").filter(|_| is_reorder)?;
+    let channels = usize::try_from(channels).ok()?;
+    channels.is_multiple_of(block).then_some(channels)
+}
+
+/// Whether the side of a reordering that is not blocked is NCHW rather than NHWC.
+fn is_channels_first(reorder: &NodeProto) -> bool {
+    reorder.int("channels_last").unwrap_or(0) == 0
+}
+
 /// A node that computes `result`, in blocked channels, of `value`, which is NCHW.
 pub fn reorder_input(value: &str, result: &str) -> NodeProto {
     NodeProto::new("ReorderInput", &[value], &[result])

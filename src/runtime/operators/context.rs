@@ -1,7 +1,7 @@
 //! What the kernels have in common: their inputs and outputs, and threads.
 
 use ort::operator::ComputeContext;
-use ort::value::{ValueRef, ValueRefMut};
+use ort::value::{Shape, ValueRef, ValueRefMut};
 use std::sync::{Mutex, PoisonError};
 
 /// An input of an operator that must have it.
@@ -18,6 +18,13 @@ pub fn output<'c>(
 ) -> ort::Result<ValueRefMut<'c>> {
     let missing = || ort::Error::new(format!("{op} lacks its output"));
     context.output(0, dims)?.ok_or_else(missing)
+}
+
+/// The sizes of a tensor with four axes.
+pub fn sizes(shape: &Shape) -> Option<[usize; 4]> {
+    let sizes = shape.iter().map(|size| usize::try_from(*size).ok());
+    let sizes: Vec<usize> = sizes.collect::<Option<_>>()?;
+    sizes.try_into().ok()
 }
 
 /// Whether a value is greater than `low` and less than `high`. An infinite bound is none.

@@ -8,7 +8,9 @@
 //! Standard operators cannot broadcast in blocked channels. The nodes get the attribute [`BLOCK`], and
 //! [`super::fusion`] makes each of them part of an [`Elementwise`](super::elementwise) node.
 
-use super::blocked::{BLOCKED, is_blocked, reorder_input, reorder_output};
+use super::blocked::{
+    BLOCKED, full_channels, is_blocked, is_reorder_input, reorder_input, reorder_output,
+};
 use super::formula::formula;
 use super::known_types::KnownTypes;
 use super::strided_rewrite::products;
@@ -127,7 +129,7 @@ impl<'g> Pass<'g> {
         let node = &self.graph.nodes()[index];
         let known = self.types[index].as_ref()?;
         let dims = Dims::try_from(known.dims.as_slice()).ok()?;
-        let is_full = dims[1].is_multiple_of(self.block) && dims[2] * dims[3] > 1;
+        let is_full = dims[1].is_multiple_of(self.block) && dims[2].saturating_mul(dims[3]) > 1;
         let value = node.output[0].as_str();
         if !is_full || node.is_op("Cast") || self.replaced.contains(value) {
             return None;
@@ -175,7 +177,7 @@ impl<'g> Pass<'g> {
         let own = self.dims(value)?;
         let source = producer
             .map(|index| &self.graph.nodes()[index])
-            .filter(|node| is_blocked(node, "ReorderOutput") && self.is_in_full_blocks(node))
+            .filter(|node| full_channels(node, self.block).is_some())
             .map(|node| node.input[0].as_str());
         match own {
             [_, 1, 1, 1] => Some(Operand::Broadcast(value.into())),
@@ -185,20 +187,11 @@ impl<'g> Pass<'g> {
             _ if own == dims => Some(match source {
                 Some(source) => self.blocked_operand(source, dims),
                 // What has fewer axes cannot be reordered.
-                None if self.axes(value)?.len() < 4 => return None,
+                None if self.axes(value)?.len() < dims.len() => return None,
                 None => Operand::Plain(value.into()),
             }),
             _ => None,
         }
-    }
-
-    /// Whether a `ReorderOutput` drops no channels.
-    fn is_in_full_blocks(&self, reorder: &NodeProto) -> bool {
-        let channels = reorder
-            .int("channels")
-            .and_then(|channels| usize::try_from(channels).ok());
-        let is_nchw = reorder.int("channels_last").is_none_or(|last| last == 0);
-        is_nchw && channels.is_some_and(|channels| channels.is_multiple_of(self.block))
     }
 
     /// Dimensions of a value that is not blocked.
@@ -289,11 +282,6 @@ impl<'g> Pass<'g> {
         }
         moves
     }
-}
-
-/// Whether a node reorders a tensor (N, C, H, W) to blocked channels.
-fn is_reorder_input(node: &NodeProto) -> bool {
-    is_blocked(node, "ReorderInput") && node.int("channels_last").is_none_or(|last| last == 0)
 }
 
 /// The graph under construction.

@@ -12,13 +12,13 @@
 //! What several windows add to an element is added in the order of the windows. A window outside the picture has no
 //! element: its gradient goes nowhere.
 
-use super::context::{for_each, input, output};
+use super::context::{for_each, input, output, sizes};
 use super::pool_windows::{Pool, Span};
 use crate::onnx::own_operators::{BLOCK, MAX_POOL_GRADIENT};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
 };
-use ort::value::{Shape, TensorElementType};
+use ort::value::TensorElementType;
 
 /// Pixels of a block that one thread computes at a time.
 const PIXELS: usize = 1 << 11;
@@ -133,13 +133,6 @@ impl MaxPoolKernel {
             plane.compute(*from, output);
         })
     }
-}
-
-/// Four sizes that are not negative.
-fn sizes(shape: &Shape) -> Option<[usize; 4]> {
-    let sizes = shape.iter().map(|size| usize::try_from(*size).ok());
-    let sizes: Vec<usize> = sizes.collect::<Option<_>>()?;
-    sizes.try_into().ok()
 }
 
 /// A block of channels of a picture, and its windows.

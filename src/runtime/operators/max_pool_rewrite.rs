@@ -2,7 +2,7 @@
 //! indices, and a `ScatterElements` that adds the gradient to zeros at these indices (see `autodiff::rules::pooling`).
 //! It is computed in blocked channels if the input of the pool is stored so.
 
-use super::blocked::{block_size, is_blocked, reorder_input, reorder_output};
+use super::blocked::{block_size, full_channels, is_reorder_input, reorder_input, reorder_output};
 use super::pool_windows::Pool;
 use crate::onnx::own_operators::{BLOCK, DOMAIN, MAX_POOL_GRADIENT};
 use crate::onnx::proto::NodeProto;
@@ -140,7 +140,7 @@ impl<'g> Rewrite<'g> {
             .try_fold(1usize, |count, size| count.checked_mul(*size))?;
         let has_shape = self.ints(shape)? == dims.map(|size| size as i64);
         let area: i64 = attributes.kernel.iter().product();
-        let is_faster = area <= MAX_PLAIN_AREA || self.in_blocks(value, channels).is_some();
+        let is_faster = area <= MAX_PLAIN_AREA || self.in_blocks(value).is_some();
         let fits = fits && count > 0 && has_shape && is_faster;
         (fits && self.are_zeros(zeros, count)).then(|| Gradient {
             value: value.clone(),
@@ -181,29 +181,23 @@ impl<'g> Rewrite<'g> {
         check().unwrap_or(false)
     }
 
-    /// The tensor in blocked channels that is `value`, if all of its blocks are full.
-    fn blocked(&self, value: &str, channels: usize) -> Option<&'g str> {
-        let reorder = self
-            .producer(value)
-            .filter(|node| is_blocked(node, "ReorderOutput"))?;
-        let is_full = reorder.int("channels") == Some(channels as i64)
-            && reorder.int("channels_last").unwrap_or(0) == 0;
-        reorder.input_at(0).filter(|_| is_full)
+    /// The tensor in blocks of `block` channels that is `value`.
+    fn blocked(&self, value: &str, block: usize) -> Option<&'g str> {
+        let reorder = self.producer(value)?;
+        full_channels(reorder, block)?;
+        reorder.input_at(0)
     }
 
     /// The channels of a block and the tensor in blocked channels that is `value`, if the operator can compute so.
-    fn in_blocks(&self, value: &str, channels: usize) -> Option<(usize, &'g str)> {
-        let block = block_size().filter(|block| channels.is_multiple_of(*block))?;
-        Some((block, self.blocked(value, channels)?))
+    fn in_blocks(&self, value: &str) -> Option<(usize, &'g str)> {
+        let block = block_size()?;
+        Some((block, self.blocked(value, block)?))
     }
 
     /// A node that stores `value` in blocked channels.
     fn reorder_of(&self, value: &str) -> Option<usize> {
         let mut readers = self.readers.get(value)?.iter().copied();
-        readers.find(|reader| {
-            let node = &self.graph.nodes()[*reader];
-            is_blocked(node, "ReorderInput") && node.int("channels_last").unwrap_or(0) == 0
-        })
+        readers.find(|reader| is_reorder_input(&self.graph.nodes()[*reader]))
     }
 
     /// The nodes, with the gradients as operators, by the index of the last node of their standard form. Some nodes may
@@ -222,11 +216,11 @@ impl<'g> Rewrite<'g> {
                 continue;
             };
             let channels = form.channels;
-            let Some((block, value)) = self.in_blocks(&form.value, channels) else {
+            let Some((block, value)) = self.in_blocks(&form.value) else {
                 nodes.push(form.operator(1, [&form.value, &form.gradient], node, &node.output[0]));
                 continue;
             };
-            let gradient = match self.blocked(&form.gradient, channels) {
+            let gradient = match self.blocked(&form.gradient, block) {
                 Some(gradient) => gradient.to_owned(),
                 None => {
                     let gradient = fresh();

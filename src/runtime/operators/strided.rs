@@ -9,7 +9,7 @@
 //!
 //! Products are added in the order and with the rounding of ONNX Runtime's convolution.
 
-use super::context::{for_each, input, is_between, output};
+use super::context::{for_each, input, is_between, output, sizes};
 use crate::onnx::own_operators::{BLOCK, STRIDED_GRADIENT};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
@@ -99,8 +99,8 @@ impl StridedKernel {
             let text = format!("a gradient and weights that fit, not {shape} and {weight_shape}");
             invalid(&text)
         };
-        let [samples, channels, height, width] = sizes(shape).ok_or_else(misfit)?;
-        let [outputs, 1, rows, columns] = sizes(weight_shape).ok_or_else(misfit)? else {
+        let [samples, channels, height, width] = small_sizes(shape).ok_or_else(misfit)?;
+        let [outputs, 1, rows, columns] = small_sizes(weight_shape).ok_or_else(misfit)? else {
             return Err(misfit());
         };
         let [top, left, bottom, right] = self.pads;
@@ -166,12 +166,9 @@ impl StridedKernel {
     }
 }
 
-/// Four sizes that are not negative, and small enough for products of two of them.
-fn sizes(shape: &Shape) -> Option<[usize; 4]> {
-    let sizes = shape.iter().map(|size| usize::try_from(*size).ok());
-    let sizes: Vec<usize> = sizes.collect::<Option<_>>()?;
-    let sizes = <[usize; 4]>::try_from(sizes).ok()?;
-    sizes.iter().all(|size| *size < MAX_SIZE).then_some(sizes)
+/// Four sizes, small enough for products of two of them.
+fn small_sizes(shape: &Shape) -> Option<[usize; 4]> {
+    sizes(shape).filter(|sizes| sizes.iter().all(|size| *size < MAX_SIZE))
 }
 
 /// A block of channels of a picture.
