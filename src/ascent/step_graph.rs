@@ -98,7 +98,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         return Err(GraphError::Unsupported(what).into());
     };
     let mut empty = request.network.empty_like();
-    if request.device.resample_operator {
+    if request.device.own_operators {
         empty.import_opset(own_operators::import());
     }
     let mut step = Step {

@@ -100,6 +100,7 @@ impl StepSession {
             stop: stop.clone(),
             tf32: is_tf32_allowed(),
             operators: true,
+            flush_subnormals: true,
             ..SessionOptions::default()
         };
         let mut fallback = None;
@@ -281,7 +282,7 @@ pub(super) fn lowering(device: Device) -> autodiff::Device {
 /// The lowering of a step graph for a device: with the operators that are registered there.
 fn step_lowering(device: Device) -> autodiff::Device {
     autodiff::Device {
-        resample_operator: device == Device::Cpu,
+        own_operators: device == Device::Cpu,
         ..lowering(device)
     }
 }

@@ -1,10 +1,11 @@
 //! The backward pass.
 
 use super::context::Context;
+use super::gradient_sums::GradientSums;
 use super::{Error, GradientOptions, differentiability, rank_check, rules};
 use crate::onnx::{Builder, Types};
 use crate::text::quoted;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Appends to `builder` the nodes that compute, for each source, the sum over `seeds` of cotangent times Jacobian. With
 /// one seed (S, 1) that is the gradient of S.
@@ -46,7 +47,7 @@ pub fn gradient(
         let gradients = node
             .output
             .iter()
-            .map(|output| sums.of(output, builder))
+            .map(|output| sums.of(output, builder, shapes))
             .collect();
         let mut context = Context {
             node: &node,
@@ -76,10 +77,11 @@ pub fn gradient(
     sources
         .iter()
         .map(|source| {
-            sums.of(source, builder).ok_or_else(|| Error::Independent {
-                objective: objective(),
-                input: quoted(source),
-            })
+            sums.of(source, builder, shapes)
+                .ok_or_else(|| Error::Independent {
+                    objective: objective(),
+                    input: quoted(source),
+                })
         })
         .collect()
 }
@@ -126,28 +128,5 @@ fn no_rule(builder: &Builder, shapes: &Types, index: usize) -> Error {
         node: node.display_name(),
         op: format!("{}{domain}{}", node.domain, node.op_type),
         opset: graph.opset(),
-    }
-}
-
-/// The gradient of each value: the contributions of its consumers, summed on request.
-#[derive(Default)]
-struct GradientSums(HashMap<String, Vec<String>>);
-
-impl GradientSums {
-    fn contribute(&mut self, value: &str, contribution: String) {
-        self.0.entry(value.into()).or_default().push(contribution);
-    }
-
-    fn has(&self, value: &str) -> bool {
-        self.0.contains_key(value)
-    }
-
-    fn of(&mut self, value: &str, builder: &mut Builder) -> Option<String> {
-        let contributions = self.0.get_mut(value)?;
-        let remaining = contributions.split_off(1);
-        for contribution in remaining {
-            contributions[0] = builder.emit("Add", &[&contributions[0], &contribution], &[]);
-        }
-        Some(contributions[0].clone())
     }
 }

@@ -135,6 +135,14 @@ impl Context<'_> {
         self.builder.graph().elem(value, self.shapes)
     }
 
+    /// Whether the device has [`own_operators`](crate::onnx::own_operators) for a value: they compute in float32.
+    ///
+    /// # Errors
+    /// As [`Context::elem`].
+    pub fn has_own_operators(&self, value: &str) -> Result<bool, GraphError> {
+        Ok(self.options.device.own_operators && self.elem(value)? == ElementType::F32)
+    }
+
     /// Input `index`, if it is a constant.
     pub fn constant(&self, index: usize) -> Option<&TensorProto> {
         self.builder.graph().constant(self.node.input_at(index)?)
@@ -294,6 +302,9 @@ impl Context<'_> {
     /// The amounts always cover all axes: ONNX Runtime (1.32) ignores the input `axes` when it moves a Transpose past a
     /// Pad.
     pub fn pad(&mut self, value: &str, before: &[i64], after: &[i64]) -> String {
+        if before.iter().chain(after).all(|&amount| amount == 0) {
+            return value.into();
+        }
         let amounts = self.ints(&[before, after].concat());
         self.op("Pad", &[value, &amounts])
     }

@@ -27,9 +27,8 @@ pub struct Device {
     /// Multiplies matrices of equal batch dimensions at a fixed stride, but uploads an array of pointers for those that
     /// broadcast: three small copies from the host per product.
     pub strided_products: bool,
-    /// Has the operator [`RESAMPLE`](crate::onnx::own_operators::RESAMPLE). No gradient uses it, but the steps of an
-    /// ascent do.
-    pub resample_operator: bool,
+    /// Has [`own_operators`](crate::onnx::own_operators), which the graph imports.
+    pub own_operators: bool,
 }
 
 impl Device {
@@ -39,7 +38,7 @@ impl Device {
         rare_operators: true,
         positions_of_maxima: true,
         strided_products: false,
-        resample_operator: false,
+        own_operators: false,
     };
     /// Providers with every operator and transposed convolutions of full speed: CUDA, TensorRT.
     pub const FULL: Self = Self {
@@ -47,7 +46,7 @@ impl Device {
         rare_operators: true,
         positions_of_maxima: true,
         strided_products: true,
-        resample_operator: false,
+        own_operators: false,
     };
     /// Providers with the usual operators only: WebGPU, and unknown ones.
     pub const BASIC: Self = Self {
@@ -55,7 +54,7 @@ impl Device {
         rare_operators: false,
         positions_of_maxima: false,
         strided_products: false,
-        resample_operator: false,
+        own_operators: false,
     };
 }
 

@@ -30,6 +30,7 @@ pub mod differentiability;
 mod einsum_equation;
 mod formula;
 mod gradient_model;
+mod gradient_sums;
 pub mod lowering;
 mod rank_check;
 pub mod rules;

@@ -18,6 +18,18 @@ pub const STRIDED_GRADIENT: &str = "StridedGradient";
 /// The input gradient of a maximum pool with two spatial axes.
 pub const MAX_POOL_GRADIENT: &str = "MaxPoolGradient";
 
+/// The input gradient of layer or RMS normalization.
+pub const LAYER_NORMALIZATION_GRADIENT: &str = "LayerNormalizationGradient";
+
+/// The attribute of [`LAYER_NORMALIZATION_GRADIENT`]: a number that is added to the mean square.
+pub const EPSILON: &str = "epsilon";
+
+/// The attribute of [`LAYER_NORMALIZATION_GRADIENT`]: 1 if the mean is subtracted first, else 0.
+pub const CENTRED: &str = "centred";
+
+/// The input gradient of a softmax along the last axis.
+pub const SOFTMAX_GRADIENT: &str = "SoftmaxGradient";
+
 /// The attribute of operators on blocked channels (NCHWc): the number of channels of a block.
 pub const BLOCK: &str = "block";
 

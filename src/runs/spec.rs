@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
-const METHOD: u32 = 8;
+const METHOD: u32 = 9;
 
 /// The first method whose settings are those of [`Settings`]. Those of earlier ones had other meanings.
 const FIRST_KNOWN: u32 = 4;

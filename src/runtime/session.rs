@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use no_denormals::no_denormals;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{IoBinding, RunOptions, Session as OrtSession, SessionOutputs};
@@ -57,6 +58,9 @@ pub struct SessionOptions {
     pub tf32: bool,
     /// Register [`super::operators`], on the CPU. Not for the models of users: theirs have other operators.
     pub operators: bool,
+    /// Treat subnormal numbers as 0 on the CPU, where arithmetic with them is up to a hundred times slower. A softmax of
+    /// masked tokens, for example, is full of them.
+    pub flush_subnormals: bool,
     /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the
     /// device cannot record all nodes.
     pub graph_capture: bool,
@@ -78,6 +82,7 @@ pub struct Session {
     on_host: Vec<bool>,
     /// Cancels its runs.
     pub(super) stop: CancelHandle,
+    flushes_subnormals: bool,
     /// The total duration of its runs.
     busy: Duration,
     /// Read by `inner`, so dropped after it.
@@ -120,6 +125,7 @@ impl Session {
             device,
             run_options,
             stop: options.stop.clone(),
+            flushes_subnormals: options.flush_subnormals,
             busy: Duration::ZERO,
             _weights: weights,
         })
@@ -273,9 +279,14 @@ impl Session {
         }
         let (stop, device) = (&self.stop, self.device);
         let start = Instant::now();
-        let results = self
-            .inner
-            .run_binding_with_options(binding, graph.unwrap_or(&self.run_options));
+        let options = graph.unwrap_or(&self.run_options);
+        let results = if self.flushes_subnormals {
+            // ONNX Runtime's own threads flush them, too.
+            // SAFETY: the kernels do not depend on subnormal numbers, and the mode of this thread ends with the run.
+            unsafe { no_denormals(|| self.inner.run_binding_with_options(binding, options)) }
+        } else {
+            self.inner.run_binding_with_options(binding, options)
+        };
         self.busy += start.elapsed();
         results.map_err(|error| {
             if stop.is_stopped() {
@@ -385,6 +396,9 @@ fn configure(library: &Library, options: &SessionOptions) -> ort::Result<Session
     // Without it, ONNX Runtime multiplies with 8-bit weights in 8 bits; nothing is to be rounded
     // that the model does not round.
     builder = builder.with_config_entry("session.qdq_matmulnbits_accuracy_level", "1")?;
+    if options.flush_subnormals {
+        builder = builder.with_config_entry("session.set_denormal_as_zero", "1")?;
+    }
     if options.record_placement {
         builder = builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?;
     }

@@ -45,7 +45,7 @@ impl Step {
     /// `rows · value · columns` for `value` (N, C, h, w): by one operator where the device has it, else by matrix
     /// products.
     pub(super) fn resampled(&mut self, value: &str, rows: Matrix, columns: Matrix) -> String {
-        if self.device.resample_operator {
+        if self.device.own_operators {
             let flag = |matrix: Matrix| i64::from(matrix.transposed).into();
             let attributes = [
                 ("transpose_rows", flag(rows)),

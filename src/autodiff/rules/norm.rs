@@ -7,6 +7,7 @@
 use super::{Context, Error, Gradients, conv_weights};
 use crate::autodiff::formula::Expr;
 use crate::onnx::ElementType;
+use crate::onnx::own_operators::{CENTRED, EPSILON, LAYER_NORMALIZATION_GRADIENT};
 
 /// How groups of elements are normalized.
 pub(super) struct Statistics {
@@ -103,6 +104,9 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
         centred,
         epsilon: f64::from(cx.node.float("epsilon").unwrap_or(1e-5)),
     };
+    if let Some(gradient) = by_own_operator(cx, &statistics)? {
+        return Ok(vec![Some(gradient)]);
+    }
     let normalised = statistics.normalise(cx, &input, elem)?;
     let mut gradients = vec![None, None, None];
     if cx.needs_input_grad(0) {
@@ -121,6 +125,28 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
         gradients[2] = Some(cx.sum_to_shape(&gradient, &dims, &to)?);
     }
     Ok(gradients)
+}
+
+/// The gradient of the input by one operator, if the device has it, nothing else is requested, and the objective
+/// depends on no output but the first.
+fn by_own_operator(cx: &mut Context, statistics: &Statistics) -> Result<Option<String>, Error> {
+    let (input, scale) = (cx.input(0)?, cx.input(1)?);
+    let sizes = cx.dims(&input)?;
+    let row: usize = statistics.axes.iter().map(|&axis| sizes[axis]).product();
+    let count: usize = cx.dims(&scale)?.iter().product();
+    let fits = row == count && cx.has_own_operators(&input)? && cx.has_own_operators(&scale)?;
+    let is_simple = cx.needs_grad.iter().skip(1).all(|needed| !needed)
+        && cx.gradients.iter().skip(1).all(Option::is_none);
+    let Some(gradient) = cx.gradients[0].clone().filter(|_| fits && is_simple) else {
+        return Ok(None);
+    };
+    let attributes = [
+        (EPSILON, (statistics.epsilon as f32).into()),
+        (CENTRED, i64::from(statistics.centred).into()),
+    ];
+    let inputs = [input.as_str(), scale.as_str(), gradient.as_str()];
+    let operator = LAYER_NORMALIZATION_GRADIENT;
+    Ok(Some(cx.builder.emit_own(operator, &inputs, &attributes)))
 }
 
 /// The gradient of the input from the gradients of all outputs: the result, the mean (`g / count`) and the inverse

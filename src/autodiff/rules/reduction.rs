@@ -4,6 +4,7 @@ use super::{Context, Error, Gradients};
 use crate::autodiff::formula::{Expr, mask};
 use crate::autodiff::lowering::repeat_over_positions;
 use crate::onnx::ElementType;
+use crate::onnx::own_operators::SOFTMAX_GRADIENT;
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of elements of the square matrices in the gradient of a product.
@@ -187,7 +188,18 @@ fn reduced_axes(cx: &Context, rank: usize) -> Result<Vec<usize>, Error> {
 
 /// `y · (g - Σ g·y)`, summed along the axis.
 pub fn softmax(cx: &mut Context) -> Result<Gradients, Error> {
-    let axis = cx.axis("axis", -1, cx.dims(&cx.output())?.len())?;
+    let output = cx.output();
+    let rank = cx.dims(&output)?.len();
+    let axis = cx.axis("axis", -1, rank)?;
+    if axis + 1 == rank && cx.has_own_operators(&output)? {
+        let gradient = cx.grad_output()?;
+        let inputs = [output.as_str(), gradient.as_str()];
+        return Ok(vec![Some(cx.builder.emit_own(
+            SOFTMAX_GRADIENT,
+            &inputs,
+            &[],
+        ))]);
+    }
     cx.gradient(|g, _, y| y * (g - (g * y).sum(&[axis])))
 }
 

@@ -72,12 +72,15 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
         let size = dims[axis] as i64;
         let largest = if step < 0 { size - 1 } else { size };
         first[axis] = from_front(start, dims[axis]).clamp(0, largest.max(0));
-        stride[axis] = step;
+        // One element has no next one.
+        stride[axis] = if out[axis] == 1 { 1 } else { step };
     }
-    let gradient = if stride.iter().all(|&step| step == 1) {
-        let after = (0..dims.len()).map(|axis| dims[axis] as i64 - out[axis] as i64 - first[axis]);
+    let is_strided = stride.iter().any(|&step| step != 1);
+    let gradient = if !is_strided || stride.iter().all(|&step| step > 0) && !out.contains(&0) {
+        let (spread, size) = spread(cx, &gradient, &out, &stride);
+        let after = (0..dims.len()).map(|axis| dims[axis] as i64 - size[axis] as i64 - first[axis]);
         let after: Vec<i64> = after.collect();
-        cx.pad(&gradient, &first, &after)
+        cx.pad(&spread, &first, &after)
     } else {
         let source = |axis: usize, position: usize| {
             first[axis].saturating_add(stride[axis].saturating_mul(position as i64))
@@ -86,6 +89,27 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
         scatter(cx, &gradient, elem, &dims, indices)?
     };
     Ok(vec![Some(gradient)])
+}
+
+/// `value`, of dimensions `dims`, with zeros after each element along the axes whose stride is not 1, and its dimensions.
+/// The distance between neighbours is the stride, which is positive.
+fn spread(cx: &mut Context, value: &str, dims: &[usize], stride: &[i64]) -> (String, Vec<usize>) {
+    let (mut value, mut dims) = (value.to_owned(), dims.to_vec());
+    for axis in 0..dims.len() {
+        if stride[axis] == 1 {
+            continue;
+        }
+        let mut single = dims.clone();
+        single.insert(axis + 1, 1);
+        let mut zeros = vec![0; single.len()];
+        let before = zeros.clone();
+        zeros[axis + 1] = stride[axis] - 1;
+        value = cx.reshape(&value, &single);
+        value = cx.pad(&value, &before, &zeros);
+        dims[axis] *= stride[axis] as usize;
+        value = cx.reshape(&value, &dims);
+    }
+    (value, dims)
 }
 
 /// Pad: the inner part of `g`. For modes that repeat elements (reflect, edge, wrap), the gradients of the copies are

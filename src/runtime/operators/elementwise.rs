@@ -7,10 +7,12 @@
 //!   (N, C/B, H, W, B), and other inputs are values per channel (N, C, 1, 1) or per sample (N, 1, 1, 1)
 //! - result: float32, of the shape to which the inputs broadcast
 //!
-//! Each operation rounds as the standard operator does, so results equal those of the nodes that the program replaces.
+//! Each operation but `exp`, `erf` and `sigmoid` (see `functions`) rounds as the standard operator does, so results
+//! equal those of the nodes that the program replaces.
 
 mod broadcast;
 mod evaluator;
+mod functions;
 pub(super) mod program;
 
 use super::context::{for_each, input, output};

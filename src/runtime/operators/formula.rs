@@ -68,6 +68,10 @@ pub(super) fn formula(
         "Identity" => drop(draft.push(Operation::Mul, first, Operand::Number(1.0))),
         "Relu" => drop(draft.push(Operation::Max, first, Operand::Number(0.0))),
         "Abs" => drop(draft.push(Operation::Abs, first, first)),
+        "Exp" => drop(draft.push(Operation::Exp, first, first)),
+        "Erf" => drop(draft.push(Operation::Erf, first, first)),
+        "Sigmoid" => drop(draft.push(Operation::Sigmoid, first, first)),
+        "Reciprocal" => drop(draft.push(Operation::Div, Operand::Number(1.0), first)),
         "Sqrt" => drop(draft.push(Operation::Sqrt, first, first)),
         "Clip" => {
             operands = 1;

@@ -14,6 +14,7 @@
 
 use super::context::{for_each, input, output, sizes};
 use super::pool_windows::{Pool, Span};
+use super::vectorized::{Loop, vectorized};
 use crate::onnx::own_operators::{BLOCK, MAX_POOL_GRADIENT};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
@@ -130,7 +131,11 @@ impl MaxPoolKernel {
         });
         let is_large = samples * channels * pixels > B * PIXELS;
         for_each(context, tasks, is_large, |(plane, from, output)| {
-            plane.compute(*from, output);
+            vectorized(Rows {
+                plane,
+                from: *from,
+                output,
+            });
         })
     }
 }
@@ -149,40 +154,24 @@ struct Plane<'a, const B: usize> {
     columns: &'a [Span],
 }
 
+/// Rows of the result, from one on.
+struct Rows<'t, 'p, const B: usize> {
+    plane: &'t Plane<'p, B>,
+    from: usize,
+    output: &'t mut [[f32; B]],
+}
+
+impl<const B: usize> Loop for Rows<'_, '_, B> {
+    #[inline(always)]
+    fn perform(self, _: bool) {
+        self.plane.compute(self.from, self.output);
+    }
+}
+
 impl<const B: usize> Plane<'_, B> {
     /// Computes as many rows as fill `output`, from the row `from` on.
-    fn compute(&self, from: usize, output: &mut [[f32; B]]) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::is_x86_feature_detected as has;
-            if has!("avx512f") {
-                // SAFETY: the processor has the feature.
-                return unsafe { self.compute_with_avx512(from, output) };
-            }
-            if has!("avx2") {
-                // SAFETY: the processor has the feature.
-                return unsafe { self.compute_with_avx2(from, output) };
-            }
-        }
-        self.compute_inlined(from, output);
-    }
-
-    /// [`Plane::compute_inlined`], compiled for processors with AVX-512.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    fn compute_with_avx512(&self, from: usize, output: &mut [[f32; B]]) {
-        self.compute_inlined(from, output);
-    }
-
-    /// [`Plane::compute_inlined`], compiled for processors with AVX2.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn compute_with_avx2(&self, from: usize, output: &mut [[f32; B]]) {
-        self.compute_inlined(from, output);
-    }
-
     #[inline(always)]
-    fn compute_inlined(&self, from: usize, output: &mut [[f32; B]]) {
+    fn compute(&self, from: usize, output: &mut [[f32; B]]) {
         let to = from + output.len() / self.width;
         // Elements before this one are sums, those behind it are not yet set.
         let mut cleared = 0;

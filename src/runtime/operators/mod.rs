@@ -4,7 +4,9 @@
 //! - `elementwise`: programs of element-wise operations
 //! - `strided`: gradients of depthwise convolutions of stride 2
 //! - `max_pool`: gradients of maximum pools (`pool_windows`)
+//! - `layer_normalization`, `softmax`: gradients of both (`rows`: row by row)
 //! - `context`: inputs, outputs and threads of the kernels
+//! - `vectorized`: loops of the kernels, compiled for several sets of vector instructions
 //! - `layout`: keeps element-wise nodes of a graph in blocked channels
 //! - `fusion`: makes such programs of the element-wise nodes of a graph (`formula`: what one of them computes)
 //! - `strided_rewrite`: puts such gradients in the place of their standard form
@@ -24,6 +26,7 @@ mod elementwise;
 mod formula;
 mod fusion;
 mod known_types;
+mod layer_normalization;
 mod layout;
 mod max_pool;
 mod max_pool_rewrite;
@@ -31,10 +34,13 @@ mod open_fused;
 mod optimized;
 mod pool_windows;
 mod resample;
+mod rows;
+mod softmax;
 mod strided;
 mod strided_rewrite;
 #[cfg(test)]
 mod tests;
+mod vectorized;
 
 use crate::onnx::own_operators::DOMAIN;
 use ort::operator::OperatorDomain;
@@ -45,5 +51,7 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
         .add(resample::Resample)?
         .add(elementwise::Elementwise)?
         .add(strided::StridedGradient)?
-        .add(max_pool::MaxPoolGradient)
+        .add(max_pool::MaxPoolGradient)?
+        .add(layer_normalization::LayerNormalizationGradient)?
+        .add(softmax::SoftmaxGradient)
 }

@@ -10,6 +10,7 @@
 //! Products are added in the order and with the rounding of ONNX Runtime's convolution.
 
 use super::context::{for_each, input, is_between, output, sizes};
+use super::vectorized::{Loop, vectorized};
 use crate::onnx::own_operators::{BLOCK, STRIDED_GRADIENT};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
@@ -161,7 +162,7 @@ impl StridedKernel {
         });
         let is_large = samples * channels * pixels > B * PIXELS;
         for_each(context, tasks, is_large, |(rows, output)| {
-            rows.compute(output);
+            vectorized((&*rows, &mut **output));
         })
     }
 }
@@ -196,48 +197,17 @@ struct Rows<'a, const B: usize> {
     value: Option<&'a [[f32; B]]>,
 }
 
-impl<const B: usize> Rows<'_, B> {
-    /// Computes as many rows as fill `output`.
-    fn compute(&self, output: &mut [[f32; B]]) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::is_x86_feature_detected as has;
-            if has!("avx512f") {
-                // SAFETY: the processor has the feature.
-                return unsafe { self.compute_with_avx512(output) };
-            }
-            if has!("avx2") && has!("fma") {
-                // SAFETY: the processor has the features.
-                return unsafe { self.compute_with_avx2(output) };
-            }
-        }
-        // Other processors than those of x86 have fused products everywhere.
-        let is_fused = cfg!(not(target_arch = "x86_64"));
-        self.compute_inlined(output, is_fused);
-    }
-
-    /// [`Rows::compute_inlined`], compiled for processors with AVX-512.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    fn compute_with_avx512(&self, output: &mut [[f32; B]]) {
-        self.compute_inlined(output, true);
-    }
-
-    /// [`Rows::compute_inlined`], compiled for processors with AVX2 and fused products.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn compute_with_avx2(&self, output: &mut [[f32; B]]) {
-        self.compute_inlined(output, true);
-    }
-
+/// Computes as many rows as fill the second.
+impl<const B: usize> Loop for (&Rows<'_, B>, &mut [[f32; B]]) {
     #[inline(always)]
-    fn compute_inlined(&self, output: &mut [[f32; B]], is_fused: bool) {
-        let plane = &self.plane;
+    fn perform(self, has_fma: bool) {
+        let (this, output) = self;
+        let plane = &this.plane;
         let (_, columns) = plane.taps;
         let (low, high) = plane.bounds;
-        for (index, line) in output.chunks_mut(self.width).enumerate() {
+        for (index, line) in output.chunks_mut(this.width).enumerate() {
             let rows: Vec<_> =
-                taps(self.from + index, plane.pads.0, plane.taps.0, plane.height).collect();
+                taps(this.from + index, plane.pads.0, plane.taps.0, plane.height).collect();
             for (column, result) in line.iter_mut().enumerate() {
                 let mut sum = [0.0; B];
                 for &(row, source) in &rows {
@@ -248,7 +218,7 @@ impl<const B: usize> Rows<'_, B> {
                     for (tap, source) in taps(column, plane.pads.1, columns, plane.width) {
                         let (weight, gradient) = (&weights[tap], &gradient[source]);
                         for lane in 0..B {
-                            sum[lane] = if is_fused {
+                            sum[lane] = if has_fma {
                                 weight[lane].mul_add(gradient[lane], sum[lane])
                             } else {
                                 weight[lane] * gradient[lane] + sum[lane]
@@ -256,8 +226,8 @@ impl<const B: usize> Rows<'_, B> {
                         }
                     }
                 }
-                if let Some(value) = self.value {
-                    let value = &value[index * self.width + column];
+                if let Some(value) = this.value {
+                    let value = &value[index * this.width + column];
                     for lane in 0..B {
                         let is_inside = is_between(value[lane], low, high);
                         let bits = u32::from(is_inside).wrapping_neg();

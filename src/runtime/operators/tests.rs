@@ -5,6 +5,7 @@ mod elementwise;
 mod layout;
 mod max_pool;
 mod max_pool_rewrite;
+mod rows;
 mod strided;
 
 use crate::onnx::own_operators::{RESAMPLE, import};

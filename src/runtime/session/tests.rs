@@ -285,3 +285,30 @@ fn a_stopped_session_runs_again_after_a_reset() {
     stop.reset();
     session.run(&[("a", &a), ("b", &b)], &["sum"]).unwrap();
 }
+
+#[test]
+fn subnormal_numbers_are_flushed_on_every_thread_and_only_where_this_is_wanted() {
+    let dims: &[i64] = &[64, 4096];
+    let ports = ["x", "y", "z"].map(|name| (name, ElementType::F32, dims));
+    let nodes: [(&str, &[&str], &[&str]); 2] =
+        [("Mul", &["x", "x"], &["y"]), ("Div", &["y", "x"], &["z"])];
+    let model = model(&ports[..1], &ports[1..], &nodes);
+    let tiny: Tensor = Array2::from_elem((64, 4096), 1e-20_f32).into();
+    for flush_subnormals in [false, true] {
+        let options = SessionOptions {
+            flush_subnormals,
+            optimisation: Optimisation::None,
+            threads: Some(2),
+            ..SessionOptions::default()
+        };
+        let mut session = open_with(&model, &options);
+        let results = session.run(&[("x", &tiny)], &["z"]).unwrap();
+        let Tensor::F32(z) = &results[0] else {
+            panic!("float32")
+        };
+        assert!(z.iter().all(|z| (*z == 0.0) == flush_subnormals));
+        // Not on this thread, after the run.
+        let below = std::hint::black_box(f32::MIN_POSITIVE) / 2.0;
+        assert!(below > 0.0);
+    }
+}

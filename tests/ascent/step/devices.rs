@@ -12,7 +12,7 @@ fn the_graph_for_every_kind_of_device_takes_the_same_step() {
     step.mask = Some(Array4::from_elem((step.views.len(), 1, 20, 30), 0.5));
     let cpu = step.run();
     let own_operators = Device {
-        resample_operator: true,
+        own_operators: true,
         ..Device::CPU
     };
     for device in [Device::FULL, Device::BASIC, own_operators] {

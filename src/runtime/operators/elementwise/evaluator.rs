@@ -1,7 +1,9 @@
 //! Evaluates a program for a block of elements at a time, one instruction after the other.
 
+use super::functions;
 use super::program::{Operand, Operation, Program, hard_sigmoid};
 use crate::runtime::operators::context::is_between;
+use crate::runtime::operators::vectorized::{Loop, vectorized};
 
 /// Elements that an instruction computes at a time: few enough that the results of a program stay in the first cache of
 /// a processor, and enough that choosing the operation costs little.
@@ -53,6 +55,27 @@ pub struct Scratch {
     inputs: Vec<Block>,
 }
 
+/// An evaluation for elements of a result.
+struct Evaluation<'a> {
+    evaluator: &'a Evaluator,
+    inputs: &'a [Source<'a>],
+    scratch: &'a mut Scratch,
+    output: &'a mut [f32],
+}
+
+impl Loop for Evaluation<'_> {
+    #[inline(always)]
+    fn perform(self, _: bool) {
+        let Self {
+            inputs,
+            scratch,
+            output,
+            ..
+        } = self;
+        self.evaluator.evaluate_inlined(inputs, scratch, output);
+    }
+}
+
 impl Evaluator {
     /// Repeats the numbers of the program.
     pub fn new(program: &Program) -> Self {
@@ -100,33 +123,12 @@ impl Evaluator {
 
     /// Evaluates the program for as many elements as `output` and each of `inputs` has.
     pub fn evaluate(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::is_x86_feature_detected as has;
-            if has!("avx512f") {
-                // SAFETY: the processor has the feature.
-                return unsafe { self.evaluate_with_avx512(inputs, scratch, output) };
-            }
-            if has!("avx2") {
-                // SAFETY: the processor has the feature.
-                return unsafe { self.evaluate_with_avx2(inputs, scratch, output) };
-            }
-        }
-        self.evaluate_inlined(inputs, scratch, output);
-    }
-
-    /// [`Evaluator::evaluate_inlined`], compiled for registers of 16 elements.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    fn evaluate_with_avx512(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
-        self.evaluate_inlined(inputs, scratch, output);
-    }
-
-    /// [`Evaluator::evaluate_inlined`], compiled for registers of 8 elements.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn evaluate_with_avx2(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
-        self.evaluate_inlined(inputs, scratch, output);
+        vectorized(Evaluation {
+            evaluator: self,
+            inputs,
+            scratch,
+            output,
+        });
     }
 
     #[inline(always)]
@@ -220,6 +222,9 @@ fn perform(
         Operation::Equal => combine(operands, target, |a, b| flag(a == b)),
         Operation::Abs => combine(operands, target, |a, _| a.abs()),
         Operation::Sqrt => combine(operands, target, |a, _| a.sqrt()),
+        Operation::Exp => combine(operands, target, |a, _| functions::exp(a)),
+        Operation::Erf => combine(operands, target, |a, _| functions::erf(a)),
+        Operation::Sigmoid => combine(operands, target, |a, _| functions::sigmoid(a)),
         Operation::HardSigmoid => combine(operands, target, |a, _| hard_sigmoid(a, third, fourth)),
         Operation::Between => combine(operands, target, |a, b| {
             kept(a, is_between(b, third, fourth))

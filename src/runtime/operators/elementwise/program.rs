@@ -30,10 +30,13 @@ pub enum Operation {
     /// The first operand where the second is greater than the third and less than the fourth; else 0. An infinite
     /// bound is none.
     Between,
+    Exp,
+    Erf,
+    Sigmoid,
 }
 
 /// The operations in the order of their codes.
-const OPERATIONS: [Operation; 13] = [
+const OPERATIONS: [Operation; 16] = [
     Operation::Add,
     Operation::Sub,
     Operation::Mul,
@@ -47,6 +50,9 @@ const OPERATIONS: [Operation; 13] = [
     Operation::Sqrt,
     Operation::HardSigmoid,
     Operation::Between,
+    Operation::Exp,
+    Operation::Erf,
+    Operation::Sigmoid,
 ];
 
 /// What an instruction computes with.

@@ -307,3 +307,39 @@ fn a_program_that_does_not_fit_is_an_error() {
         assert!(error.contains("no valid program"), "{codes:?}: {error}");
     }
 }
+
+#[test]
+fn functions_in_a_program_equal_those_of_onnx_runtime_to_rounding() {
+    let mut builder = Builder::empty(18, "");
+    let (name, dims) = &inputs()[0];
+    let dims = fixed_dims(dims);
+    builder.input(name, ElementType::F32, &dims).unwrap();
+    let wide = builder.floats(&[], &[6.0]);
+    let wide = builder.emit("Mul", &["full", &wide], &[]);
+    let mut results = Vec::new();
+    for op in ["Exp", "Erf", "Sigmoid", "Reciprocal"] {
+        let value = builder.emit(op, &[&wide], &[]);
+        results.push(builder.emit("Mul", &[&value, &value], &[]));
+    }
+    let declared: Vec<_> = results.iter().map(|name| untyped_value(name)).collect();
+    let model = builder.graph().to_model(&declared).unwrap();
+    let unoptimized = SessionOptions {
+        optimisation: Optimisation::None,
+        ..options()
+    };
+    let (fused, programs) = fused(&model);
+    assert_eq!(programs, results.len());
+    let (expected, results) = (outputs(&model, &unoptimized), outputs(&fused, &unoptimized));
+    for (expected, result) in expected.iter().zip(&results) {
+        let (Tensor::F32(expected), Tensor::F32(result)) = (expected, result) else {
+            panic!("float32")
+        };
+        for (expected, result) in expected.iter().zip(result) {
+            let error = (expected - result).abs();
+            assert!(
+                error <= 1e-6 + 2e-6 * expected.abs(),
+                "{result}, not {expected}"
+            );
+        }
+    }
+}
