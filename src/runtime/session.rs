@@ -58,8 +58,8 @@ pub struct SessionOptions {
     pub tf32: bool,
     /// Register [`super::operators`], on the CPU. Not for the models of users: theirs have other operators.
     pub operators: bool,
-    /// Treat subnormal numbers as 0 on the CPU, where arithmetic with them is up to a hundred times slower. A softmax of
-    /// masked tokens, for example, is full of them.
+    /// Treat subnormal numbers as 0 on the CPU, where arithmetic with them is up to a hundred times slower. A softmax
+    /// of masked tokens, for example, is full of them.
     pub flush_subnormals: bool,
     /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the
     /// device cannot record all nodes.

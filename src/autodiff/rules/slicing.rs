@@ -76,7 +76,12 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
         stride[axis] = if out[axis] == 1 { 1 } else { step };
     }
     let is_strided = stride.iter().any(|&step| step != 1);
-    let gradient = if !is_strided || stride.iter().all(|&step| step > 0) && !out.contains(&0) {
+    // Dimensions that contradict the operator are reported below.
+    let is_inside = |axis: usize| {
+        let last = stride[axis].saturating_mul(out[axis] as i64 - 1);
+        stride[axis] > 0 && out[axis] > 0 && last.saturating_add(first[axis]) < dims[axis] as i64
+    };
+    let gradient = if !is_strided || (0..dims.len()).all(is_inside) {
         let (spread, size) = spread(cx, &gradient, &out, &stride);
         let after = (0..dims.len()).map(|axis| dims[axis] as i64 - size[axis] as i64 - first[axis]);
         let after: Vec<i64> = after.collect();
@@ -91,8 +96,8 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// `value`, of dimensions `dims`, with zeros after each element along the axes whose stride is not 1, and its dimensions.
-/// The distance between neighbours is the stride, which is positive.
+/// `value`, of dimensions `dims`, with zeros between neighbours and after the last one, and its dimensions. The
+/// distance of neighbours along an axis is the stride, which is positive.
 fn spread(cx: &mut Context, value: &str, dims: &[usize], stride: &[i64]) -> (String, Vec<usize>) {
     let (mut value, mut dims) = (value.to_owned(), dims.to_vec());
     for axis in 0..dims.len() {

@@ -2,7 +2,7 @@
 //! inputs are known.
 
 use super::constant_folding::{self, FoldOptions};
-use super::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
+use super::{ceil_mode, decompose, inline_functions, polyfill, to_float32, upgrade_opset};
 use crate::onnx::evaluator::{Dims, Evaluator};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Error, Graph};
@@ -137,6 +137,7 @@ impl<'a> Passes<'a> {
         };
         let folded = |graph: &Graph| constant_folding::fold_parts(evaluator, graph, choices, parts);
         let first = choices.first().copied().unwrap_or_default();
+        let graph = with_known_windows(evaluator, graph, choices)?;
         let graph = folded(&self.decomposed(evaluator, graph, first)?)?;
         // Fused operators may have been in a branch or a loop, or had unknown types.
         let decomposed = self.decomposed(evaluator, graph.clone(), first)?;
@@ -159,4 +160,24 @@ impl<'a> Passes<'a> {
         let types = constant_folding::shapes(evaluator, &graph, dims)?;
         Ok(decompose::decompose(&graph, &types)?)
     }
+}
+
+/// The graph with the windows of pools that round up as ONNX Runtime computes them. Those of one pool change the sizes
+/// that the next one has.
+fn with_known_windows<E: Evaluator + ?Sized>(
+    evaluator: &E,
+    mut graph: Graph,
+    choices: &[&Dims],
+) -> Result<Graph, E::Error> {
+    while ceil_mode::has_rounded_up(&graph) {
+        let types = choices
+            .iter()
+            .map(|dims| constant_folding::shapes(evaluator, &graph, dims));
+        let types = types.collect::<Result<Vec<_>, _>>()?;
+        match ceil_mode::rounded_down(&graph, &types)? {
+            Some(changed) => graph = changed,
+            None => break,
+        }
+    }
+    Ok(graph)
 }

@@ -107,6 +107,18 @@ pub fn pools() -> Vec<Case> {
             );
         }
     }
+    // Windows that begin behind the input are dropped.
+    for (op, input) in [
+        ("MaxPool", spaced(&[1, 2, 8, 9])),
+        ("AveragePool", x(&[1, 2, 8, 9])),
+    ] {
+        cases.push(
+            case(op, &[input])
+                .with("kernel_shape", vec![1i64, 2])
+                .with("strides", vec![2i64, 4])
+                .with("ceil_mode", 1i64),
+        );
+    }
     cases.push(
         case("MaxPool", &[spaced(&[1, 2, 7, 6])])
             .with("kernel_shape", vec![3i64, 3])

@@ -7,7 +7,7 @@ use ziggurat::onnx::passes::{Pass, Passes, decompose};
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
-use ziggurat::runtime::{self, Provider, Session, Tensor, shape_inference};
+use ziggurat::runtime::{self, OnnxRuntime, Provider, Session, Tensor, shape_inference};
 
 /// What the sweep says the gradient of `Σ cotangent · output` is, input by input.
 pub fn gradients(
@@ -51,6 +51,15 @@ pub fn differentiable(problem: &Problem) -> Result<(Builder, Types), String> {
         .iter()
         .map(|(name, value)| (name.as_str(), value.shape()))
         .collect();
+    // Of the passes that need dimensions, only what ONNX Runtime's kernels compute differently.
+    let parts = [
+        Pass::Fusions,
+        Pass::Control,
+        Pass::Sequences,
+        Pass::Constants,
+    ];
+    let rest = Passes::without(&parts).specialize(&OnnxRuntime, graph, &[&inputs]);
+    graph = rest.map_err(|error| error.to_string())?;
     let infer = |graph: &Graph| {
         shape_inference::infer_types(graph, &inputs).map_err(|error| error.to_string())
     };
