@@ -11,7 +11,8 @@ What is measured, on the CPU
     before      gradient and step by the program of an earlier version (--before), if there is one.
 Networks have random weights (architectures.py), so nothing is downloaded. Errors are relative (L2), against the gradient in float64: Ziggurat's, the
 larger one if there are two, and PyTorch's own in float32. Medians; everybody takes --turns turns of --passes passes, fewer where these take long.
-On a busy machine, --clock processor --threads 1 counts the seconds of the processor instead: what other processes take then hardly matters.
+On a busy machine, --clock processor --threads 1 counts the seconds of the processor instead, and --statistic fastest shows the fastest turns:
+what other processes take then hardly matters.
 
 Setting up
     # ONNX Runtime in the version that Ziggurat downloads
@@ -59,11 +60,17 @@ class Steps:
         self.command = [sys.executable, "-S", HERE / "measured.py", binary, "run", *classes, "--model", model, "--again", "--json"]
         self.command += ["--provider", ",".join(["cpu"] * min(runs, processors))]
         self.command += ["--out", folder / ("picture.png" if runs == 1 else "pictures"), "--steps"]
-        self.more, self.seconds, self.peak = steps, [], 0
+        self.more, self.short, self.long, self.peak = steps, [], [], 0
 
     def turn(self):
-        short, long = (self.run(steps) for steps in (FEW, FEW + self.more))
-        self.seconds.append((long - short) / self.more / self.runs)
+        self.short.append(self.run(FEW))
+        self.long.append(self.run(FEW + self.more))
+
+    @property
+    def seconds(self):
+        """The fastest long run beside the fastest short one, and so on: a disturbed run then makes no difference negative."""
+        pairs = zip(sorted(self.short), sorted(self.long))
+        return [(long - short) / self.more / self.runs for short, long in pairs]
 
     def run(self, steps):
         done = subprocess.run([*map(str, self.command), str(steps)], capture_output=True, text=True)
@@ -150,7 +157,9 @@ def measure(name, batch, chosen, folder):
             time.sleep(SETTLE)
             each.turn()
     row = {"network": name, "batch": batch, "exporter": pair, "errors": errors}
-    row["ms"] = {key: statistics.median(each.seconds) * 1e3 for key, each in contenders.items()}
+    # The differences of runs are in the order of the runs' times.
+    middle = {"median": statistics.median, "fastest": lambda seconds: seconds[0]}[chosen.statistic]
+    row["ms"] = {key: middle(each.seconds if isinstance(each, Steps) else sorted(each.seconds)) * 1e3 for key, each in contenders.items()}
     row["tenth_percentile_ms"] = {key: float(np.percentile(each.seconds, 10)) * 1e3 for key, each in contenders.items()}
     row["peak_mib"] = {key: each.peak / 2**20 for key, each in contenders.items() if isinstance(each, Steps)}
     return row
@@ -199,6 +208,8 @@ def options():
     parser.add_argument("--compile", action="store_true", help="torch.compile, too; it needs a C++ compiler")
     parser.add_argument("--threads", type=int, default=2, help="processors for everybody (default 2)")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="which seconds count (default wall)")
+    parser.add_argument("--statistic", choices=["median", "fastest"], default="median",
+                        help="what is shown of all passes and steps (default median)")
     parser.add_argument("--turns", type=int, default=8)
     parser.add_argument("--passes", type=int, default=20, help="passes per turn (default 20)")
     parser.add_argument("--steps", type=int, default=24, help="steps by which the longer of two runs is longer (default 24)")
@@ -220,7 +231,7 @@ def main():
                 rows.append(measure(name, batch, chosen, pathlib.Path(folder)))
             print(json.dumps(rows[-1]), flush=True)
     print(table(rows))
-    record = {"threads": len(processors), "clock": chosen.clock, "torch": torch.__version__, "others": others.share(), "means": geometric_means(rows)}
+    record = {"threads": len(processors), "clock": chosen.clock, "statistic": chosen.statistic, "torch": torch.__version__, "others": others.share(), "means": geometric_means(rows)}
     if record["others"] > QUIET:
         print(f"speed: other processes took {record['others']:.0%} of the processors; repeat it on a quiet machine before quoting it", file=sys.stderr)
     print(json.dumps(record | {"rows": rows}))
