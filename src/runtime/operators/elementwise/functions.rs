@@ -7,7 +7,7 @@
 const ROUNDING: f32 = 12_582_912.0;
 
 /// Two numbers whose sum is ln 2. The first has few bits, so that its products with small integers are exact.
-const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
 
 /// `(e^r - 1 - r) / r²` for `|r| ≤ ln(2) / 2`.
 const EXP: [f32; 5] = [
@@ -20,7 +20,7 @@ const EXP: [f32; 5] = [
 
 /// `erf(√t) / √t` for `t ≤ 1`.
 const SMALL_ERF: [f32; 7] = [
-    1.128_379_1,
+    std::f32::consts::FRAC_2_SQRT_PI,
     -0.376_126_26,
     0.112_835_97,
     -0.026_854_329,
