@@ -66,18 +66,19 @@ fn fitting_pads(node: &NodeProto, types: &Types) -> Option<Vec<i64>> {
         let is_usable = values.iter().all(|value| (0..1 << 30).contains(value));
         (values.len() == length && is_usable).then_some(values)
     };
-    let kernel = node.ints("kernel_shape")?;
+    let kernel = list("kernel_shape", 0, rank)?;
     let (strides, dilations) = (list("strides", 1, rank)?, list("dilations", 1, rank)?);
     let mut pads = list("pads", 0, 2 * rank)?;
     let are_counted = node.int("count_include_pad") == Some(1);
     let mut has_dropped = false;
     for axis in 0..rank {
-        let extent = (kernel.get(axis)?.checked_sub(1)?)
-            .checked_mul(dilations[axis])?
-            .checked_add(1)?;
+        if kernel[axis] == 0 || strides[axis] == 0 {
+            return None;
+        }
+        let extent = (kernel[axis] - 1) * dilations[axis] + 1;
         let start = i64::try_from(sizes[axis]).ok()? + pads[axis];
         let rest = start + pads[rank + axis] - extent;
-        if rest < 0 || strides[axis] == 0 {
+        if rest < 0 {
             return None;
         }
         let up = rest / strides[axis] + i64::from(rest % strides[axis] != 0) + 1;
@@ -146,10 +147,11 @@ mod tests {
     #[test]
     fn attributes_that_make_no_sense_are_left_to_onnx_runtime() {
         let up = [("ceil_mode", 1)];
-        let odd: [&[(&str, &[i64])]; 4] = [
+        let odd: [&[(&str, &[i64])]; 5] = [
             &[],
             &[("kernel_shape", &[2])],
             &[("kernel_shape", &[2, 2]), ("strides", &[0, 4])],
+            &[("kernel_shape", &[-1 << 62, 2]), ("dilations", &[2, 1])],
             &[
                 ("kernel_shape", &[i64::MIN, i64::MAX]),
                 ("strides", &[4, 4]),

@@ -70,16 +70,25 @@ impl Operator for Elementwise {
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
-        let Some((dims, symbols)) = result_type(&context.inputs()) else {
-            return Ok(());
-        };
-        let result = ValueType::Tensor {
-            ty: TensorElementType::Float32,
-            shape: Shape::new(dims),
-            dimension_symbols: SymbolicDimensions::new(symbols),
-        };
-        context.set_output(0, &result)
+        let inputs = context.inputs();
+        infer_broadcast(context, &inputs)
     }
+}
+
+/// Gives the output the shape to which inputs of these types broadcast, if it is known.
+pub(super) fn infer_broadcast(
+    context: &mut ShapeInferenceContext,
+    inputs: &[ValueType],
+) -> ort::Result<()> {
+    let Some((dims, symbols)) = result_type(inputs) else {
+        return Ok(());
+    };
+    let result = ValueType::Tensor {
+        ty: TensorElementType::Float32,
+        shape: Shape::new(dims),
+        dimension_symbols: SymbolicDimensions::new(symbols),
+    };
+    context.set_output(0, &result)
 }
 
 /// The dimensions to which inputs of these types broadcast, and their names; `None` if they are not known.

@@ -1,6 +1,7 @@
 //! Gradients of operators that treat each row of a tensor alike, along its last axes.
 
 use super::context::{for_each, input, output};
+use super::elementwise::infer_broadcast;
 use super::vectorized::{Loop, vectorized};
 use ort::operator::{ComputeContext, ShapeInferenceContext};
 
@@ -86,13 +87,10 @@ fn is_row(shape: &[i64], length: usize) -> bool {
     std::iter::once(1).chain(sizes).any(|size| size == length)
 }
 
-/// Gives the output the type of input 0.
+/// Gives the output the shape of input 0, if it is known.
 pub fn infer_same_shape(context: &mut ShapeInferenceContext) -> ort::Result<()> {
     let inputs = context.inputs();
-    match inputs.first() {
-        Some(input) => context.set_output(0, input),
-        None => Ok(()),
-    }
+    infer_broadcast(context, inputs.get(..1).unwrap_or_default())
 }
 
 /// The sum of a term for each pair of elements, in an order that depends on their number alone.
