@@ -19,10 +19,6 @@ use crate::runtime::{
 };
 use std::collections::HashSet;
 
-/// Maximum parameters of a network whose element-wise operations are fused. Its step graph is optimized, stored and
-/// opened again, which takes longer the larger it is.
-const MAX_OPTIMIZED_TWICE: usize = 60_000_000;
-
 /// The specification of a step session; equal plans can share one.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StepPlan {
@@ -104,7 +100,7 @@ impl StepSession {
             ..SessionOptions::default()
         };
         let mut fallback = None;
-        if device == Device::Cpu && network.parameters() <= MAX_OPTIMIZED_TWICE {
+        if device == Device::Cpu {
             let (model, traits) = for_batch(network, plan, step_lowering(device))?;
             let types = step_graph::example_types(&Graph::new(model.clone())?)?;
             match Session::open_fused(model, &types, &options)? {

@@ -7,6 +7,7 @@
 
 use super::blocked::block_size;
 use super::fusion::fused;
+use super::kept_matrices::KeptMatrices;
 use super::known_types::{KnownTypes, Nodes, renamed};
 use super::layout::with_blocked_nodes;
 use super::max_pool_rewrite::with_max_pool_gradients;
@@ -17,6 +18,10 @@ use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
 use crate::runtime::{Device, Error, Optimisation, Session, SessionOptions};
 use std::collections::HashSet;
+
+/// Maximum bytes of the constants that are stored with a model. A session, the file and the fused model hold them at the
+/// same time, filters of convolutions twice: once for each pass.
+const MAX_STORED: usize = 1 << 30;
 
 impl Session {
     /// Opens a model with [`operators`](super) on the CPU, its nodes fused. `types` are those of its values for example
@@ -35,9 +40,20 @@ impl Session {
             ..options.clone()
         };
         let nodes = renamed(&mut model);
-        let optimized = optimized(&model, &options);
+        let matrices = KeptMatrices::take(&mut model);
+        let stored = weight_bytes(&model);
+        if stored > MAX_STORED {
+            let (stored, most) = (stored >> 20, MAX_STORED >> 20);
+            return Ok(Err(format!(
+                "its filters have {stored} MiB, more than {most}"
+            )));
+        }
+        let mut optimized = optimized(&model, &options);
         // Its weights are no longer needed.
         drop(model);
+        if let Ok(optimized) = &mut optimized {
+            matrices.give_back(optimized);
+        }
         let options = SessionOptions {
             optimisation: Optimisation::None,
             ..options
@@ -51,6 +67,15 @@ impl Session {
             Ok(session) => Ok(Ok(session)),
         }
     }
+}
+
+/// The bytes of the constants in a model.
+fn weight_bytes(model: &ModelProto) -> usize {
+    let constants = model.graph.iter().flat_map(|graph| &graph.initializer);
+    constants
+        .filter_map(|tensor| tensor.raw_data.as_ref())
+        .map(bytes::Bytes::len)
+        .sum()
 }
 
 /// The optimized model with its nodes fused, under their former names. `types` are those of the values that the model

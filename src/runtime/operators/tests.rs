@@ -2,6 +2,7 @@
 
 mod blocked_nodes;
 mod elementwise;
+mod kept_matrices;
 mod layout;
 mod max_pool;
 mod max_pool_rewrite;

@@ -1,0 +1,77 @@
+//! Keeps large matrices out of a model while ONNX Runtime optimizes it, so that they are not part of what it stores.
+//!
+//! Most parameters of transformers, and of networks with wide dense layers, are matrices that the graph only multiplies
+//! by. No optimization changes their elements. So they are inputs of the model that is optimized, and constants again
+//! of the one that runs: they are neither copied nor stored.
+
+use crate::onnx::ElementType;
+use crate::onnx::proto::{Dim, GraphProto, ModelProto, TensorProto, ValueInfoProto};
+use crate::onnx::types::value_info;
+use std::collections::HashSet;
+
+/// Smaller constants stay in the model, in bytes.
+const MIN_BYTES: usize = 1 << 16;
+
+/// The matrices of a model that is being optimized.
+pub(super) struct KeptMatrices(Vec<TensorProto>);
+
+impl KeptMatrices {
+    /// Replaces large matrices of a model by inputs.
+    pub fn take(model: &mut ModelProto) -> Self {
+        let Some(graph) = &mut model.graph else {
+            return Self(Vec::new());
+        };
+        let others = other_uses(graph);
+        let is_kept = |tensor: &TensorProto| {
+            tensor.dims.len() == 2
+                && tensor.data_type == ElementType::F32.code()
+                && (tensor.raw_data.as_ref()).is_some_and(|raw| raw.len() >= MIN_BYTES)
+                && !others.contains(tensor.name.as_str())
+        };
+        let kept: HashSet<String> = (graph.initializer.iter())
+            .filter(|tensor| is_kept(tensor))
+            .map(|tensor| tensor.name.clone())
+            .collect();
+        let (matrices, others) = (std::mem::take(&mut graph.initializer).into_iter())
+            .partition(|tensor| kept.contains(&tensor.name));
+        graph.initializer = others;
+        graph.input.extend(matrices.iter().map(declaration));
+        Self(matrices)
+    }
+
+    /// Makes the matrices constants of the optimized model.
+    pub fn give_back(self, model: &mut ModelProto) {
+        let Some(graph) = &mut model.graph else {
+            return;
+        };
+        let names: HashSet<&str> = self.0.iter().map(|tensor| tensor.name.as_str()).collect();
+        (graph.input).retain(|input| !names.contains(input.name.as_str()));
+        graph.initializer.extend(self.0);
+    }
+}
+
+/// The matrix as an input.
+fn declaration(matrix: &TensorProto) -> ValueInfoProto {
+    let dims: Vec<Dim> = matrix.dims.iter().copied().map(Dim::DimValue).collect();
+    value_info(&matrix.name, ElementType::F32, &dims)
+}
+
+/// The values that a graph reads in another way than as the right factor of a product, transposed or not.
+fn other_uses(graph: &GraphProto) -> HashSet<&str> {
+    let results = graph.output.iter().chain(&graph.input);
+    let mut others: HashSet<&str> = results.map(|value| value.name.as_str()).collect();
+    for node in graph.node.iter().rev() {
+        let operand = match node.standard_op() {
+            Some("MatMul" | "Gemm") => Some(1),
+            Some("Transpose") if !others.contains(node.output[0].as_str()) => Some(0),
+            _ => None,
+        };
+        let reads = node.reads().enumerate();
+        others.extend(
+            reads
+                .filter(|(place, _)| Some(*place) != operand)
+                .map(|(_, value)| value),
+        );
+    }
+    others
+}

@@ -1,0 +1,112 @@
+//! Large matrices are not stored with an optimized model.
+
+use super::{array, computed, model, noise, options, run};
+use crate::onnx::proto::ModelProto;
+use crate::onnx::{Builder, Graph};
+use crate::runtime::Session;
+use crate::runtime::operators::kept_matrices::KeptMatrices;
+use crate::runtime::operators::optimized::optimized;
+use crate::runtime::shape_inference::infer_types_with_operators;
+
+/// Elements that make a matrix large.
+const SIDE: usize = 160;
+
+fn matrix(builder: &mut Builder, seed: usize) -> String {
+    let elements: Vec<f32> = (0..SIDE * SIDE)
+        .map(|index| noise(index + seed) / 16.0)
+        .collect();
+    builder.floats(&[SIDE as i64, SIDE as i64], &elements)
+}
+
+/// Products by the same matrices forward and, transposed, backward.
+fn products(builder: &mut Builder) -> String {
+    let (first, second) = (matrix(builder, 1), matrix(builder, 2));
+    let value = builder.emit("MatMul", &["x", &first], &[]);
+    let value = builder.emit("Relu", &[&value], &[]);
+    let value = builder.emit("MatMul", &[&value, &second], &[]);
+    let transposed = |builder: &mut Builder, matrix: &str| {
+        builder.emit("Transpose", &[matrix], &[("perm", vec![1i64, 0].into())])
+    };
+    let right = transposed(builder, &second);
+    let value = builder.emit("MatMul", &[&value, &right], &[]);
+    let right = transposed(builder, &first);
+    builder.emit("MatMul", &[&value, &right], &[])
+}
+
+/// Names of the inputs, and of the operators of the model that is stored.
+fn stored(model: &ModelProto) -> (Vec<&str>, Vec<&str>) {
+    let graph = model.graph.as_ref().unwrap();
+    let inputs = graph.input.iter().map(|input| input.name.as_str());
+    let operators = graph.node.iter().map(|node| node.op_type.as_str());
+    (inputs.collect(), operators.collect())
+}
+
+#[test]
+fn matrices_of_products_are_kept_and_given_back() {
+    let value = array([1, 2, 3, SIDE], 1);
+    let inputs = [("x", &value)];
+    let mut model = model(&inputs, products);
+    let constants = model.graph.as_ref().unwrap().initializer.clone();
+    let kept = KeptMatrices::take(&mut model);
+    assert!(model.graph.as_ref().unwrap().initializer.is_empty());
+
+    let mut optimized = optimized(&model, &options()).unwrap();
+    let (inputs, operators) = stored(&optimized);
+    assert_eq!(inputs.len(), 3);
+    // Transposed factors are part of a product: no step transposes them again.
+    assert!(!operators.contains(&"Transpose"), "{operators:?}");
+
+    kept.give_back(&mut optimized);
+    assert_eq!(stored(&optimized).0, ["x"]);
+    let returned = &optimized.graph.as_ref().unwrap().initializer;
+    assert!(constants.iter().all(|constant| returned.contains(constant)));
+}
+
+#[test]
+fn a_model_with_kept_matrices_computes_the_same() {
+    let value = array([1, 2, 3, SIDE], 1);
+    let inputs = [("x", &value)];
+    let expected = computed(&inputs, products).unwrap();
+    let model = model(&inputs, products);
+    let types =
+        infer_types_with_operators(&Graph::new(model.clone()).unwrap(), &[("x", value.shape())]);
+    let mut session = Session::open_fused(model, &types.unwrap(), &options())
+        .unwrap()
+        .unwrap();
+    assert_eq!(run(&mut session, &inputs).unwrap(), expected);
+}
+
+#[test]
+fn matrices_with_other_uses_stay() {
+    let value = array([1, 1, SIDE, SIDE], 1);
+    let uses: [fn(&mut Builder) -> String; 5] = [
+        |builder| {
+            let matrix = matrix(builder, 1);
+            builder.emit("Add", &["x", &matrix], &[])
+        },
+        |builder| {
+            let matrix = matrix(builder, 1);
+            builder.emit("MatMul", &[&matrix, "x"], &[])
+        },
+        |builder| {
+            let matrix = matrix(builder, 1);
+            let product = builder.emit("MatMul", &["x", &matrix], &[]);
+            builder.emit("Mul", &[&product, &matrix], &[])
+        },
+        |builder| {
+            let matrix = matrix(builder, 1);
+            let transposed = builder.emit("Transpose", &[&matrix], &[]);
+            builder.emit("Sub", &["x", &transposed], &[])
+        },
+        |builder| {
+            let few = builder.floats(&[SIDE as i64, 1], &[0.5; SIDE]);
+            builder.emit("MatMul", &["x", &few], &[])
+        },
+    ];
+    for build in uses {
+        let mut model = model(&[("x", &value)], build);
+        let before = model.clone();
+        KeptMatrices::take(&mut model);
+        assert_eq!(model, before);
+    }
+}
