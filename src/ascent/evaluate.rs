@@ -20,25 +20,39 @@ use std::borrow::Borrow;
 /// Prefix of the names of new nodes and values.
 const PREFIX: &str = "probe/";
 
-/// The device of a session, and the handle that cancels it.
+/// The device of a session, the handle that cancels it, and how it is used.
 #[derive(Debug, Clone)]
 pub struct Site {
     pub device: Device,
     pub stop: CancelHandle,
+    /// See [`SessionOptions::runs_once`].
+    pub runs_once: bool,
+}
+
+impl Site {
+    /// For a session that runs once.
+    fn once(device: Device) -> Self {
+        Self {
+            runs_once: true,
+            ..Self::from(device)
+        }
+    }
 }
 
 /// Without cancellation.
 impl From<Device> for Site {
     fn from(device: Device) -> Self {
-        let stop = CancelHandle::default();
-        Self { device, stop }
+        Self::from((device, &CancelHandle::default()))
     }
 }
 
 impl From<(Device, &CancelHandle)> for Site {
     fn from((device, stop): (Device, &CancelHandle)) -> Self {
-        let stop = stop.clone();
-        Self { device, stop }
+        Self {
+            device,
+            stop: stop.clone(),
+            runs_once: false,
+        }
     }
 }
 
@@ -103,7 +117,7 @@ pub(super) fn values_of(
     picture: Array4<f32>,
     device: Device,
 ) -> Result<ArrayD<f32>, Error> {
-    let mut session = session(&network.graph, &[value], device)?;
+    let mut session = session(&network.graph, &[value], Site::once(device))?;
     let picture = Tensor::from(picture);
     let [found] = run(&mut session, &[(&network.input, &picture)], [value])?;
     Ok(found)
@@ -124,7 +138,7 @@ pub fn input_gradient(
     let runs = pictures.dim().0;
     let graph = scored_graph(network, target, unit, runs, &network.input, device)?;
     let gradient = graph.scored.gradient;
-    let mut session = session(graph.builder.graph(), &[&gradient], device)?;
+    let mut session = session(graph.builder.graph(), &[&gradient], Site::once(device))?;
     let pictures = Tensor::from(pictures);
     let [found] = run(&mut session, &[(&network.input, &pictures)], [&gradient])?;
     Ok(found
@@ -308,11 +322,16 @@ pub(super) fn session(
     outputs: &[&str],
     site: impl Into<Site>,
 ) -> Result<Session, Error> {
-    let Site { device, stop } = site.into();
+    let Site {
+        device,
+        stop,
+        runs_once,
+    } = site.into();
     let outputs: Vec<_> = outputs.iter().map(|name| untyped_value(name)).collect();
     let model = placeable(graph.to_model(&outputs)?, device)?;
     let options = SessionOptions {
         stop,
+        runs_once,
         ..SessionOptions::default()
     };
     Ok(Session::open_model(&model, device.into(), &options)?)

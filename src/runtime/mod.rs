@@ -28,6 +28,7 @@ mod external_weights;
 mod failure;
 pub mod io_loop;
 pub mod library;
+mod matrices;
 mod messages;
 pub mod nvidia;
 mod open;

@@ -22,6 +22,7 @@ pub use port::Port;
 use port::port;
 
 use super::external_weights::Weights;
+use super::matrices::Matrices;
 use super::placement::{self, NodePlacement};
 use super::{Device, Error, Library, Tensor, capture, operators};
 use crate::catch_panic;
@@ -61,6 +62,9 @@ pub struct SessionOptions {
     /// Treat subnormal numbers as 0 on the CPU, where arithmetic with them is up to a hundred times slower. A softmax
     /// of masked tokens, for example, is full of them.
     pub flush_subnormals: bool,
+    /// Open soon rather than run fast: weights are not arranged for the kernels, which takes longer than a run and as
+    /// much memory as the weights. On the CPU, large matrices are not even copied.
+    pub runs_once: bool,
     /// Let a [`super::DeviceLoop`] record its steps and replay them, see [`super::capture`]. Opening fails if the
     /// device cannot record all nodes.
     pub graph_capture: bool,
@@ -85,6 +89,8 @@ pub struct Session {
     flushes_subnormals: bool,
     /// The total duration of its runs.
     busy: Duration,
+    /// Weights that are inputs of `inner`.
+    matrices: Weights,
     /// Read by `inner`, so dropped after it.
     _weights: Weights,
 }
@@ -109,7 +115,8 @@ impl Session {
         options: &SessionOptions,
     ) -> Result<Self, Error> {
         let library = Library::loaded()?;
-        let (inner, weights) = open_on(device, library, model, options)?;
+        let (model, mut weights, matrices) = split_weights(model, device, options)?;
+        let inner = open_on(device, library, &model, &mut weights, options)?;
         let run_options = capture::no_graph().map_err(Error::model)?;
         options.stop.watch_runs(&run_options);
         let on_host = match device {
@@ -119,7 +126,10 @@ impl Session {
         Ok(Self {
             captures: options.graph_capture && device != Device::Cpu,
             on_host,
-            inputs: inner.inputs().iter().map(Port::from_outlet).collect(),
+            inputs: (inner.inputs().iter())
+                .filter(|input| !matrices.contains(input.name()))
+                .map(Port::from_outlet)
+                .collect(),
             outputs: inner.outputs().iter().map(Port::from_outlet).collect(),
             inner,
             device,
@@ -127,6 +137,7 @@ impl Session {
             stop: options.stop.clone(),
             flushes_subnormals: options.flush_subnormals,
             busy: Duration::ZERO,
+            matrices,
             _weights: weights,
         })
     }
@@ -201,6 +212,7 @@ impl Session {
             self.bind_input(&mut binding, name, tensor)?;
         }
         self.all_given(|name| inputs.iter().any(|(given, _)| *given == name))?;
+        self.matrices.bind(&mut binding)?;
         self.bind_to_host(&mut binding, outputs)?;
         let device = self.device;
         let results = self.run_bound(&binding, None)?;
@@ -330,9 +342,10 @@ pub(super) fn read(
 fn open_on(
     device: Device,
     library: &'static Library,
-    model: Source,
+    model: &[u8],
+    weights: &mut Weights,
     options: &SessionOptions,
-) -> Result<(OrtSession, Weights), Error> {
+) -> Result<OrtSession, Error> {
     if options.stop.is_stopped() {
         return Err(Error::Stopped);
     }
@@ -342,41 +355,53 @@ fn open_on(
         let operators = operators::domain().map_err(Error::model)?;
         builder = builder.with_operators(operators).map_err(Error::model)?;
     }
-    let (model, weights) = match model {
-        Source::File(bytes) => (Cow::Borrowed(bytes), Weights::default()),
-        Source::Model(model) => {
-            let (model, weights) = split_weights(model, device)?;
-            (Cow::Owned(model), weights)
-        }
-    };
-    weights.attach(&mut builder)?;
+    weights.attach(&mut builder, options.optimisation == Optimisation::None)?;
     let _watched = options.stop.watch_load(builder.canceler());
     // The binding panics at a dimension below -1, which ONNX Runtime infers for windows larger than their input.
-    let opened = catch_panic::catch(|| builder.commit_from_memory(&model)).map_err(|why| {
+    let opened = catch_panic::catch(|| builder.commit_from_memory(model)).map_err(|why| {
         tracing::debug!(why, "the binding cannot read the types of inputs and outputs");
         Error::model(
             "an input or output has a negative size: a window is larger than its input; a larger picture may help",
         )
     })?;
-    let session = opened.map_err(|error| {
+    opened.map_err(|error| {
         let message = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
         } else {
             Error::opening(device, &message)
         }
-    })?;
-    Ok((session, weights))
+    })
 }
 
-/// The bytes of a model, and the weights that are left out of them because the device reads them from shared memory.
-fn split_weights(model: &ModelProto, device: Device) -> Result<(Vec<u8>, Weights), Error> {
-    if device != Device::Cpu {
-        return Ok((file::encode(model)?, Weights::default()));
+/// The bytes of a model, the constants that are left out of them because the device reads them from shared memory, and
+/// those that are inputs.
+fn split_weights<'m>(
+    model: Source<'m>,
+    device: Device,
+    options: &SessionOptions,
+) -> Result<(Cow<'m, [u8]>, Weights, Weights), Error> {
+    let none = Weights::default;
+    match model {
+        Source::File(bytes) => Ok((Cow::Borrowed(bytes), none(), none())),
+        Source::Model(model) if device != Device::Cpu => {
+            Ok((file::encode(model)?.into(), none(), none()))
+        }
+        Source::Model(model) => {
+            let mut model = model.clone();
+            let matrices = if options.runs_once {
+                Matrices::detach(&mut model)
+            } else {
+                Matrices::default()
+            };
+            let weights = Weights::detach(&mut model);
+            Ok((
+                file::encode(&model)?.into(),
+                weights,
+                matrices.into_weights(),
+            ))
+        }
     }
-    let mut model = model.clone();
-    let weights = Weights::detach(&mut model);
-    Ok((file::encode(&model)?, weights))
 }
 
 /// A builder with every option set but the provider.
@@ -409,10 +434,11 @@ fn configure(library: &Library, options: &SessionOptions) -> ort::Result<Session
         )?;
     }
     if let Some(path) = &options.optimised {
-        // Weights that are arranged for the kernels are not part of the model.
-        builder = builder
-            .with_optimized_model_path(path)?
-            .with_config_entry("session.disable_prepacking", "1")?;
+        builder = builder.with_optimized_model_path(path)?;
+    }
+    // Weights that are arranged for the kernels are not part of the optimized model.
+    if options.runs_once || options.optimised.is_some() {
+        builder = builder.with_config_entry("session.disable_prepacking", "1")?;
     }
     Ok(builder)
 }

@@ -13,7 +13,6 @@
 //! - `max_pool_rewrite`: the same for those of maximum pools
 //! - `blocked`: ONNX Runtime's blocked channels
 //! - `optimized`: the model that ONNX Runtime makes of another one
-//! - `kept_matrices`: keeps large matrices out of what is stored of it
 //! - `known_types`: types of its values
 //! - `open_fused`: opens a model with its nodes fused
 //!
@@ -26,7 +25,6 @@ mod context;
 mod elementwise;
 mod formula;
 mod fusion;
-mod kept_matrices;
 mod known_types;
 mod layer_normalization;
 mod layout;

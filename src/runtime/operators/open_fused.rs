@@ -7,7 +7,6 @@
 
 use super::blocked::block_size;
 use super::fusion::fused;
-use super::kept_matrices::KeptMatrices;
 use super::known_types::{KnownTypes, Nodes, renamed};
 use super::layout::with_blocked_nodes;
 use super::max_pool_rewrite::with_max_pool_gradients;
@@ -16,11 +15,12 @@ use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
+use crate::runtime::matrices::Matrices;
 use crate::runtime::{Device, Error, Optimisation, Session, SessionOptions};
 use std::collections::HashSet;
 
-/// Maximum bytes of the constants that are stored with a model. A session, the file and the fused model hold them at the
-/// same time, filters of convolutions twice: once for each pass.
+/// Maximum bytes of the constants that are stored with a model. A session, the file and the fused model hold them at
+/// the same time, filters of convolutions twice: once for each pass.
 const MAX_STORED: usize = 1 << 30;
 
 impl Session {
@@ -40,7 +40,7 @@ impl Session {
             ..options.clone()
         };
         let nodes = renamed(&mut model);
-        let matrices = KeptMatrices::take(&mut model);
+        let matrices = Matrices::detach(&mut model);
         let stored = weight_bytes(&model);
         if stored > MAX_STORED {
             let (stored, most) = (stored >> 20, MAX_STORED >> 20);
@@ -52,7 +52,7 @@ impl Session {
         // Its weights are no longer needed.
         drop(model);
         if let Ok(optimized) = &mut optimized {
-            matrices.give_back(optimized);
+            matrices.attach(optimized);
         }
         let options = SessionOptions {
             optimisation: Optimisation::None,

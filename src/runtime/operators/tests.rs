@@ -2,8 +2,8 @@
 
 mod blocked_nodes;
 mod elementwise;
-mod kept_matrices;
 mod layout;
+mod matrices;
 mod max_pool;
 mod max_pool_rewrite;
 mod rows;

@@ -3,10 +3,10 @@
 use super::{array, computed, model, noise, options, run};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Builder, Graph};
-use crate::runtime::Session;
-use crate::runtime::operators::kept_matrices::KeptMatrices;
+use crate::runtime::matrices::Matrices;
 use crate::runtime::operators::optimized::optimized;
 use crate::runtime::shape_inference::infer_types_with_operators;
+use crate::runtime::{Provider, Session, SessionOptions};
 
 /// Elements that make a matrix large.
 const SIDE: usize = 160;
@@ -42,12 +42,12 @@ fn stored(model: &ModelProto) -> (Vec<&str>, Vec<&str>) {
 }
 
 #[test]
-fn matrices_of_products_are_kept_and_given_back() {
+fn matrices_of_products_are_detached_and_attached() {
     let value = array([1, 2, 3, SIDE], 1);
     let inputs = [("x", &value)];
     let mut model = model(&inputs, products);
     let constants = model.graph.as_ref().unwrap().initializer.clone();
-    let kept = KeptMatrices::take(&mut model);
+    let matrices = Matrices::detach(&mut model);
     assert!(model.graph.as_ref().unwrap().initializer.is_empty());
 
     let mut optimized = optimized(&model, &options()).unwrap();
@@ -56,14 +56,14 @@ fn matrices_of_products_are_kept_and_given_back() {
     // Transposed factors are part of a product: no step transposes them again.
     assert!(!operators.contains(&"Transpose"), "{operators:?}");
 
-    kept.give_back(&mut optimized);
+    matrices.attach(&mut optimized);
     assert_eq!(stored(&optimized).0, ["x"]);
     let returned = &optimized.graph.as_ref().unwrap().initializer;
     assert!(constants.iter().all(|constant| returned.contains(constant)));
 }
 
 #[test]
-fn a_model_with_kept_matrices_computes_the_same() {
+fn a_fused_model_with_matrices_computes_the_same() {
     let value = array([1, 2, 3, SIDE], 1);
     let inputs = [("x", &value)];
     let expected = computed(&inputs, products).unwrap();
@@ -74,6 +74,36 @@ fn a_model_with_kept_matrices_computes_the_same() {
         .unwrap()
         .unwrap();
     assert_eq!(run(&mut session, &inputs).unwrap(), expected);
+}
+
+#[test]
+fn a_session_that_runs_once_computes_the_same_to_rounding() {
+    let value = array([1, 2, 3, SIDE], 1);
+    let inputs = [("x", &value)];
+    let expected = computed(&inputs, products).unwrap();
+    let once = SessionOptions {
+        runs_once: true,
+        ..options()
+    };
+    let model = model(&inputs, products);
+    let mut session = Session::open_model(&model, Provider::Cpu, &once).unwrap();
+    let names: Vec<&str> = session
+        .inputs()
+        .iter()
+        .map(|port| port.name.as_str())
+        .collect();
+    assert_eq!(names, ["x"]);
+    let computed = run(&mut session, &inputs).unwrap();
+    let largest = expected
+        .iter()
+        .fold(0f32, |largest, value| largest.max(value.abs()));
+    assert!(largest > 0.0);
+    for (expected, computed) in expected.iter().zip(&computed) {
+        assert!(
+            (expected - computed).abs() <= 1e-6 * largest,
+            "{expected} {computed}"
+        );
+    }
 }
 
 #[test]
@@ -106,7 +136,7 @@ fn matrices_with_other_uses_stay() {
     for build in uses {
         let mut model = model(&[("x", &value)], build);
         let before = model.clone();
-        KeptMatrices::take(&mut model);
+        Matrices::detach(&mut model);
         assert_eq!(model, before);
     }
 }

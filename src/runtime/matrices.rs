@@ -1,9 +1,10 @@
-//! Keeps large matrices out of a model while ONNX Runtime optimizes it, so that they are not part of what it stores.
+//! Large matrices of a model as inputs: ONNX Runtime then neither copies nor stores nor rearranges them.
 //!
 //! Most parameters of transformers, and of networks with wide dense layers, are matrices that the graph only multiplies
-//! by. No optimization changes their elements. So they are inputs of the model that is optimized, and constants again
-//! of the one that runs: they are neither copied nor stored.
+//! by. No optimization changes their elements. So they are inputs of a model that ONNX Runtime only optimizes, and of a
+//! session that runs once.
 
+use super::external_weights::{Weights, is_detachable};
 use crate::onnx::ElementType;
 use crate::onnx::proto::{Dim, GraphProto, ModelProto, TensorProto, ValueInfoProto};
 use crate::onnx::types::value_info;
@@ -12,35 +13,41 @@ use std::collections::HashSet;
 /// Smaller constants stay in the model, in bytes.
 const MIN_BYTES: usize = 1 << 16;
 
-/// The matrices of a model that is being optimized.
-pub(super) struct KeptMatrices(Vec<TensorProto>);
+/// Matrices that were constants of a model.
+#[derive(Default)]
+pub(super) struct Matrices(Vec<TensorProto>);
 
-impl KeptMatrices {
+impl Matrices {
     /// Replaces large matrices of a model by inputs.
-    pub fn take(model: &mut ModelProto) -> Self {
+    pub fn detach(model: &mut ModelProto) -> Self {
         let Some(graph) = &mut model.graph else {
             return Self(Vec::new());
         };
         let others = other_uses(graph);
-        let is_kept = |tensor: &TensorProto| {
+        let is_factor = |tensor: &TensorProto| {
             tensor.dims.len() == 2
-                && tensor.data_type == ElementType::F32.code()
                 && (tensor.raw_data.as_ref()).is_some_and(|raw| raw.len() >= MIN_BYTES)
+                && is_detachable(tensor)
                 && !others.contains(tensor.name.as_str())
         };
-        let kept: HashSet<String> = (graph.initializer.iter())
-            .filter(|tensor| is_kept(tensor))
+        let detached: HashSet<String> = (graph.initializer.iter())
+            .filter(|tensor| is_factor(tensor))
             .map(|tensor| tensor.name.clone())
             .collect();
         let (matrices, others) = (std::mem::take(&mut graph.initializer).into_iter())
-            .partition(|tensor| kept.contains(&tensor.name));
+            .partition(|tensor| detached.contains(&tensor.name));
         graph.initializer = others;
         graph.input.extend(matrices.iter().map(declaration));
         Self(matrices)
     }
 
-    /// Makes the matrices constants of the optimized model.
-    pub fn give_back(self, model: &mut ModelProto) {
+    /// The matrices as values of the inputs.
+    pub fn into_weights(self) -> Weights {
+        Weights::new(self.0)
+    }
+
+    /// Makes the matrices constants of the model again.
+    pub fn attach(self, model: &mut ModelProto) {
         let Some(graph) = &mut model.graph else {
             return;
         };
