@@ -10,6 +10,7 @@ use ort::value::{Shape, TensorRefMut};
 use std::ffi::CString;
 
 use super::Error;
+use crate::onnx::file_buf::ALIGNMENT;
 use crate::onnx::proto::{DataLocation, ModelProto, StringStringEntryProto, TensorProto};
 use crate::onnx::{ElementType, tensor::element_count};
 
@@ -62,7 +63,7 @@ impl Weights {
     }
 
     /// Attaches the weights to the options of a session that is about to be opened. `are_final`: it does not optimize
-    /// its graph. Then it computes with the shared memory itself, and otherwise with a copy.
+    /// its graph. Then it computes with the shared memory itself where that is aligned, and otherwise with a copy.
     pub(super) fn attach(
         &mut self,
         builder: &mut SessionBuilder,
@@ -78,7 +79,7 @@ impl Weights {
                 let status =
                     (api.AddExternalInitializers)(options, &name.as_ptr(), &value.ptr(), 1);
                 ort::Error::result_from_status(status).map_err(Error::model)?;
-                if are_final {
+                if are_final && raw.as_ptr().align_offset(ALIGNMENT) == 0 {
                     let status = (api.AddInitializer)(options, name.as_ptr(), value.ptr());
                     ort::Error::result_from_status(status).map_err(Error::model)?;
                 }

@@ -10,6 +10,7 @@
 //! - `shared_library`: checks a library before the system's loader maps it
 //! - [`plugin`]: providers that are libraries of their own, such as WebGPU
 //! - [`session`]: an opened model on host tensors, and cancellation; `open` opens it by provider
+//! - `external_weights`: constants that sessions read from shared memory; `matrices`: those that can be inputs
 //! - [`io_loop`]: state that stays on the device from run to run; [`capture`] records such runs and replays them
 //! - [`tensors`]: host tensors and their element types
 //! - [`operators`]: operators of Ziggurat's own, for the CPU
