@@ -20,9 +20,9 @@ const MIN_BYTES: usize = 1 << 14;
 /// Weights split from their model. They must outlive the session that reads them.
 #[derive(Default)]
 pub(super) struct Weights {
-    tensors: Vec<(TensorProto, Bytes)>,
-    /// The same as ONNX Runtime's values, which refer to the bytes.
+    /// ONNX Runtime's values of them, which refer to the bytes and are dropped first.
     values: Vec<TensorRefMut<'static, f32>>,
+    tensors: Vec<(TensorProto, Bytes)>,
 }
 
 impl Weights {
@@ -33,8 +33,8 @@ impl Weights {
             Some((tensor, aligned(raw)))
         });
         Self {
-            tensors: split.collect(),
             values: Vec::new(),
+            tensors: split.collect(),
         }
     }
 
@@ -57,8 +57,8 @@ impl Weights {
             taken.push((tensor.clone(), aligned(raw)));
         }
         Self {
-            tensors: taken,
             values: Vec::new(),
+            tensors: taken,
         }
     }
 

@@ -70,7 +70,14 @@ fn other_uses(graph: &GraphProto) -> HashSet<&str> {
     for node in graph.node.iter().rev() {
         let operand = match node.standard_op() {
             Some("MatMul" | "Gemm") => Some(1),
-            Some("Transpose") if !others.contains(node.output[0].as_str()) => Some(0),
+            Some("Transpose")
+                if !node
+                    .output
+                    .iter()
+                    .any(|value| others.contains(value.as_str())) =>
+            {
+                Some(0)
+            }
             _ => None,
         };
         let reads = node.reads().enumerate();
