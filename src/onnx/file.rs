@@ -7,6 +7,7 @@ mod tests;
 
 use self::external::ExternalFolder;
 use self::tensors::tensors_of_model;
+pub use super::file_buf::ALIGNMENT;
 use super::file_buf::FileBuf;
 use super::proto::{DataLocation, ModelProto, StringStringEntryProto};
 use super::{Error, other_format};

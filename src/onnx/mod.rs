@@ -11,7 +11,7 @@ pub mod declared_interface;
 mod element_type;
 pub mod evaluator;
 pub mod file;
-pub mod file_buf;
+mod file_buf;
 pub mod graph;
 pub mod names;
 pub mod node;

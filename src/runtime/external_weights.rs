@@ -10,7 +10,7 @@ use ort::value::{Shape, TensorRefMut};
 use std::ffi::CString;
 
 use super::Error;
-use crate::onnx::file_buf::ALIGNMENT;
+use crate::onnx::file::ALIGNMENT;
 use crate::onnx::proto::{DataLocation, ModelProto, StringStringEntryProto, TensorProto};
 use crate::onnx::{ElementType, tensor::element_count};
 
