@@ -68,24 +68,15 @@ fn other_uses(graph: &GraphProto) -> HashSet<&str> {
     let results = graph.output.iter().chain(&graph.input);
     let mut others: HashSet<&str> = results.map(|value| value.name.as_str()).collect();
     for node in graph.node.iter().rev() {
+        let mut results = node.output.iter();
         let operand = match node.standard_op() {
             Some("MatMul" | "Gemm") => Some(1),
-            Some("Transpose")
-                if !node
-                    .output
-                    .iter()
-                    .any(|value| others.contains(value.as_str())) =>
-            {
-                Some(0)
-            }
+            Some("Transpose") if results.all(|value| !others.contains(value.as_str())) => Some(0),
             _ => None,
         };
         let reads = node.reads().enumerate();
-        others.extend(
-            reads
-                .filter(|(place, _)| Some(*place) != operand)
-                .map(|(_, value)| value),
-        );
+        let uses = reads.filter(|(place, _)| Some(*place) != operand);
+        others.extend(uses.map(|(_, value)| value));
     }
     others
 }
