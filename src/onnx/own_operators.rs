@@ -15,6 +15,15 @@ pub const ELEMENTWISE: &str = "Elementwise";
 /// The input gradient of a depthwise convolution of stride 2, in blocked channels.
 pub const STRIDED_GRADIENT: &str = "StridedGradient";
 
+/// A picture of its phases, in blocked channels.
+pub const INTERLEAVE_PHASES: &str = "InterleavePhases";
+
+/// The attribute of [`INTERLEAVE_PHASES`]: odd rows, and odd columns, that there are fewer than even ones.
+pub const MISSING: &str = "missing";
+
+/// The gradient of a convolution with respect to a picture with few channels.
+pub const STEM_GRADIENT: &str = "StemGradient";
+
 /// The input gradient of a maximum pool with two spatial axes.
 pub const MAX_POOL_GRADIENT: &str = "MaxPoolGradient";
 

@@ -1,9 +1,10 @@
 //! ONNX Runtime's blocked channels (NCHWc): a tensor (N, C, H, W) whose memory is (N, C/B, H, W, B).
 
 use super::optimized::optimized;
+use crate::onnx::names::{Renames, rename};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
-use crate::onnx::{Builder, ElementType, Graph};
+use crate::onnx::{Builder, ElementType, Error, Graph};
 use crate::runtime::SessionOptions;
 use std::sync::OnceLock;
 
@@ -70,4 +71,28 @@ pub fn block_size() -> Option<usize> {
     let weights = graph.constant(&convolution.input[1])?;
     let size = usize::try_from(weights.dims[0]).ok()?;
     [8, 16].contains(&size).then(|| *SIZE.get_or_init(|| size))
+}
+
+/// The graph whose nodes read a tensor in blocked channels itself, rather than reordered to (N, C, H, W) and back.
+///
+/// # Errors
+/// [`Error`] if the graph is damaged.
+pub fn without_round_trips(graph: Graph, block: usize) -> Result<Graph, Error> {
+    let original = |node: &NodeProto| {
+        let reordered = node.input_at(0).filter(|_| is_reorder_input(node))?;
+        let reorder = &graph.nodes()[graph.producer(reordered)?];
+        full_channels(reorder, block)?;
+        Some((node.output[0].clone(), reorder.input_at(0)?.to_owned()))
+    };
+    let originals: Renames = graph.nodes().iter().filter_map(original).collect();
+    let mut result = graph.without_nodes();
+    for node in graph.nodes() {
+        if !originals.contains_key(&node.output[0]) {
+            let mut node = node.clone();
+            rename(&mut node, &originals);
+            result.insert(node)?;
+        }
+    }
+    result.set_outputs(graph.outputs().to_vec());
+    Ok(result)
 }

@@ -26,7 +26,7 @@ use ort::operator::{
 use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
 use program::{INSTRUCTIONS, NUMBERS, Program};
 
-/// Elements that one thread processes at a time.
+/// Maximum elements that one thread processes at a time.
 const PIECE: usize = 1 << 14;
 
 /// Elements of which inputs are copied at a time if they are not contiguous.
@@ -153,12 +153,18 @@ impl Kernel for ElementwiseKernel {
         let mut output = output(context, ELEMENTWISE, broadcast.dims().to_vec())?;
         let (_, output) = output.try_extract_tensor_mut::<f32>()?;
         let is_large = output.len() * self.evaluator.len() > 4 * PIECE;
-        let pieces = output.chunks_mut(PIECE).enumerate();
+        // An even number of equal pieces: two threads, or four, finish together.
+        let count = output.len().div_ceil(PIECE).next_multiple_of(2);
+        let size = output
+            .len()
+            .div_ceil(count.max(1))
+            .next_multiple_of(evaluator::BLOCK);
+        let pieces = output.chunks_mut(size.max(1)).enumerate();
         for_each(context, pieces, is_large, |(piece, output)| {
             let mut scratch = self.evaluator.scratch();
             let mut copies = vec![Vec::new(); self.inputs];
             for (index, output) in output.chunks_mut(TILE).enumerate() {
-                let start = *piece * PIECE + index * TILE;
+                let start = *piece * size + index * TILE;
                 let sources = copies.iter_mut().zip(&values).enumerate();
                 let sources: Vec<Source> = sources
                     .map(|(input, (copy, (_, value)))| {

@@ -3,6 +3,8 @@
 //! - `resample`: resampling of pictures by matrices that are mostly zeros (`banded`)
 //! - `elementwise`: programs of element-wise operations
 //! - `strided`: gradients of depthwise convolutions of stride 2
+//! - `phases`: pictures of their phases, in which gradients of other convolutions of stride 2 are computed
+//! - `stem`: gradients of a network's first convolution with respect to the picture
 //! - `max_pool`: gradients of maximum pools (`pool_windows`)
 //! - `layer_normalization`, `softmax`: gradients of both (`rows`: row by row)
 //! - `context`: inputs, outputs and threads of the kernels
@@ -10,7 +12,9 @@
 //! - `layout`: keeps element-wise nodes of a graph in blocked channels
 //! - `fusion`: makes such programs of the element-wise nodes of a graph (`formula`: what one of them computes)
 //! - `strided_rewrite`: puts such gradients in the place of their standard form
-//! - `max_pool_rewrite`: the same for those of maximum pools
+//! - `phases_rewrite`: computes transposed convolutions of stride 2 in phases
+//! - `stem_rewrite`: the same as `strided_rewrite` for gradients of a first convolution
+//! - `max_pool_rewrite`: the same for gradients of maximum pools
 //! - `blocked`: ONNX Runtime's blocked channels
 //! - `optimized`: the model that ONNX Runtime makes of another one
 //! - `known_types`: types of its values
@@ -32,10 +36,14 @@ mod max_pool;
 mod max_pool_rewrite;
 mod open_fused;
 mod optimized;
+mod phases;
+mod phases_rewrite;
 mod pool_windows;
 mod resample;
 mod rows;
 mod softmax;
+mod stem;
+mod stem_rewrite;
 mod strided;
 mod strided_rewrite;
 #[cfg(test)]
@@ -51,6 +59,8 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
         .add(resample::Resample)?
         .add(elementwise::Elementwise)?
         .add(strided::StridedGradient)?
+        .add(phases::InterleavePhases)?
+        .add(stem::StemGradient)?
         .add(max_pool::MaxPoolGradient)?
         .add(layer_normalization::LayerNormalizationGradient)?
         .add(softmax::SoftmaxGradient)

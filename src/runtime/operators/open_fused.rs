@@ -1,5 +1,6 @@
-//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of strided convolutions and
-//! of maximum pools as single nodes (see [`super::strided_rewrite`] and [`super::max_pool_rewrite`]).
+//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of strided convolutions,
+//! of a network's first convolution and of maximum pools as single nodes (see [`super::strided_rewrite`],
+//! [`super::stem_rewrite`] and [`super::max_pool_rewrite`]).
 //!
 //! ONNX Runtime optimizes a model when it opens it: it fuses nodes itself, and computes convolutional networks in
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
@@ -11,6 +12,8 @@ use super::known_types::{KnownTypes, Nodes, renamed};
 use super::layout::with_blocked_nodes;
 use super::max_pool_rewrite::with_max_pool_gradients;
 use super::optimized::optimized;
+use super::phases_rewrite::with_phases;
+use super::stem_rewrite::with_stem_gradients;
 use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::ModelProto;
@@ -92,10 +95,10 @@ pub(super) fn fused_model(
     let known = KnownTypes { nodes, types };
     let mut graph = with_max_pool_gradients(Graph::new(model)?, types)?;
     if let Some(block) = block_size() {
-        graph = with_blocked_nodes(&graph, &known, block)?;
+        graph = with_blocked_nodes(&with_phases(graph, types, block)?, &known, block)?;
     }
     let graph = fused(&graph, &known)?;
-    let graph = with_strided_gradients(graph)?;
+    let graph = with_stem_gradients(with_strided_gradients(graph)?)?;
     let mut model = graph.to_model(graph.outputs())?;
     let all = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
     let (renamed, others): (Vec<_>, Vec<_>) = all.partition(|node| nodes.contains_key(&node.name));

@@ -6,7 +6,9 @@ mod layout;
 mod matrices;
 mod max_pool;
 mod max_pool_rewrite;
+mod phases;
 mod rows;
+mod stem;
 mod strided;
 
 use crate::onnx::own_operators::{RESAMPLE, import};

@@ -1,5 +1,7 @@
 //! Loops over arrays, compiled for the widest vector instructions that the processor has.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// A loop over arrays.
 pub trait Loop {
     /// Performs the loop. `has_fma`: whether `mul_add` is an instruction of the processor.
@@ -10,30 +12,18 @@ pub trait Loop {
 
 /// Performs a loop by AVX-512 or AVX2 where the processor has them.
 pub fn vectorized(work: impl Loop) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::is_x86_feature_detected as has;
-        if has!("avx512f") {
-            // SAFETY: the processor has the feature.
-            return unsafe { by_avx512(work) };
-        }
-        if has!("avx2") && has!("fma") {
-            // SAFETY: the processor has the features.
-            return unsafe { by_avx2(work) };
-        }
+    Arch::new().dispatch(Vectorized(work));
+}
+
+struct Vectorized<L>(L);
+
+impl<L: Loop> WithSimd for Vectorized<L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // Of the processors of x86, those with AVX2 have fused products. All others have them everywhere.
+        self.0
+            .perform(cfg!(not(target_arch = "x86_64")) || S::F32_LANES > 4);
     }
-    // Other processors than those of x86 have fused products everywhere.
-    work.perform(cfg!(not(target_arch = "x86_64")));
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn by_avx512(work: impl Loop) {
-    work.perform(true);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn by_avx2(work: impl Loop) {
-    work.perform(true);
 }

@@ -7,7 +7,7 @@ use crate::runtime::operators::vectorized::{Loop, vectorized};
 
 /// Elements that an instruction computes at a time: few enough that the results of a program stay in the first cache of
 /// a processor, and enough that choosing the operation costs little.
-const BLOCK: usize = 128;
+pub const BLOCK: usize = 128;
 
 type Block = [f32; BLOCK];
 
@@ -65,14 +65,15 @@ struct Evaluation<'a> {
 
 impl Loop for Evaluation<'_> {
     #[inline(always)]
-    fn perform(self, _: bool) {
+    fn perform(self, has_fma: bool) {
         let Self {
             inputs,
             scratch,
             output,
             ..
         } = self;
-        self.evaluator.evaluate_inlined(inputs, scratch, output);
+        self.evaluator
+            .evaluate_inlined(inputs, scratch, output, has_fma);
     }
 }
 
@@ -132,7 +133,13 @@ impl Evaluator {
     }
 
     #[inline(always)]
-    fn evaluate_inlined(&self, inputs: &[Source], scratch: &mut Scratch, output: &mut [f32]) {
+    fn evaluate_inlined(
+        &self,
+        inputs: &[Source],
+        scratch: &mut Scratch,
+        output: &mut [f32],
+        has_fma: bool,
+    ) {
         let Scratch {
             results,
             inputs: copies,
@@ -148,7 +155,7 @@ impl Evaluator {
                 Source::Elements(elements) => &elements.as_chunks().0[index],
                 Source::Number(_) => &copies[input],
             };
-            self.evaluate_block(input, results, block);
+            self.evaluate_block(input, results, block, has_fma);
         }
         if rest.is_empty() {
             return;
@@ -160,7 +167,7 @@ impl Evaluator {
             }
         }
         let mut block = [0.0; BLOCK];
-        self.evaluate_block(|input| &copies[input], results, &mut block);
+        self.evaluate_block(|input| &copies[input], results, &mut block, has_fma);
         rest.copy_from_slice(&block[..rest.len()]);
     }
 
@@ -170,6 +177,7 @@ impl Evaluator {
         input: impl Fn(usize) -> &'b Block,
         results: &mut [Block],
         output: &mut Block,
+        has_fma: bool,
     ) {
         let last = self.steps.len() - 1;
         for (index, step) in self.steps.iter().enumerate() {
@@ -184,7 +192,7 @@ impl Evaluator {
             } else {
                 &mut later[0]
             };
-            perform(step.operation, operands, step.bounds, target);
+            perform(step.operation, operands, step.bounds, target, has_fma);
         }
     }
 }
@@ -196,6 +204,7 @@ fn perform(
     operands: [&Block; 2],
     [third, fourth]: [f32; 2],
     target: &mut Block,
+    has_fma: bool,
 ) {
     // All bits or none. A choice between numbers would be compiled to one instruction per element.
     let kept = |number: f32, is_kept: bool| {
@@ -222,9 +231,9 @@ fn perform(
         Operation::Equal => combine(operands, target, |a, b| flag(a == b)),
         Operation::Abs => combine(operands, target, |a, _| a.abs()),
         Operation::Sqrt => combine(operands, target, |a, _| a.sqrt()),
-        Operation::Exp => combine(operands, target, |a, _| functions::exp(a)),
-        Operation::Erf => combine(operands, target, |a, _| functions::erf(a)),
-        Operation::Sigmoid => combine(operands, target, |a, _| functions::sigmoid(a)),
+        Operation::Exp => combine(operands, target, |a, _| functions::exp(a, has_fma)),
+        Operation::Erf => combine(operands, target, |a, _| functions::erf(a, has_fma)),
+        Operation::Sigmoid => combine(operands, target, |a, _| functions::sigmoid(a, has_fma)),
         Operation::HardSigmoid => combine(operands, target, |a, _| hard_sigmoid(a, third, fourth)),
         Operation::Between => combine(operands, target, |a, b| {
             kept(a, is_between(b, third, fourth))
