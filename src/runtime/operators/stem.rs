@@ -24,6 +24,10 @@ pub(super) const MAX_CHANNELS: usize = 4;
 /// Vectors that are added up together, at most.
 const VECTORS: usize = 4;
 
+/// Channels of the gradient that are added up before those of other columns are: few enough that their rows stay in the
+/// first cache of a processor.
+const CHANNELS: usize = 16;
+
 /// Rows of the result that one thread computes at a time, per row of the weights.
 const ROWS_PER_TAP: usize = 4;
 
@@ -325,29 +329,31 @@ impl<const C: usize> WithSimd for &mut Band<'_, '_, C> {
                 .collect()
         });
         let phases: Vec<Vec<_>> = phases.collect();
+        let length = columns.in_phase(0).next_multiple_of(S::F32_LANES);
+        // (phases, C, length)
+        let mut sums = vec![0.0; phases.len() * C * length];
         for index in 0..count {
             let row_taps = rows.taps(self.from + index);
             let row_taps = row_taps.filter_map(|(tap, source)| Some((tap, padded.row(source)?)));
             let row_taps: Vec<_> = row_taps.collect();
-            for (phase, column_taps) in phases.iter().enumerate() {
-                let sum = Sum {
-                    simd,
-                    padded: &padded,
-                    weights: weights.as_chunks::<C>().0,
-                    taps: [rows.taps, columns.taps],
-                    reaching: [&row_taps, column_taps],
-                    stride: columns.stride,
-                };
-                let count = columns.in_phase(phase);
-                for from in (0..count).step_by(VECTORS * S::F32_LANES) {
-                    let lines = self.lines.each_mut().map(|lines| &mut *lines[index]);
-                    let lines = lines.map(|line| &mut line[phase + from * columns.stride..]);
-                    match (count - from).div_ceil(S::F32_LANES) {
-                        1 => sum.write::<1>(from, lines),
-                        2 => sum.write::<2>(from, lines),
-                        3 => sum.write::<3>(from, lines),
-                        _ => sum.write::<VECTORS>(from, lines),
-                    }
+            sums.fill(0.0);
+            for from in (0..self.picture.depth).step_by(CHANNELS) {
+                for (column_taps, sums) in phases.iter().zip(sums.chunks_exact_mut(C * length)) {
+                    let sum = Sum {
+                        simd,
+                        padded: &padded,
+                        weights: weights.as_chunks::<C>().0,
+                        channels: from..(from + CHANNELS).min(self.picture.depth),
+                        taps: [rows.taps, columns.taps],
+                        reaching: [&row_taps, column_taps],
+                    };
+                    sum.add_to(sums);
+                }
+            }
+            for (phase, sums) in sums.chunks_exact(C * length).enumerate() {
+                for (lines, sums) in self.lines.iter_mut().zip(sums.chunks_exact(length)) {
+                    let places = lines[index].iter_mut().skip(phase).step_by(columns.stride);
+                    places.zip(sums).for_each(|(place, sum)| *place = *sum);
                 }
             }
         }
@@ -360,17 +366,33 @@ struct Sum<'a, S: Simd, const C: usize> {
     padded: &'a Padded,
     /// (C, h, w), each a number for each channel of the result.
     weights: &'a [[f32; C]],
+    /// The channels of the gradient that are added up.
+    channels: Range<usize>,
     /// Rows and columns of the weights.
     taps: [usize; 2],
     /// Those of the weights that reach the columns, each with the place of the gradient in its rows.
     reaching: [&'a [(usize, usize)]; 2],
-    stride: usize,
 }
 
 impl<S: Simd, const C: usize> Sum<'_, S, C> {
-    /// Writes the sums of `V` vectors of columns from `from` on to each line, as far as it has so many.
+    /// Adds the products to `sums`, which has a row of full vectors for each channel of the result.
     #[inline(always)]
-    fn write<const V: usize>(&self, from: usize, lines: [&mut [f32]; C]) {
+    fn add_to(&self, sums: &mut [f32]) {
+        let (sums, _) = S::as_mut_simd_f32s(sums);
+        let vectors = sums.len() / C;
+        for from in (0..vectors).step_by(VECTORS) {
+            match vectors - from {
+                1 => self.add_vectors::<1>(from, vectors, sums),
+                2 => self.add_vectors::<2>(from, vectors, sums),
+                3 => self.add_vectors::<3>(from, vectors, sums),
+                _ => self.add_vectors::<VECTORS>(from, vectors, sums),
+            }
+        }
+    }
+
+    /// Adds the products of `V` of the `vectors` of each row.
+    #[inline(always)]
+    fn add_vectors<const V: usize>(&self, from: usize, vectors: usize, results: &mut [S::f32s]) {
         let Self {
             simd,
             padded,
@@ -378,16 +400,20 @@ impl<S: Simd, const C: usize> Sum<'_, S, C> {
             reaching: [row_taps, column_taps],
             ..
         } = *self;
-        let mut sums = [[simd.splat_f32s(0.0); V]; C];
-        let planes = padded
-            .values
-            .chunks_exact(padded.rows.len().max(1) * padded.length);
-        for (plane, weights) in planes.zip(self.weights.chunks_exact(rows * columns)) {
+        let column = from * S::F32_LANES;
+        let place = |channel: usize, vector: usize| channel * vectors + from + vector;
+        let mut sums: [[S::f32s; V]; C] = std::array::from_fn(|channel| {
+            std::array::from_fn(|vector| results[place(channel, vector)])
+        });
+        let size = padded.rows.len() * padded.length;
+        for channel in self.channels.clone() {
+            let plane = &padded.values[channel * size..][..size];
+            let weights = &self.weights[channel * rows * columns..][..rows * columns];
             for &(row_tap, row) in row_taps {
                 let line = &plane[row * padded.length..][..padded.length];
                 let weights = &weights[row_tap * columns..][..columns];
-                for &(tap, place) in column_taps {
-                    let values = &line[from + place..][..V * S::F32_LANES];
+                for &(tap, start) in column_taps {
+                    let values = &line[column + start..][..V * S::F32_LANES];
                     let values = S::as_simd_f32s(values).0;
                     let values: [S::f32s; V] = std::array::from_fn(|vector| values[vector]);
                     for channel in 0..C {
@@ -400,10 +426,9 @@ impl<S: Simd, const C: usize> Sum<'_, S, C> {
                 }
             }
         }
-        for (line, sums) in lines.into_iter().zip(&sums) {
-            let places = line.iter_mut().step_by(self.stride);
-            for (place, sum) in places.zip(pulp::bytemuck::cast_slice(sums)) {
-                *place = *sum;
+        for (channel, sums) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().enumerate() {
+                results[place(channel, vector)] = sum;
             }
         }
     }
