@@ -1,8 +1,27 @@
-//! What the kernels have in common: their inputs and outputs, and threads.
+//! What the operators have in common: the type of their result, and the inputs, outputs and threads of their kernels.
 
-use ort::operator::ComputeContext;
-use ort::value::{Shape, ValueRef, ValueRefMut};
+use ort::operator::{ComputeContext, ShapeInferenceContext};
+use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueRef, ValueRefMut, ValueType};
 use std::sync::{Mutex, PoisonError};
+
+/// Gives the output of an operator these dimensions, each with its name if it is not known (-1). One without either
+/// makes the type unknown: ONNX Runtime takes all dimensions without a name for the same.
+pub fn infer_float32(
+    context: &mut ShapeInferenceContext,
+    dims: impl IntoIterator<Item = (i64, String)>,
+) -> ort::Result<()> {
+    let (dims, symbols): (Vec<i64>, Vec<String>) = dims.into_iter().unzip();
+    let mut unnamed = dims.iter().zip(&symbols);
+    if unnamed.any(|(dim, symbol)| *dim < 0 && symbol.is_empty()) {
+        return Ok(());
+    }
+    let result = ValueType::Tensor {
+        ty: TensorElementType::Float32,
+        shape: Shape::new(dims),
+        dimension_symbols: SymbolicDimensions::new(symbols),
+    };
+    context.set_output(0, &result)
+}
 
 /// An input of an operator that must have it.
 pub fn input<'c>(context: &'c ComputeContext, op: &str, index: usize) -> ort::Result<ValueRef<'c>> {
@@ -25,6 +44,14 @@ pub fn sizes(shape: &Shape) -> Option<[usize; 4]> {
     let sizes = shape.iter().map(|size| usize::try_from(*size).ok());
     let sizes: Vec<usize> = sizes.collect::<Option<_>>()?;
     sizes.try_into().ok()
+}
+
+/// Maximum size along an axis, and of a stride or a pad, where products of two of them are computed.
+pub const MAX_SIZE: usize = 1 << 30;
+
+/// The sizes of a tensor with four axes, each less than [`MAX_SIZE`].
+pub fn small_sizes(shape: &Shape) -> Option<[usize; 4]> {
+    sizes(shape).filter(|sizes| sizes.iter().all(|size| *size < MAX_SIZE))
 }
 
 /// Whether a value is greater than `low` and less than `high`. An infinite bound is none.

@@ -15,7 +15,7 @@ mod evaluator;
 mod functions;
 pub(super) mod program;
 
-use super::context::{for_each, input, output};
+use super::context::{for_each, infer_float32, input, output};
 use crate::onnx::own_operators::{BLOCK, ELEMENTWISE};
 use broadcast::Broadcast;
 use evaluator::{Evaluator, Source};
@@ -23,7 +23,7 @@ use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
 };
-use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueType};
+use ort::value::{Shape, TensorElementType, ValueType};
 use program::{INSTRUCTIONS, NUMBERS, Program};
 
 /// Maximum elements that one thread processes at a time.
@@ -80,19 +80,14 @@ pub(super) fn infer_broadcast(
     context: &mut ShapeInferenceContext,
     inputs: &[ValueType],
 ) -> ort::Result<()> {
-    let Some((dims, symbols)) = result_type(inputs) else {
-        return Ok(());
-    };
-    let result = ValueType::Tensor {
-        ty: TensorElementType::Float32,
-        shape: Shape::new(dims),
-        dimension_symbols: SymbolicDimensions::new(symbols),
-    };
-    context.set_output(0, &result)
+    match result_dims(inputs) {
+        Some(dims) => infer_float32(context, dims),
+        None => Ok(()),
+    }
 }
 
-/// The dimensions to which inputs of these types broadcast, and their names; `None` if they are not known.
-fn result_type(inputs: &[ValueType]) -> Option<(Vec<i64>, Vec<String>)> {
+/// The dimensions to which inputs of these types broadcast, and their names; `None` if a rank is not known.
+fn result_dims(inputs: &[ValueType]) -> Option<Vec<(i64, String)>> {
     let mut result: Vec<(i64, String)> = Vec::new();
     for input in inputs {
         let ValueType::Tensor {
@@ -119,11 +114,7 @@ fn result_type(inputs: &[ValueType]) -> Option<(Vec<i64>, Vec<String>)> {
             }
         }
     }
-    // ONNX Runtime takes all dimensions without a name for the same.
-    let is_known = result
-        .iter()
-        .all(|(dim, symbol)| *dim >= 0 || !symbol.is_empty());
-    is_known.then(|| result.into_iter().unzip())
+    Some(result)
 }
 
 /// The operator of one node.

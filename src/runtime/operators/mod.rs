@@ -14,6 +14,7 @@
 //! - `strided_rewrite`: puts such gradients in the place of their standard form
 //! - `phases_rewrite`: computes transposed convolutions of stride 2 in phases
 //! - `stem_rewrite`: the same as `strided_rewrite` for gradients of a first convolution
+//! - `transposed`: transposed convolutions that these two replace
 //! - `max_pool_rewrite`: the same for gradients of maximum pools
 //! - `blocked`: ONNX Runtime's blocked channels
 //! - `optimized`: the model that ONNX Runtime makes of another one
@@ -48,6 +49,7 @@ mod strided;
 mod strided_rewrite;
 #[cfg(test)]
 mod tests;
+mod transposed;
 mod vectorized;
 
 use crate::onnx::own_operators::DOMAIN;

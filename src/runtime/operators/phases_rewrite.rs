@@ -6,9 +6,10 @@
 //! of blocked channels.
 
 use super::blocked::{BLOCKED, reorder_input, reorder_output, without_round_trips};
+use super::transposed::Transposed;
 use crate::onnx::own_operators::{BLOCK, DOMAIN, INTERLEAVE_PHASES, MISSING};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{ElementType, Error, Graph, NameScope, Types, ValueType};
+use crate::onnx::{Error, Graph, NameScope, Types, ValueType};
 
 /// The graph with transposed convolutions of stride 2 in phases, in blocks of `block` channels. `types` are those of
 /// its values, as far as they are known.
@@ -36,53 +37,28 @@ pub(super) fn with_phases(graph: Graph, types: &Types, block: usize) -> Result<G
     without_round_trips(result, block)
 }
 
-/// A transposed convolution.
-struct Transposed<'g> {
-    weights: &'g TensorProto,
-    /// Channels of its input and of its result.
-    channels: [usize; 2],
-    /// Rows and columns of the weights.
-    taps: [usize; 2],
+/// A transposed convolution of stride 2.
+struct Form<'g> {
+    transposed: Transposed<'g>,
     /// The phases of rows, and those of columns.
     axes: [Phases; 2],
     block: usize,
 }
 
 /// The transposed convolution that `node` is, if it can be computed in phases.
-fn matched<'g>(graph: &'g Graph, node: &NodeProto, block: usize) -> Option<Transposed<'g>> {
-    let [_, weights] = node.input.as_slice() else {
-        return None;
-    };
-    let weights = graph
-        .constant(weights)
-        .filter(|_| node.is_op("ConvTranspose"))?;
-    let &[inputs, outputs, rows, columns] = weights.shape().ok()?.as_slice() else {
-        return None;
-    };
-    let are_full = [inputs, outputs]
-        .iter()
-        .all(|channels| *channels > 0 && channels.is_multiple_of(block));
-    let is_plain = node.int("group").unwrap_or(1) == 1
-        && node.ints("strides") == Some(&[2, 2])
-        && node.ints("dilations").unwrap_or(&[1; 2]) == [1; 2]
-        && node.string("auto_pad").unwrap_or("NOTSET") == "NOTSET"
-        && node.attribute_named("output_shape").is_none()
-        && matches!(weights.elem(), Ok(ElementType::F32));
-    let &[top, left, bottom, right] = node.ints("pads").unwrap_or(&[0; 4]) else {
-        return None;
-    };
-    let &[more_rows, more_columns] = node.ints("output_padding").unwrap_or(&[0; 2]) else {
-        return None;
-    };
-    (are_full && is_plain).then_some(())?;
-    Some(Transposed {
-        weights,
-        channels: [inputs, outputs],
-        taps: [rows, columns],
+fn matched<'g>(graph: &'g Graph, node: &NodeProto, block: usize) -> Option<Form<'g>> {
+    let transposed = Transposed::of_node(graph, node)?;
+    let [inputs, outputs, rows, columns] = transposed.sizes;
+    let [top, left, bottom, right] = transposed.pads;
+    let are_full = inputs.is_multiple_of(block) && outputs.is_multiple_of(block);
+    let [more_rows, more_columns] = transposed.output_padding;
+    (are_full && transposed.strides == [2, 2]).then_some(())?;
+    Some(Form {
         axes: [
             Phases::new(rows, [top, bottom], more_rows)?,
             Phases::new(columns, [left, right], more_columns)?,
         ],
+        transposed,
         block,
     })
 }
@@ -107,11 +83,8 @@ impl Phases {
     /// Of a transposed convolution of stride 2 along this axis. `None` if a phase reads less than the whole input, or
     /// even places are only zeros.
     fn new(taps: usize, pads: [i64; 2], output_padding: i64) -> Option<Self> {
-        let taps = i64::try_from(taps)
-            .ok()
-            .filter(|taps| (1..MAX_SIZE).contains(taps))?;
-        let fits =
-            pads.iter().all(|pad| (0..MAX_SIZE).contains(pad)) && (0..2).contains(&output_padding);
+        let taps = i64::try_from(taps).ok().filter(|taps| *taps < MAX_SIZE)?;
+        (pads.iter().all(|pad| *pad < MAX_SIZE)).then_some(())?;
         // The size of the result less twice that of the input.
         let longer = output_padding + taps - pads[0] - pads[1] - 2;
         let phase = |parity: i64| {
@@ -134,7 +107,7 @@ impl Phases {
             })
         };
         let phases = [phase(0)?, phase(1)?];
-        (fits && phases[0].is_some()).then_some(Self {
+        (phases[0].is_some()).then_some(Self {
             phases,
             missing: longer.rem_euclid(2),
         })
@@ -144,7 +117,7 @@ impl Phases {
 /// Maximum taps and pads.
 const MAX_SIZE: i64 = 1 << 20;
 
-impl Transposed<'_> {
+impl Form<'_> {
     /// Whether the result, of the type `known`, has odd rows and odd columns: ONNX Runtime has no convolution without.
     fn has_odd_places(&self, known: Option<&ValueType>) -> bool {
         self.axes.iter().enumerate().all(|(axis, phases)| {
@@ -193,7 +166,11 @@ impl Transposed<'_> {
             .attr(BLOCK, self.block as i64)
             .attr(MISSING, missing.as_slice());
         graph.insert(interleaved)?;
-        graph.insert(reorder_output(&blocked, self.channels[1], &node.output[0]))
+        graph.insert(reorder_output(
+            &blocked,
+            self.transposed.sizes[1],
+            &node.output[0],
+        ))
     }
 
     /// The phases of rows and of columns of each phase, in the order of the operator.
@@ -215,8 +192,8 @@ impl Transposed<'_> {
         columns: &Phase,
         name: &str,
     ) -> Result<TensorProto, Error> {
-        let values = self.weights.to_f32()?;
-        let [inputs, outputs] = self.channels;
+        let values = self.transposed.weights.to_f32()?;
+        let [inputs, outputs, height, width] = self.transposed.sizes;
         let mut blocked =
             Vec::with_capacity(inputs * outputs * rows.taps.len() * columns.taps.len());
         for output in (0..outputs).step_by(self.block) {
@@ -228,8 +205,8 @@ impl Transposed<'_> {
                 {
                     for input in input..input + self.block {
                         for output in output..output + self.block {
-                            let kernel = (input * outputs + output) * self.taps[0];
-                            blocked.push(values[(kernel + row) * self.taps[1] + column]);
+                            let kernel = (input * outputs + output) * height;
+                            blocked.push(values[(kernel + row) * width + column]);
                         }
                     }
                 }

@@ -11,7 +11,7 @@
 //! the number of threads.
 
 use super::banded::{Bands, LANES};
-use super::context::{for_each, input, output};
+use super::context::{for_each, infer_float32, input, output};
 use crate::onnx::own_operators::RESAMPLE;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
@@ -70,18 +70,8 @@ impl Operator for Resample {
             (rows, rank(rows) - 2 + usize::from(transpose[0])),
             (columns, rank(columns) - 1 - usize::from(transpose[1])),
         ];
-        let dims = axes.map(|((shape, _), axis)| shape[axis]);
-        let symbols = axes.map(|((_, symbols), axis)| symbols[axis].clone());
-        // ONNX Runtime takes all dimensions without a name for the same.
-        if std::iter::zip(&dims, &symbols).any(|(dim, symbol)| *dim < 0 && symbol.is_empty()) {
-            return Ok(());
-        }
-        let result = ValueType::Tensor {
-            ty: TensorElementType::Float32,
-            shape: Shape::new(dims),
-            dimension_symbols: SymbolicDimensions::new(symbols),
-        };
-        context.set_output(0, &result)
+        let dims = axes.map(|((shape, symbols), axis)| (shape[axis], symbols[axis].clone()));
+        infer_float32(context, dims)
     }
 }
 

@@ -6,15 +6,15 @@
 //! - attributes: `strides`, `pads` and `output_padding` as those of ONNX's `ConvTranspose`, none of them optional
 //! - result: float32 (N, c, rows, columns), where rows are `strides[0]` (H - 1) + `output_padding[0]` + h less the pads
 //!
-//! Columns of the result that are a stride apart are computed together: they read neighboring columns of the gradient,
+//! Columns of the result that are a stride apart are computed together: they read neighbouring columns of the gradient,
 //! with the same weights. The gradient of each row is copied with zeros around it, so that no column is special.
 
-use super::context::{for_each, input, output, sizes};
+use super::context::{MAX_SIZE, for_each, input, output, small_sizes};
 use crate::onnx::own_operators::STEM_GRADIENT;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
 };
-use ort::value::{Shape, TensorElementType};
+use ort::value::TensorElementType;
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
@@ -33,9 +33,6 @@ const ROWS_PER_TAP: usize = 4;
 
 /// Maximum elements of a gradient that one thread computes.
 const SMALL: usize = 1 << 13;
-
-/// Maximum size along an axis, and of strides and pads.
-const MAX_SIZE: usize = 1 << 20;
 
 /// The operator.
 pub(super) struct StemGradient;
@@ -156,11 +153,6 @@ impl StemKernel {
     }
 }
 
-/// Four sizes, small enough for products of two of them.
-fn small_sizes(shape: &Shape) -> Option<[usize; 4]> {
-    sizes(shape).filter(|sizes| sizes.iter().all(|size| *size < MAX_SIZE))
-}
-
 /// Rows or columns.
 #[derive(Clone, Copy)]
 struct Axis {
@@ -192,6 +184,11 @@ impl Axis {
         let first = (from + self.pad).saturating_sub(self.taps - 1);
         let last = (to - 1 + self.pad) / self.stride;
         first.div_ceil(self.stride).min(self.size)..(last + 1).min(self.size)
+    }
+
+    /// The first places of the phases of the result: places that are a stride apart from each other.
+    fn phases(&self) -> Range<usize> {
+        0..self.stride.min(self.result)
     }
 
     /// Places of the result that are a stride apart from each other, the first of them being `phase`.
@@ -269,13 +266,10 @@ impl Padded {
 impl Picture<'_> {
     /// Rows of a sample with as many zeros as the weights reach over their ends. A multiple of `lanes` columns is read.
     fn padded(&self, sample: usize, rows: Range<usize>, lanes: usize) -> Padded {
-        let Axis {
-            size: width,
-            stride,
-            ..
-        } = self.columns;
+        let width = self.columns.size;
         let reach = || {
-            (0..stride)
+            self.columns
+                .phases()
                 .flat_map(|phase| self.columns.taps(phase))
                 .map(|(_, source)| source)
         };
@@ -323,7 +317,7 @@ impl<const C: usize> WithSimd for &mut Band<'_, '_, C> {
         let count = self.lines[0].len();
         let sources = rows.sources(self.from, self.from + count);
         let padded = self.picture.padded(self.sample, sources, S::F32_LANES);
-        let phases = (0..columns.stride).map(|phase| {
+        let phases = columns.phases().map(|phase| {
             let taps = columns.taps(phase);
             taps.map(|(tap, source)| (tap, padded.column(source)))
                 .collect()

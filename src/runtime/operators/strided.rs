@@ -9,19 +9,16 @@
 //!
 //! Products are added in the order and with the rounding of ONNX Runtime's convolution.
 
-use super::context::{for_each, input, is_between, output, sizes};
+use super::context::{MAX_SIZE, for_each, input, is_between, output, small_sizes};
 use super::vectorized::{Loop, vectorized};
 use crate::onnx::own_operators::{BLOCK, STRIDED_GRADIENT};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
 };
-use ort::value::{Shape, TensorElementType};
+use ort::value::TensorElementType;
 
 /// Pixels of a block that one thread computes at a time.
 const PIXELS: usize = 1 << 11;
-
-/// Maximum size along an axis, and of a pad.
-const MAX_SIZE: usize = 1 << 30;
 
 /// The operator.
 pub(super) struct StridedGradient;
@@ -165,11 +162,6 @@ impl StridedKernel {
             vectorized((&*rows, &mut **output));
         })
     }
-}
-
-/// Four sizes, small enough for products of two of them.
-fn small_sizes(shape: &Shape) -> Option<[usize; 4]> {
-    sizes(shape).filter(|sizes| sizes.iter().all(|size| *size < MAX_SIZE))
 }
 
 /// A block of channels of a picture.
