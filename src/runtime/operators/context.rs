@@ -1,6 +1,6 @@
 //! What the operators have in common: the type of their result, and the inputs, outputs and threads of their kernels.
 
-use ort::operator::{ComputeContext, ShapeInferenceContext};
+use ort::operator::{ComputeContext, KernelContext, ShapeInferenceContext};
 use ort::value::{Shape, SymbolicDimensions, TensorElementType, ValueRef, ValueRefMut, ValueType};
 use std::sync::{Mutex, PoisonError};
 
@@ -52,6 +52,17 @@ pub const MAX_SIZE: usize = 1 << 30;
 /// The sizes of a tensor with four axes, each less than [`MAX_SIZE`].
 pub fn small_sizes(shape: &Shape) -> Option<[usize; 4]> {
     sizes(shape).filter(|sizes| sizes.iter().all(|size| *size < MAX_SIZE))
+}
+
+/// An attribute of `N` integers, none of them negative, and each less than [`MAX_SIZE`].
+pub fn small_integers<const N: usize>(context: &KernelContext, name: &str) -> Option<[usize; N]> {
+    let values: Vec<i64> = context.get(name)?;
+    let values = values.into_iter().map(|value| {
+        let value = usize::try_from(value).ok()?;
+        (value < MAX_SIZE).then_some(value)
+    });
+    let values: Vec<usize> = values.collect::<Option<_>>()?;
+    values.try_into().ok()
 }
 
 /// Whether a value is greater than `low` and less than `high`. An infinite bound is none.

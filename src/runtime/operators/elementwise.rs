@@ -145,12 +145,10 @@ impl Kernel for ElementwiseKernel {
         let (_, output) = output.try_extract_tensor_mut::<f32>()?;
         let is_large = output.len() * self.evaluator.len() > 4 * PIECE;
         // An even number of equal pieces: two threads, or four, finish together.
-        let count = output.len().div_ceil(PIECE).next_multiple_of(2);
-        let size = output
-            .len()
-            .div_ceil(count.max(1))
-            .next_multiple_of(evaluator::BLOCK);
-        let pieces = output.chunks_mut(size.max(1)).enumerate();
+        let count = output.len().div_ceil(PIECE).next_multiple_of(2).max(2);
+        let size = output.len().div_ceil(if is_large { count } else { 1 });
+        let size = size.max(1).next_multiple_of(evaluator::BLOCK);
+        let pieces = output.chunks_mut(size).enumerate();
         for_each(context, pieces, is_large, |(piece, output)| {
             let mut scratch = self.evaluator.scratch();
             let mut copies = vec![Vec::new(); self.inputs];

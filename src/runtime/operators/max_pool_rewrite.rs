@@ -2,7 +2,7 @@
 //! indices, and a `ScatterElements` that adds the gradient to zeros at these indices (see `autodiff::rules::pooling`).
 //! It is computed in blocked channels if the input of the pool is stored so.
 
-use super::blocked::{block_size, full_channels, is_reorder_input, reorder_input, reorder_output};
+use super::blocked::{block_size, full_channels, reorder_input, reorder_output};
 use super::pool_windows::Pool;
 use crate::onnx::own_operators::{BLOCK, DOMAIN, MAX_POOL_GRADIENT};
 use crate::onnx::proto::NodeProto;
@@ -181,23 +181,12 @@ impl<'g> Rewrite<'g> {
         check().unwrap_or(false)
     }
 
-    /// The tensor in blocks of `block` channels that is `value`.
-    fn blocked(&self, value: &str, block: usize) -> Option<&'g str> {
-        let reorder = self.producer(value)?;
-        full_channels(reorder, block)?;
-        reorder.input_at(0)
-    }
-
     /// The channels of a block and the tensor in blocked channels that is `value`, if the operator can compute so.
     fn in_blocks(&self, value: &str) -> Option<(usize, &'g str)> {
         let block = block_size()?;
-        Some((block, self.blocked(value, block)?))
-    }
-
-    /// A node that stores `value` in blocked channels.
-    fn reorder_of(&self, value: &str) -> Option<usize> {
-        let mut readers = self.readers.get(value)?.iter().copied();
-        readers.find(|reader| is_reorder_input(&self.graph.nodes()[*reader]))
+        let reorder = self.producer(value)?;
+        full_channels(reorder, block)?;
+        Some((block, reorder.input_at(0)?))
     }
 
     /// The nodes, with the gradients as operators, by the index of the last node of their standard form. Some nodes may
@@ -205,14 +194,10 @@ impl<'g> Rewrite<'g> {
     fn nodes(&self, mut gradients: HashMap<usize, Gradient>) -> Vec<NodeProto> {
         let mut names = NameScope::from_graph(self.graph);
         let mut fresh = || names.fresh("max_pool_gradient", "blocked");
-        // Nodes whose results the operators have.
-        let mut replaced = HashSet::new();
         let mut nodes = Vec::new();
         for (index, node) in self.graph.nodes().iter().enumerate() {
             let Some(form) = gradients.remove(&index) else {
-                if !replaced.contains(&index) {
-                    nodes.push(node.clone());
-                }
+                nodes.push(node.clone());
                 continue;
             };
             let channels = form.channels;
@@ -220,20 +205,8 @@ impl<'g> Rewrite<'g> {
                 nodes.push(form.operator(1, [&form.value, &form.gradient], node, &node.output[0]));
                 continue;
             };
-            let gradient = match self.blocked(&form.gradient, block) {
-                Some(gradient) => gradient.to_owned(),
-                None => {
-                    let gradient = fresh();
-                    nodes.push(reorder_input(&form.gradient, &gradient));
-                    gradient
-                }
-            };
-            let reorder = self.reorder_of(&node.output[0]);
-            replaced.extend(reorder);
-            let result = match reorder {
-                Some(reorder) => self.graph.nodes()[reorder].output[0].clone(),
-                None => fresh(),
-            };
+            let (gradient, result) = (fresh(), fresh());
+            nodes.push(reorder_input(&form.gradient, &gradient));
             nodes.push(form.operator(block, [value, &gradient], node, &result));
             nodes.push(reorder_output(&result, channels, &node.output[0]));
         }

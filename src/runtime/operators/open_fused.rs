@@ -6,7 +6,7 @@
 //! blocked channels (NCHWc), which it does not extend past operators that it does not know. So the nodes are fused
 //! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
 
-use super::blocked::block_size;
+use super::blocked::{block_size, without_round_trips};
 use super::fusion::fused;
 use super::known_types::{KnownTypes, Nodes, renamed};
 use super::layout::with_blocked_nodes;
@@ -95,7 +95,8 @@ pub(super) fn fused_model(
     let known = KnownTypes { nodes, types };
     let mut graph = with_max_pool_gradients(Graph::new(model)?, types)?;
     if let Some(block) = block_size() {
-        graph = with_blocked_nodes(&with_phases(graph, types, block)?, &known, block)?;
+        graph = without_round_trips(with_phases(graph, types, block)?, block)?;
+        graph = with_blocked_nodes(&graph, &known, block)?;
     }
     let graph = fused(&graph, &known)?;
     let graph = with_stem_gradients(with_strided_gradients(graph)?)?;

@@ -8,13 +8,13 @@
 //!   ones, each 0 or 1
 //! - result: float32 (N, C, 2H - missing[0], 2W - missing[1]), blocked
 
-use super::context::{for_each, input, output, sizes};
+use super::context::{for_each, input, output, sizes, small_integers};
 use super::vectorized::{Loop, vectorized};
 use crate::onnx::own_operators::{BLOCK, INTERLEAVE_PHASES, MISSING};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
 };
-use ort::value::TensorElementType;
+use ort::value::{Shape, TensorElementType};
 
 /// Pixels of a block that one thread writes at a time.
 const PIXELS: usize = 1 << 11;
@@ -43,14 +43,11 @@ impl Operator for InterleavePhases {
         &self,
         context: &KernelContext<'attr>,
     ) -> ort::Result<Self::Kernel<'attr>> {
-        let missing: Vec<i64> = context.get(MISSING).unwrap_or_default();
-        let are_flags = missing.iter().all(|count| (0..2).contains(count));
-        let missing = missing.try_into().ok().filter(|_| are_flags);
-        let missing: [i64; 2] =
-            missing.ok_or_else(|| invalid("two numbers, 0 or 1, of missing rows"))?;
+        let missing = small_integers(context, MISSING);
+        let missing = missing.filter(|missing| missing.iter().all(|count| *count < 2));
         Ok(PhasesKernel {
             block: context.get(BLOCK).unwrap_or(0),
-            missing: missing.map(|count| count as usize),
+            missing: missing.ok_or_else(|| invalid("two numbers of missing lines, each 0 or 1"))?,
             inputs: context.inputs()?.len(),
         })
     }
@@ -99,7 +96,7 @@ impl PhasesKernel {
         };
         let [odd_height, odd_width] =
             [0, 1].map(|axis| first[axis + 2].saturating_sub(self.missing[axis]));
-        let fits = |(phase, value): (usize, &Option<(&ort::value::Shape, &[f32])>)| {
+        let fits = |(phase, value): (usize, &Option<(&Shape, &[f32])>)| {
             let rows = if phase < 2 { height } else { odd_height };
             let columns = if phase % 2 == 0 { width } else { odd_width };
             let expected = [samples, channels, rows, columns].map(|size| size as i64);

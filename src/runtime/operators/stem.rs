@@ -9,7 +9,7 @@
 //! Columns of the result that are a stride apart are computed together: they read neighbouring columns of the gradient,
 //! with the same weights. The gradient of each row is copied with zeros around it, so that no column is special.
 
-use super::context::{MAX_SIZE, for_each, input, output, small_sizes};
+use super::context::{for_each, input, output, small_integers, small_sizes};
 use crate::onnx::own_operators::STEM_GRADIENT;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
@@ -56,30 +56,17 @@ impl Operator for StemGradient {
         &self,
         context: &KernelContext<'attr>,
     ) -> ort::Result<Self::Kernel<'attr>> {
-        let strides = integers(context, "strides")?;
+        let strides = small_integers(context, "strides").ok_or_else(|| invalid("two strides"))?;
         if strides.contains(&0) {
             return Err(invalid("strides of at least 1"));
         }
         Ok(StemKernel {
             strides,
-            pads: integers(context, "pads")?,
-            output_padding: integers(context, "output_padding")?,
+            pads: small_integers(context, "pads").ok_or_else(|| invalid("four pads"))?,
+            output_padding: small_integers(context, "output_padding")
+                .ok_or_else(|| invalid("two numbers of output padding"))?,
         })
     }
-}
-
-/// An attribute of `N` integers, none of them negative or very large.
-fn integers<const N: usize>(context: &KernelContext, name: &str) -> ort::Result<[usize; N]> {
-    let values: Vec<i64> = context.get(name).unwrap_or_default();
-    let values = values.into_iter().filter_map(|value| {
-        usize::try_from(value)
-            .ok()
-            .filter(|value| *value < MAX_SIZE)
-    });
-    let values: Vec<usize> = values.collect();
-    values
-        .try_into()
-        .map_err(|_| invalid(&format!("{N} {name}")))
 }
 
 fn invalid(what: &str) -> ort::Error {

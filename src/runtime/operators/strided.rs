@@ -9,7 +9,7 @@
 //!
 //! Products are added in the order and with the rounding of ONNX Runtime's convolution.
 
-use super::context::{MAX_SIZE, for_each, input, is_between, output, small_sizes};
+use super::context::{for_each, input, is_between, output, small_integers, small_sizes};
 use super::vectorized::{Loop, vectorized};
 use crate::onnx::own_operators::{BLOCK, STRIDED_GRADIENT};
 use ort::operator::{
@@ -47,11 +47,7 @@ impl Operator for StridedGradient {
         &self,
         context: &KernelContext<'attr>,
     ) -> ort::Result<Self::Kernel<'attr>> {
-        let pads: Vec<i64> = context.get("pads").unwrap_or_default();
-        let pads: Vec<usize> = (pads.into_iter())
-            .filter_map(|pad| usize::try_from(pad).ok().filter(|pad| *pad < MAX_SIZE))
-            .collect();
-        let pads = pads.try_into().map_err(|_| invalid("four pads"))?;
+        let pads = small_integers(context, "pads").ok_or_else(|| invalid("four pads"))?;
         Ok(StridedKernel {
             block: context.get(BLOCK).unwrap_or(0),
             pads,

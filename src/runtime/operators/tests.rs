@@ -15,7 +15,7 @@ use crate::onnx::own_operators::{RESAMPLE, import};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType};
-use crate::runtime::{Provider, Session, SessionOptions, Tensor, testing};
+use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor, testing};
 use ndarray::{Array2, Array4, ArrayD, Axis, Ix4};
 
 type Input<'a> = (&'a str, &'a Tensor);
@@ -60,6 +60,30 @@ fn computed(
     let model = model(inputs, build);
     let session = Session::open_model(&model, Provider::Cpu, &options());
     run(&mut session.map_err(|error| error.to_string())?, inputs)
+}
+
+/// What a fused model computes.
+fn result_of(model: &ModelProto, inputs: &[Input]) -> ArrayD<f32> {
+    let unoptimized = SessionOptions {
+        optimisation: Optimisation::None,
+        ..options()
+    };
+    let mut session = Session::open_model(model, Provider::Cpu, &unoptimized).unwrap();
+    run(&mut session, inputs).unwrap()
+}
+
+/// Asserts that results, of numbers up to about 1, differ by rounding at most.
+fn assert_close(result: &ArrayD<f32>, expected: &ArrayD<f32>, case: &str) {
+    assert_eq!(result.shape(), expected.shape(), "{case}");
+    for (a, b) in result.iter().zip(expected) {
+        assert!((a - b).abs() <= 1e-5, "{case}: {a} instead of {b}");
+    }
+}
+
+/// How many nodes of `op` a model has.
+fn count(model: &ModelProto, op: &str) -> usize {
+    let nodes = &model.graph.as_ref().unwrap().node;
+    nodes.iter().filter(|node| node.op_type == op).count()
 }
 
 /// A reproducible number between -1 and 1.
@@ -187,14 +211,8 @@ fn resampling_equals_the_products_with_its_matrices() {
                     builder.emit_own(RESAMPLE, &["x", "rows", "columns"], &attributes)
                 });
                 let expected = product(&value, &rows, &columns).into_dyn();
-                let result = result.unwrap();
-                assert_eq!(result.shape(), expected.shape());
-                for (a, b) in result.iter().zip(&expected) {
-                    assert!(
-                        (a - b).abs() <= 1e-5,
-                        "case {case}, {flags}: {a} instead of {b}"
-                    );
-                }
+                let case = format!("case {case}, {flags}");
+                assert_close(&result.unwrap(), &expected, &case);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Fused models keep the blocked channels of convolutional networks.
 
-use super::{array, computed, model, noise, options, run};
+use super::{array, computed, model, noise, options, result_of, run};
 use crate::onnx::own_operators::ELEMENTWISE;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Builder, Graph};
@@ -8,7 +8,7 @@ use crate::runtime::operators::known_types::renamed;
 use crate::runtime::operators::open_fused::fused_model;
 use crate::runtime::operators::optimized::optimized;
 use crate::runtime::shape_inference::infer_types_with_operators;
-use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor};
+use crate::runtime::{Session, Tensor};
 
 /// Two layers of a convolution with a bounded rectifier, each with the gradient of both.
 fn rectified(builder: &mut Builder) -> String {
@@ -94,12 +94,7 @@ fn the_nodes_of_an_operator_that_is_decomposed_are_fused() {
         (1, 0),
         "{ops:?}"
     );
-    let unoptimized = SessionOptions {
-        optimisation: Optimisation::None,
-        ..options()
-    };
-    let mut session = Session::open_model(&fused, Provider::Cpu, &unoptimized).unwrap();
-    assert_eq!(run(&mut session, &inputs).unwrap(), expected);
+    assert_eq!(result_of(&fused, &inputs), expected);
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 use super::layout::fused;
 use super::max_pool::{CASE, Case, bits, scattered};
-use super::{Input, array, computed, model, noise, options, run};
+use super::{Input, array, computed, model, noise, result_of};
 use crate::onnx::Builder;
 use crate::onnx::own_operators::MAX_POOL_GRADIENT;
 use crate::onnx::proto::ModelProto;
-use crate::runtime::{Optimisation, Provider, Session, SessionOptions};
-use ndarray::ArrayD;
 
 fn convolution(builder: &mut Builder, value: &str, channels: usize, seed: usize) -> String {
     let count = channels * channels;
@@ -29,15 +27,6 @@ fn rewritten(
     let ops: Vec<String> = nodes.map(|node| node.op_type.clone()).collect();
     let count = move |op: &str| ops.iter().filter(|other| *other == op).count();
     (model, count)
-}
-
-fn result_of(model: &ModelProto, inputs: &[Input]) -> ArrayD<f32> {
-    let unoptimized = SessionOptions {
-        optimisation: Optimisation::None,
-        ..options()
-    };
-    let mut session = Session::open_model(model, Provider::Cpu, &unoptimized).unwrap();
-    run(&mut session, inputs).unwrap()
 }
 
 /// A convolution, a rectifier and a pool, and the gradient of the pool between further convolutions.

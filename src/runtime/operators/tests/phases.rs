@@ -1,11 +1,11 @@
 //! Transposed convolutions of stride 2 in phases beside those of ONNX Runtime.
 
 use super::layout::fused;
-use super::{array, computed, model, noise, options, run};
+use super::{array, assert_close, computed, count, model, noise, result_of};
 use crate::onnx::own_operators::INTERLEAVE_PHASES;
 use crate::onnx::{Attribute, Builder};
+use crate::runtime::Tensor;
 use crate::runtime::operators::blocked::block_size;
-use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor};
 use std::collections::HashMap;
 
 /// A transposed convolution between others, which block the channels around it.
@@ -50,12 +50,6 @@ const CASE: Case = Case {
     pads: [1; 4],
     output_padding: [1, 1],
 };
-
-/// How many nodes of `op` the fused model has.
-fn count(model: &crate::onnx::proto::ModelProto, op: &str) -> usize {
-    let nodes = &model.graph.as_ref().unwrap().node;
-    nodes.iter().filter(|node| node.op_type == op).count()
-}
 
 #[test]
 fn transposed_convolutions_in_phases_equal_others() {
@@ -124,21 +118,12 @@ fn transposed_convolutions_in_phases_equal_others() {
         let network = |builder: &mut Builder| case.emit(builder, &[]);
         let expected = computed(&inputs, network).unwrap();
         let fused = fused(model(&inputs, network), &[("x", x.shape())]);
-        let unoptimized = SessionOptions {
-            optimisation: Optimisation::None,
-            ..options()
-        };
         if block_size().is_some() {
             let counts =
                 ["ReorderInput", "ReorderOutput", INTERLEAVE_PHASES].map(|op| count(&fused, op));
             assert_eq!(counts, [1, 1, 1], "{case:?}");
         }
-        let mut session = Session::open_model(&fused, Provider::Cpu, &unoptimized).unwrap();
-        let result = run(&mut session, &inputs).unwrap();
-        assert_eq!(result.shape(), expected.shape(), "{case:?}");
-        for (a, b) in result.iter().zip(&expected) {
-            assert!((a - b).abs() <= 1e-5, "{case:?}: {a} instead of {b}");
-        }
+        assert_close(&result_of(&fused, &inputs), &expected, &format!("{case:?}"));
     }
 }
 

@@ -1,11 +1,11 @@
 //! Gradients of depthwise convolutions of stride 2 beside their standard form.
 
 use super::layout::fused;
-use super::{array, computed, model, noise, options, run};
+use super::{array, computed, model, noise, result_of};
 use crate::onnx::own_operators::STRIDED_GRADIENT;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, Builder, ElementType};
-use crate::runtime::{Optimisation, Provider, Session, SessionOptions, Tensor};
+use crate::runtime::Tensor;
 
 /// The sizes of a gradient.
 #[derive(Debug, Clone, Copy)]
@@ -169,12 +169,7 @@ fn strided_gradients_equal_convolutions_of_gradients_with_zeros() {
                 "{case:?}"
             );
         }
-        let unoptimized = SessionOptions {
-            optimisation: Optimisation::None,
-            ..options()
-        };
-        let mut session = Session::open_model(&fused, Provider::Cpu, &unoptimized).unwrap();
-        assert_eq!(run(&mut session, inputs).unwrap(), expected, "{case:?}");
+        assert_eq!(result_of(&fused, inputs), expected, "{case:?}");
     }
 }
 
