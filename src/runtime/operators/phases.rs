@@ -6,7 +6,7 @@
 //!   even rows and odd columns, of odd rows and even columns, and of odd rows and odd columns. A missing one is 0
 //! - attributes: `block`, B, which is 8 or 16; `missing`: how many odd rows, and odd columns, there are fewer than even
 //!   ones, each 0 or 1
-//! - result: float32 (N, C, 2H - missing[0], 2W - missing[1]), blocked
+//! - result: float32 `(N, C, 2H - missing[0], 2W - missing[1])`, blocked
 
 use super::context::{for_each, input, output, sizes, small_integers};
 use super::vectorized::{Loop, vectorized};
