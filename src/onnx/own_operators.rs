@@ -12,8 +12,17 @@ pub const RESAMPLE: &str = "Resample";
 /// A program of element-wise operations.
 pub const ELEMENTWISE: &str = "Elementwise";
 
-/// The input gradient of a depthwise convolution of stride 2, in blocked channels.
-pub const STRIDED_GRADIENT: &str = "StridedGradient";
+/// The input gradient of a depthwise convolution between two activations, in blocked channels.
+pub const DEPTHWISE_GRADIENT: &str = "DepthwiseGradient";
+
+/// The attribute of [`DEPTHWISE_GRADIENT`]: the stride of rows and columns, 1 or 2.
+pub const STRIDE: &str = "stride";
+
+/// The attribute of [`DEPTHWISE_GRADIENT`]: the gradient passes where the value that gates it lies between these two.
+pub const GRADIENT_BOUNDS: &str = "gradient_bounds";
+
+/// The attribute of [`DEPTHWISE_GRADIENT`]: the result passes where the value that gates it lies between these two.
+pub const RESULT_BOUNDS: &str = "result_bounds";
 
 /// A picture of its phases, in blocked channels.
 pub const INTERLEAVE_PHASES: &str = "InterleavePhases";

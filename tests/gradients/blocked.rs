@@ -4,7 +4,7 @@
 
 use crate::central_differences::{Fill, Problem, differentiable};
 use ziggurat::autodiff::{GradientOptions, gradient};
-use ziggurat::onnx::own_operators::STRIDED_GRADIENT;
+use ziggurat::onnx::own_operators::DEPTHWISE_GRADIENT;
 use ziggurat::onnx::proto::ModelProto;
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Types, file};
@@ -119,7 +119,7 @@ fn gradients_of_depthwise_convolutions_of_stride_2_are_one_operator_where_nodes_
         let count = |name: &str| ops.iter().filter(|op| *op == name).count();
         let expected = if blocked { [1, 0] } else { [0, 1] };
         assert_eq!(
-            [STRIDED_GRADIENT, "DequantizeLinear"].map(count),
+            [DEPTHWISE_GRADIENT, "DequantizeLinear"].map(count),
             expected,
             "{ops:?}"
         );

@@ -11,9 +11,9 @@
 use super::blocked::{
     BLOCKED, full_channels, is_blocked, is_reorder_input, reorder_input, reorder_output,
 };
+use super::depthwise_rewrite::products;
 use super::formula::formula;
 use super::known_types::KnownTypes;
-use super::strided_rewrite::products;
 use crate::onnx::own_operators::BLOCK;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Error, Graph, NameScope, ValueType};
@@ -86,7 +86,7 @@ struct Pass<'g> {
     block: usize,
     types: Vec<Option<ValueType>>,
     blocked: HashSet<&'g str>,
-    /// Results of nodes that [`super::strided_rewrite`] replaces.
+    /// Results of nodes that [`super::depthwise_rewrite`] replaces.
     replaced: HashSet<&'g str>,
     readers: HashMap<&'g str, Vec<usize>>,
 }

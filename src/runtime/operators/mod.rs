@@ -2,7 +2,7 @@
 //!
 //! - `resample`: resampling of pictures by matrices that are mostly zeros (`banded`)
 //! - `elementwise`: programs of element-wise operations
-//! - `strided`: gradients of depthwise convolutions of stride 2
+//! - `depthwise`: gradients of depthwise convolutions and of the activations around them
 //! - `phases`: pictures of their phases, in which gradients of other convolutions of stride 2 are computed
 //! - `stem`: gradients of a network's first convolution with respect to the picture
 //! - `max_pool`: gradients of maximum pools (`pool_windows`)
@@ -11,9 +11,9 @@
 //! - `vectorized`: loops of the kernels, compiled for several sets of vector instructions
 //! - `layout`: keeps element-wise nodes of a graph in blocked channels
 //! - `fusion`: makes such programs of the element-wise nodes of a graph (`formula`: what one of them computes)
-//! - `strided_rewrite`: puts such gradients in the place of their standard form
+//! - `depthwise_rewrite`: puts gradients of depthwise convolutions in the place of their standard form
 //! - `phases_rewrite`: computes transposed convolutions of stride 2 in phases
-//! - `stem_rewrite`: the same as `strided_rewrite` for gradients of a first convolution
+//! - `stem_rewrite`: the same as `depthwise_rewrite` for gradients of a first convolution
 //! - `transposed`: transposed convolutions that these two replace
 //! - `max_pool_rewrite`: the same for gradients of maximum pools
 //! - `blocked`: ONNX Runtime's blocked channels
@@ -27,6 +27,8 @@
 mod banded;
 mod blocked;
 mod context;
+mod depthwise;
+mod depthwise_rewrite;
 mod elementwise;
 mod formula;
 mod fusion;
@@ -45,8 +47,6 @@ mod rows;
 mod softmax;
 mod stem;
 mod stem_rewrite;
-mod strided;
-mod strided_rewrite;
 #[cfg(test)]
 mod tests;
 mod transposed;
@@ -60,7 +60,7 @@ pub(super) fn domain() -> ort::Result<OperatorDomain> {
     OperatorDomain::new(DOMAIN)?
         .add(resample::Resample)?
         .add(elementwise::Elementwise)?
-        .add(strided::StridedGradient)?
+        .add(depthwise::DepthwiseGradient)?
         .add(phases::InterleavePhases)?
         .add(stem::StemGradient)?
         .add(max_pool::MaxPoolGradient)?

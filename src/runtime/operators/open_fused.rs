@@ -1,5 +1,5 @@
-//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of strided convolutions,
-//! of a network's first convolution and of maximum pools as single nodes (see [`super::strided_rewrite`],
+//! Opens a model with its element-wise nodes fused (see [`super::fusion`]), and gradients of depthwise convolutions,
+//! of a network's first convolution and of maximum pools as single nodes (see [`super::depthwise_rewrite`],
 //! [`super::stem_rewrite`] and [`super::max_pool_rewrite`]).
 //!
 //! ONNX Runtime optimizes a model when it opens it: it fuses nodes itself, and computes convolutional networks in
@@ -7,6 +7,7 @@
 //! afterwards: the optimized model is stored, read, fused, and opened without further optimization.
 
 use super::blocked::{block_size, without_round_trips};
+use super::depthwise_rewrite::with_depthwise_gradients;
 use super::fusion::fused;
 use super::known_types::{KnownTypes, Nodes, renamed};
 use super::layout::with_blocked_nodes;
@@ -14,7 +15,6 @@ use super::max_pool_rewrite::with_max_pool_gradients;
 use super::optimized::optimized;
 use super::phases_rewrite::with_phases;
 use super::stem_rewrite::with_stem_gradients;
-use super::strided_rewrite::with_strided_gradients;
 use crate::onnx::own_operators::{DOMAIN, import};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
@@ -99,7 +99,7 @@ pub(super) fn fused_model(
         graph = with_blocked_nodes(&graph, &known, block)?;
     }
     let graph = fused(&graph, &known)?;
-    let graph = with_stem_gradients(with_strided_gradients(graph)?)?;
+    let graph = with_stem_gradients(with_depthwise_gradients(graph)?)?;
     let mut model = graph.to_model(graph.outputs())?;
     let all = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
     let (renamed, others): (Vec<_>, Vec<_>) = all.partition(|node| nodes.contains_key(&node.name));

@@ -1,6 +1,7 @@
 //! Each operator beside its standard form.
 
 mod blocked_nodes;
+mod depthwise;
 mod elementwise;
 mod layout;
 mod matrices;
@@ -9,7 +10,6 @@ mod max_pool_rewrite;
 mod phases;
 mod rows;
 mod stem;
-mod strided;
 
 use crate::onnx::own_operators::{RESAMPLE, import};
 use crate::onnx::proto::ModelProto;
