@@ -15,6 +15,8 @@
 //! would be written twice and read twice more.
 
 mod axis;
+mod copies;
+mod gate;
 mod lines;
 
 use super::context::{for_each, input, output, small_integers, small_sizes};
@@ -22,7 +24,8 @@ use crate::onnx::own_operators::{
     BLOCK, DEPTHWISE_GRADIENT, GRADIENT_BOUNDS, RESULT_BOUNDS, STRIDE,
 };
 use axis::Axis;
-use lines::{Gate, Lines, Picture};
+use gate::Gate;
+use lines::{Lines, Picture};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
 };

@@ -58,8 +58,15 @@ impl Axis {
         self.stride.min(self.result)
     }
 
-    /// Places in the largest phase.
-    pub fn in_phase(&self) -> usize {
-        self.result.div_ceil(self.stride)
+    /// Zeros before a copy of all elements so that every place of the result reads elements of the copy, and the length
+    /// of that copy.
+    pub fn padded(&self) -> (usize, usize) {
+        let reaches = || (0..self.phases()).map(|phase| self.reach(phase));
+        let sources = reaches().map(|reach| reach.source);
+        let ends = reaches().map(|reach| reach.source + reach.count as isize);
+        let before = sources.min().unwrap_or(0).min(0).unsigned_abs();
+        let after = ends.max().unwrap_or(0).max(0).unsigned_abs();
+        let in_phase = self.result.div_ceil(self.stride);
+        (before, before + self.size.max(in_phase + after))
     }
 }
