@@ -18,6 +18,7 @@ mod axis;
 mod copies;
 mod gate;
 mod lines;
+mod picture;
 
 use super::context::{for_each, input, output, small_integers, small_sizes};
 use crate::onnx::own_operators::{
@@ -25,11 +26,12 @@ use crate::onnx::own_operators::{
 };
 use axis::Axis;
 use gate::Gate;
-use lines::{Lines, Picture};
+use lines::Lines;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
 };
 use ort::value::{TensorElementType, ValueRef};
+use picture::Picture;
 use pulp::Arch;
 
 /// Maximum rows, and columns, of the weights.

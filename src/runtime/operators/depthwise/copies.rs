@@ -2,14 +2,14 @@
 
 use super::axis::Reach;
 use super::gate::VectorGate;
-use super::lines::Picture;
+use super::picture::Picture;
 use pulp::Simd;
 
 /// Alignment of vectors, in numbers.
 const ALIGNMENT: usize = 16;
 
-/// As many copies as rows of the weights read, and one more. That one is the row which is needed next: it is copied while
-/// others are multiplied, so that neither memory nor arithmetic waits for the other. Sizes are in vectors.
+/// As many copies as rows of the weights read, and one more. That one is the row which is needed next: it is copied
+/// while others are multiplied, so that neither memory nor arithmetic waits for the other. Sizes are in vectors.
 pub struct Copies<'a, S: Simd> {
     /// All rows of the gradient, of one block of channels after the other.
     gradient: &'a [S::f32s],
@@ -61,7 +61,8 @@ impl<'a, S: Simd> Copies<'a, S> {
         }
     }
 
-    /// Copies the rows of a block that `reach` reads, if they are not there yet. `following` is what is read after them.
+    /// Copies the rows of a block that `reach` reads, if they are not there yet. `following` is what is read after
+    /// them.
     #[inline(always)]
     pub fn provide(&mut self, block: usize, reach: &Reach, following: &Reach) {
         let end = |reach: &Reach| reach.source.unsigned_abs() + reach.count;

@@ -1,33 +1,13 @@
 //! The loop over rows of the result.
 
-use super::axis::{Axis, Reach};
+use super::axis::Reach;
 use super::copies::Copies;
-use super::gate::{Gate, VectorGate};
+use super::gate::VectorGate;
+use super::picture::Picture;
 use pulp::{Scalar, Simd, WithSimd};
 
 /// Vectors that are added up together, at most. Their sums stay in registers.
 const VECTORS: usize = 8;
-
-/// The operands, in blocks of `B` channels.
-pub struct Picture<'a, const B: usize> {
-    pub gradient: &'a [[f32; B]],
-    pub weights: &'a [[f32; B]],
-    /// Blocks of channels.
-    pub blocks: usize,
-    pub rows: Axis,
-    pub columns: Axis,
-    pub gradient_gate: Option<Gate<'a, B>>,
-    pub result_gate: Option<Gate<'a, B>>,
-}
-
-impl<const B: usize> Picture<'_, B> {
-    /// The weights of a block, counted over all samples.
-    #[inline(always)]
-    fn weights_of(&self, block: usize) -> &[[f32; B]] {
-        let taps = self.rows.taps * self.columns.taps;
-        &self.weights[block % self.blocks * taps..][..taps]
-    }
-}
 
 /// Rows of the result: of one block of channels after the other.
 pub struct Lines<'a, 'p, const B: usize> {
