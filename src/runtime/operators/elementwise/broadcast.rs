@@ -106,6 +106,7 @@ impl Broadcast {
             return Source::Number(value[self.offset(strides, row)]);
         }
         copy.clear();
+        copy.reserve(length);
         while copy.len() < length {
             let count = (width - column).min(length - copy.len());
             let first = self.offset(strides, row);
