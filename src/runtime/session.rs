@@ -352,6 +352,7 @@ fn open_on(
     let builder = configure(library, options).map_err(Error::model)?;
     let mut builder = device.register(library, builder, options)?;
     if options.operators && device == Device::Cpu {
+        operators::introduce(library);
         let operators = operators::domain().map_err(Error::model)?;
         builder = builder.with_operators(operators).map_err(Error::model)?;
     }

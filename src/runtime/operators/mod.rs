@@ -7,6 +7,7 @@
 //! - `stem`: gradients of a network's first convolution with respect to the picture
 //! - `max_pool`: gradients of maximum pools (`pool_windows`)
 //! - `layer_normalization`, `softmax`: gradients of both (`rows`: row by row)
+//! - `domain`: their registration with a session
 //! - `context`: inputs, outputs and threads of the kernels
 //! - `vectorized`: loops of the kernels, compiled for several sets of vector instructions
 //! - `layout`: keeps element-wise nodes of a graph in blocked channels
@@ -29,6 +30,7 @@ mod blocked;
 mod context;
 mod depthwise;
 mod depthwise_rewrite;
+mod domain;
 mod elementwise;
 mod formula;
 mod fusion;
@@ -52,18 +54,4 @@ mod tests;
 mod transposed;
 mod vectorized;
 
-use crate::onnx::own_operators::DOMAIN;
-use ort::operator::OperatorDomain;
-
-/// The operators, to be registered with a session. They cannot be shared between threads, so each session has its own.
-pub(super) fn domain() -> ort::Result<OperatorDomain> {
-    OperatorDomain::new(DOMAIN)?
-        .add(resample::Resample)?
-        .add(elementwise::Elementwise)?
-        .add(depthwise::DepthwiseGradient)?
-        .add(phases::InterleavePhases)?
-        .add(stem::StemGradient)?
-        .add(max_pool::MaxPoolGradient)?
-        .add(layer_normalization::LayerNormalizationGradient)?
-        .add(softmax::SoftmaxGradient)
-}
+pub(super) use domain::{domain, introduce};

@@ -2,6 +2,7 @@
 
 mod blocked_nodes;
 mod depthwise;
+mod domain;
 mod elementwise;
 mod layout;
 mod matrices;
