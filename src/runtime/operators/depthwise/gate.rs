@@ -48,3 +48,52 @@ impl<'a, S: Simd> VectorGate<'a, S> {
         simd.select_f32s(passes, numbers, simd.splat_f32s(0.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::operators::context::is_between;
+    use pulp::{Arch, WithSimd};
+
+    /// Gates 1 by each number of a block.
+    struct Gated<'a>(Gate<'a, 16>);
+
+    impl WithSimd for Gated<'_> {
+        type Output = [f32; 16];
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> [f32; 16] {
+            let gate = VectorGate::new(simd, self.0);
+            let mut result = [1.0; 16];
+            for (index, vector) in S::as_mut_simd_f32s(&mut result).0.iter_mut().enumerate() {
+                *vector = gate.gated(index, *vector);
+            }
+            result
+        }
+    }
+
+    #[test]
+    fn numbers_pass_where_the_value_is_between_the_bounds() {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        let value = [
+            -inf, -7.0, -6.0, -5.9, -1e-45, -0.0, 0.0, 1e-45, 0.5, 1.0, 5.9, 6.0, 6.1, 1e38, inf,
+            nan,
+        ];
+        for [low, high] in [
+            [0.0, 6.0],
+            [0.0, inf],
+            [-inf, 6.0],
+            [-inf, inf],
+            [6.0, 0.0],
+            [nan, 6.0],
+        ] {
+            let gate = Gate {
+                value: &[value],
+                low,
+                high,
+            };
+            let expected = value.map(|value| f32::from(is_between(value, low, high)));
+            assert_eq!(Arch::new().dispatch(Gated(gate)), expected, "{low}..{high}");
+        }
+    }
+}
